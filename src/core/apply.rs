@@ -1,0 +1,156 @@
+//! The fold: the only thing that makes state. Total, deterministic, and never in need of a definition.
+
+use super::event::{
+    Event, NodeCompleted, NodeFailed, NodeScheduled, NodeStarted, PlanMade, Recorded, StateTransitioned,
+    WorkflowCompleted, WorkflowFailed,
+};
+use super::failure::Failure;
+use super::run::{NodeRun, Outcome, Plan, Run};
+use super::status::{NodeStatus, Status};
+use super::time::Timestamp;
+
+/// Why an event cannot be the next one of a run: the history is broken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HistoryFault {
+    /// The numbers of a run's events are 1, 2, 3, …
+    #[error("expected event {expected} of run {run_id}, found event {found}")]
+    Sequence {
+        /// The run.
+        run_id: String,
+        /// The number that had to come.
+        expected: u64,
+        /// The number that came.
+        found: u64,
+    },
+    /// The first event of a run is `WorkflowStarted`, and no other is.
+    #[error("the first event of run {run_id} is {found}, expected WorkflowStarted")]
+    NotStarted {
+        /// The run.
+        run_id: String,
+        /// The event that came.
+        found: &'static str,
+    },
+}
+
+/// Folds one event into the state of its run: `None` before the first, and ever after the run.
+///
+/// # Errors
+/// Where the event is not the run's next; the state is then unchanged.
+pub fn fold(run: &mut Option<Run>, recorded: &Recorded) -> Result<(), HistoryFault> {
+    let expected = run.as_ref().map_or(1, |run| run.sequence + 1);
+    if recorded.sequence != expected {
+        let run_id = recorded.run_id.to_string();
+        return Err(HistoryFault::Sequence { run_id, expected, found: recorded.sequence });
+    }
+    match (run.as_mut(), &recorded.event) {
+        (None, Event::WorkflowStarted(event)) => {
+            *run = Some(Run::started(recorded.workflow_id.clone(), recorded.run_id.clone(), recorded.time, event));
+        }
+        (None, other) => {
+            return Err(HistoryFault::NotStarted { run_id: recorded.run_id.to_string(), found: other.name() });
+        }
+        (Some(run), event) => apply(run, event, recorded.time),
+    }
+    Ok(())
+}
+
+/// What an event does to a run.
+pub fn apply(run: &mut Run, event: &Event, time: Timestamp) {
+    run.sequence += 1;
+    run.time = time;
+    match event {
+        // Only ever the first event, which `Run::started` folds.
+        Event::WorkflowStarted(_) => {}
+        Event::PlanMade(event) => plan_made(run, event),
+        Event::NodeScheduled(event) => node_scheduled(run, event, time),
+        Event::NodeStarted(event) => node_started(run, event, time),
+        Event::NodeCompleted(event) => node_completed(run, event, time),
+        Event::NodeFailed(event) => node_failed(run, event, time),
+        Event::StateTransitioned(event) => state_transitioned(run, event),
+        Event::WorkflowCompleted(event) => workflow_completed(run, event, time),
+        Event::WorkflowFailed(event) => workflow_failed(run, event, time),
+    }
+}
+
+fn plan_made(run: &mut Run, event: &PlanMade) {
+    if let (Some(planner), Some(plan)) = (&event.planner, &event.plan) {
+        run.plans.push(Plan { planner: planner.clone(), plan: plan.clone() });
+    }
+}
+
+fn node_scheduled(run: &mut Run, event: &NodeScheduled, time: Timestamp) {
+    run.nodes.insert(
+        event.node_id.clone(),
+        NodeRun {
+            status: NodeStatus::Scheduled,
+            agent_name: event.agent_name.clone(),
+            attempt: event.attempt,
+            timeout_ms: event.timeout_ms,
+            input: Some(event.input.clone()),
+            output: None,
+            failure: None,
+            scheduled_at: time,
+            started_at: None,
+            ended_at: None,
+        },
+    );
+}
+
+fn node_started(run: &mut Run, event: &NodeStarted, time: Timestamp) {
+    if let Some(node) = run.nodes.get_mut(&event.node_id) {
+        node.status = NodeStatus::Running;
+        node.started_at = Some(time);
+    }
+}
+
+fn node_completed(run: &mut Run, event: &NodeCompleted, time: Timestamp) {
+    if let Some(node) = run.nodes.get_mut(&event.node_id) {
+        node.status = NodeStatus::Completed;
+        node.input = None;
+        node.output = Some(event.output.clone());
+        node.ended_at = Some(time);
+    }
+}
+
+fn node_failed(run: &mut Run, event: &NodeFailed, time: Timestamp) {
+    // A node whose input could not be made fails without having been scheduled.
+    let node = run.nodes.entry(event.node_id.clone()).or_insert_with(|| NodeRun {
+        status: NodeStatus::Failed,
+        agent_name: event.agent_name.clone(),
+        attempt: event.attempt,
+        timeout_ms: 0,
+        input: None,
+        output: None,
+        failure: None,
+        scheduled_at: time,
+        started_at: None,
+        ended_at: None,
+    });
+    // The input stays: the dead letter of an exhausted node holds it.
+    node.status = NodeStatus::Failed;
+    node.failure = Some(event.failure());
+    node.ended_at = Some(time);
+    run.failed_node.get_or_insert_with(|| event.node_id.clone());
+}
+
+fn state_transitioned(run: &mut Run, event: &StateTransitioned) {
+    run.status = event.to;
+}
+
+fn workflow_completed(run: &mut Run, event: &WorkflowCompleted, time: Timestamp) {
+    run.status = Status::Completed;
+    run.ended_at = Some(time);
+    run.outcome = Some(Outcome::Answer(event.answer.clone()));
+}
+
+fn workflow_failed(run: &mut Run, event: &WorkflowFailed, time: Timestamp) {
+    run.status = Status::Failed;
+    run.ended_at = Some(time);
+    let failure = Failure {
+        class: event.class,
+        code: event.code.clone(),
+        message: event.message.clone(),
+        details: event.details.clone(),
+    };
+    run.outcome = Some(Outcome::Failure(event.node_id.clone(), failure));
+}

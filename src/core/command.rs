@@ -1,0 +1,96 @@
+//! What someone asks for.
+
+use super::definition::DefinitionRef;
+use super::failure::Failure;
+use super::id::{ConversationId, DefinitionName, NodeId, RunId, WorkflowId};
+use super::json::Json;
+use super::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Where a record stood when it was first seen. Ids of runs derive from it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Origin {
+    /// The topic, without the namespace, e.g. `requests`.
+    pub topic: String,
+    /// The partition it stood in.
+    pub partition: u32,
+    /// Its offset there.
+    pub offset: u64,
+    /// When it was appended (the broker's clock).
+    pub time: Timestamp,
+}
+
+/// A request to start a workflow, as it was published: understood, not yet judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The definition's name.
+    pub definition: DefinitionName,
+    /// An explicit version; none: the newest.
+    pub version: Option<u32>,
+    /// The input.
+    pub input: Json,
+    /// The client's key; none: derived from the origin.
+    pub workflow_id: Option<WorkflowId>,
+    /// The conversation it belongs to.
+    pub conversation_id: Option<ConversationId>,
+}
+
+/// `StartWorkflow`: a request whose ids and definition are resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartWorkflow {
+    /// The client's key, or one derived from the origin.
+    pub workflow_id: WorkflowId,
+    /// Derived from the origin.
+    pub run_id: RunId,
+    /// Which definition, with version and hash.
+    pub definition: DefinitionRef,
+    /// The request's input.
+    pub input: Json,
+    /// The conversation it belongs to.
+    pub conversation_id: Option<ConversationId>,
+    /// Where the request stood first.
+    pub origin: Origin,
+    /// 16 bytes that tell requests with another payload apart (definition, version, input, conversation).
+    pub payload_hash: [u8; 16],
+    /// The W3C trace context of the request.
+    pub traceparent: Option<String>,
+}
+
+/// What is asked of a run that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// A worker says that it works on an attempt.
+    StartNode {
+        /// The node.
+        node_id: NodeId,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// A worker reports an attempt's output.
+    CompleteNode {
+        /// The node.
+        node_id: NodeId,
+        /// The attempt.
+        attempt: u32,
+        /// What the agent returned.
+        output: Json,
+    },
+    /// A worker (or the engine, for an effect that could not be performed) reports an attempt's failure.
+    FailNode {
+        /// The node.
+        node_id: NodeId,
+        /// The attempt.
+        attempt: u32,
+        /// Why.
+        failure: Failure,
+    },
+    /// An attempt's deadline has passed.
+    ExpireNode {
+        /// The node.
+        node_id: NodeId,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// Go on with nodes that are ready but did not fit into the last decision.
+    ScheduleNodes,
+}

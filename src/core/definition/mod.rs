@@ -1,0 +1,105 @@
+//! A definition: a named graph as data, validated when it is applied, pinned by the hash of its content.
+
+pub mod contract;
+pub mod expression;
+pub mod graph;
+pub mod hash;
+pub mod parse;
+pub mod plan;
+pub mod validate;
+
+use super::id::{AgentName, DefinitionName, NodeId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fmt;
+use std::time::Duration;
+
+/// A graph of nodes, as its author wrote it. Only [`validate`] makes one, so it is known to be sound.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Definition {
+    /// The name by which requests ask for it.
+    pub name: DefinitionName,
+    /// A sentence for people.
+    pub description: Option<String>,
+    /// JSON Schema of a request's input; none: anything.
+    pub input_contract: Option<Value>,
+    /// How many agent calls a plan made at run time may ask for; none: the engine's setting.
+    pub max_agent_calls: Option<u32>,
+    /// The nodes, in the author's order.
+    pub nodes: Vec<ExecutionNode>,
+    /// The document itself, as parsed, without defaults filled in. What is hashed, stored and shown.
+    pub document: Value,
+    /// SHA-256 of `document` in RFC 8785 form.
+    pub hash: DefinitionHash,
+}
+
+/// One agent call in a graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExecutionNode {
+    /// Its name within the definition.
+    pub node_id: NodeId,
+    /// Who executes it.
+    pub agent_name: AgentName,
+    /// The nodes whose outputs it waits for.
+    pub dependencies: Vec<NodeId>,
+    /// How its input is made; none: the request's input for a node without dependencies, else an object with
+    /// the output of each dependency under its `node_id`.
+    pub input: Option<Value>,
+    /// JSON Schema of its input; none: anything.
+    pub input_contract: Option<Value>,
+    /// JSON Schema of its output; none: anything.
+    pub output_contract: Option<Value>,
+    /// How long one attempt may take from `started`; none: the engine's `agent_timeout`.
+    pub timeout: Option<Duration>,
+    /// What the node is for.
+    pub role: Role,
+}
+
+/// What a node is for. Decides the run's state while the node is open, and whose output is the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Does a part of the work.
+    #[default]
+    Plain,
+    /// Its output is a plan: further nodes for this run.
+    Planner,
+    /// Brings the results together.
+    Synthesizer,
+    /// Words the answer.
+    Responder,
+}
+
+impl Role {
+    /// The word used in definitions and tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Planner => "planner",
+            Self::Synthesizer => "synthesizer",
+            Self::Responder => "responder",
+        }
+    }
+}
+
+/// SHA-256 of a definition's document in RFC 8785 form, written as 64 lower-case hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DefinitionHash(pub std::sync::Arc<str>);
+
+impl fmt::Display for DefinitionHash {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which definition a run executes: name and version for people, the hash for certainty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DefinitionRef {
+    /// The name.
+    pub name: DefinitionName,
+    /// Counted up from 1 for each name.
+    pub version: u32,
+    /// The content.
+    pub hash: DefinitionHash,
+}

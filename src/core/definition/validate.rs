@@ -1,0 +1,1 @@
+//! Validation: every fault of a document at once, each with its place.

@@ -1,0 +1,302 @@
+//! What happened. Events are the only thing that makes state; each is one record of the event stream.
+//!
+//! The fields of each event are those of its schema in `schemas/`, in the same order; `wire` holds the two together.
+
+use super::command::Origin;
+use super::definition::DefinitionRef;
+use super::failure::{Failure, FailureClass};
+use super::id::{AgentName, ConversationId, NodeId, RunId, WorkflowId};
+use super::json::Json;
+use super::status::Status;
+use super::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// An event with its place: which run, the how-manieth event of it, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The workflow.
+    pub workflow_id: WorkflowId,
+    /// The run.
+    pub run_id: RunId,
+    /// Counts a run's events from 1, without gap or twin.
+    pub sequence: u64,
+    /// When it was decided; never before the run's event before it.
+    pub time: Timestamp,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What happened to a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A request was accepted. The first event of every run.
+    WorkflowStarted(WorkflowStarted),
+    /// It is known which nodes there are.
+    PlanMade(PlanMade),
+    /// A node's inputs are there; the attempt is handed to its agent.
+    NodeScheduled(NodeScheduled),
+    /// A worker works on the attempt.
+    NodeStarted(NodeStarted),
+    /// The attempt ended with an output.
+    NodeCompleted(NodeCompleted),
+    /// The attempt ended with a failure.
+    NodeFailed(NodeFailed),
+    /// The run's state changed.
+    StateTransitioned(StateTransitioned),
+    /// The run ended with an answer. The last event of a run that succeeds.
+    WorkflowCompleted(WorkflowCompleted),
+    /// The run ended with a failure. The last event of a run that fails.
+    WorkflowFailed(WorkflowFailed),
+}
+
+/// A request was accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkflowStarted {
+    /// The definition, pinned.
+    pub definition: DefinitionRef,
+    /// The request's input.
+    pub input: Json,
+    /// The conversation it belongs to.
+    pub conversation_id: Option<ConversationId>,
+    /// Where the request stood first.
+    pub origin: Origin,
+    /// 16 bytes that tell requests with another payload apart, as 32 hexadecimal digits.
+    pub payload_hash: String,
+    /// The W3C trace context of the request.
+    pub traceparent: Option<String>,
+    /// The rules of this run, resolved once.
+    pub settings: RunSettings,
+}
+
+/// The rules of a run, resolved at its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunSettings {
+    /// While fewer nodes than this are ready or running, they run one at a time in definition order.
+    pub parallel_threshold: u32,
+    /// How many agent calls a plan may ask for.
+    pub max_agent_calls: u32,
+    /// How long an attempt may take, in milliseconds, where its node does not say.
+    pub agent_timeout_ms: u64,
+}
+
+/// It is known which nodes there are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanMade {
+    /// The planner whose output this is; none: the definition's own graph.
+    pub planner: Option<NodeId>,
+    /// For the definition's own graph: its hash.
+    pub definition_hash: Option<String>,
+    /// For a plan made at run time: `{"nodes": [...]}`, whole.
+    pub plan: Option<Json>,
+}
+
+/// A node's inputs are there; the attempt is handed to its agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeScheduled {
+    /// The node.
+    pub node_id: NodeId,
+    /// Who executes it.
+    pub agent_name: AgentName,
+    /// Counted from 1.
+    pub attempt: u32,
+    /// The evaluated input.
+    pub input: Json,
+    /// How long the attempt may take from `started`, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// A worker works on the attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStarted {
+    /// The node.
+    pub node_id: NodeId,
+    /// The attempt.
+    pub attempt: u32,
+}
+
+/// The attempt ended with an output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeCompleted {
+    /// The node.
+    pub node_id: NodeId,
+    /// The attempt.
+    pub attempt: u32,
+    /// What the agent returned.
+    pub output: Json,
+}
+
+/// The attempt ended with a failure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeFailed {
+    /// The node.
+    pub node_id: NodeId,
+    /// Who executed it.
+    pub agent_name: AgentName,
+    /// The attempt.
+    pub attempt: u32,
+    /// What may be done about it.
+    pub class: FailureClass,
+    /// A short stable word for programs.
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
+    /// More, as JSON.
+    pub details: Option<Json>,
+}
+
+impl NodeFailed {
+    /// The failure by itself.
+    pub fn failure(&self) -> Failure {
+        Failure {
+            class: self.class,
+            code: self.code.clone(),
+            message: self.message.clone(),
+            details: self.details.clone(),
+        }
+    }
+}
+
+/// The run's state changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateTransitioned {
+    /// The state before.
+    pub from: Status,
+    /// The state from here on.
+    pub to: Status,
+}
+
+/// The run ended with an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkflowCompleted {
+    /// The responder's output, else the synthesizer's, else the only sink's, else a map of sinks by `node_id`.
+    pub answer: Json,
+}
+
+/// The run ended with a failure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkflowFailed {
+    /// The first node that failed; none: the run as a whole.
+    pub node_id: Option<NodeId>,
+    /// What may be done about it.
+    pub class: FailureClass,
+    /// A short stable word for programs.
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
+    /// More, as JSON.
+    pub details: Option<Json>,
+}
+
+impl Event {
+    /// The event's name: its schema, its `ce_type` and its name in tables.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::WorkflowStarted(_) => "WorkflowStarted",
+            Self::PlanMade(_) => "PlanMade",
+            Self::NodeScheduled(_) => "NodeScheduled",
+            Self::NodeStarted(_) => "NodeStarted",
+            Self::NodeCompleted(_) => "NodeCompleted",
+            Self::NodeFailed(_) => "NodeFailed",
+            Self::StateTransitioned(_) => "StateTransitioned",
+            Self::WorkflowCompleted(_) => "WorkflowCompleted",
+            Self::WorkflowFailed(_) => "WorkflowFailed",
+        }
+    }
+
+    /// Whether the run never changes after this event.
+    pub fn ends_the_run(&self) -> bool {
+        matches!(self, Self::WorkflowCompleted(_) | Self::WorkflowFailed(_))
+    }
+}
+
+/// What happened to a partition rather than to a run: inputs that did not become a command of a run.
+/// They are published under the key `partition-N`, with a sequence of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartitionEvent {
+    /// An input cannot be understood or is not allowed: it is in the dead letters, with the reason.
+    InputRefused(InputRefused),
+    /// An input changes nothing (a duplicate, a late result): it is counted, with the reason.
+    InputRejected(InputRejected),
+    /// An input was in the wrong partition and was sent on to the right one.
+    InputForwarded(InputForwarded),
+    /// An effect could not be performed.
+    EffectFailed(EffectFailed),
+    /// The first input after a crash is about to be decided (the third such for one input buries it).
+    Trying(Trying),
+}
+
+/// An input cannot be understood or is not allowed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputRefused {
+    /// Where it stands.
+    pub origin: Origin,
+    /// A short stable word, e.g. `unknown_definition`.
+    pub reason: String,
+    /// A sentence for people: what was expected, what was found.
+    pub message: String,
+    /// More, as JSON, e.g. `{"pointer": "/total"}`.
+    pub details: Option<Json>,
+    /// The workflow it was meant for, as far as it could be read.
+    pub workflow_id: Option<WorkflowId>,
+}
+
+/// An input changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputRejected {
+    /// Where it stands.
+    pub origin: Origin,
+    /// A short stable word, e.g. `attempt_ended`.
+    pub reason: String,
+    /// A sentence for people.
+    pub message: String,
+    /// The workflow it was meant for.
+    pub workflow_id: WorkflowId,
+    /// The run it was meant for, where it names one; for a duplicate start the first run.
+    pub run_id: Option<RunId>,
+}
+
+/// An input was in the wrong partition and was sent on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputForwarded {
+    /// Where it stands.
+    pub origin: Origin,
+    /// The partition of its key.
+    pub to_partition: u32,
+    /// The workflow it is meant for.
+    pub workflow_id: WorkflowId,
+}
+
+/// An effect could not be performed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectFailed {
+    /// Which kind: `dispatch`, `respond`, `dead_letter`, `forward`.
+    pub effect: String,
+    /// The step whose effect it was.
+    pub step: u64,
+    /// The topic that did not take it.
+    pub topic: String,
+    /// Why.
+    pub message: String,
+    /// The workflow it belongs to.
+    pub workflow_id: Option<WorkflowId>,
+}
+
+/// The first input after a crash is about to be decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trying {
+    /// Which input.
+    pub origin: Origin,
+}
+
+impl PartitionEvent {
+    /// The event's name: its schema, its `ce_type` and its name in tables.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::InputRefused(_) => "InputRefused",
+            Self::InputRejected(_) => "InputRejected",
+            Self::InputForwarded(_) => "InputForwarded",
+            Self::EffectFailed(_) => "EffectFailed",
+            Self::Trying(_) => "Trying",
+        }
+    }
+}

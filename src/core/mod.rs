@@ -1,0 +1,30 @@
+//! The pure heart: what a workflow is, what may happen to it, what follows from it.
+//!
+//! ```text
+//! decide(&Run, Command, now) -> Result<Vec<Event>, Rejection>   what shall happen  (decide/)
+//! apply(&mut Run, &Event)                                       what has happened  (apply.rs)
+//! effects(&Event, &Run)      -> Vec<Effect>                     what follows       (effect.rs)
+//! ```
+//!
+//! Nothing here reads a clock, a socket, a file or a random number. Recovery, replay and the projector
+//! call `apply` alone; only live input goes through `decide`.
+//!
+//! Reading order: [`id`], [`definition`], [`command`], [`event`], [`run`], [`apply`], [`frontier`],
+//! [`decide`], [`effect`].
+
+pub mod apply;
+pub mod command;
+pub mod decide;
+pub mod definition;
+pub mod effect;
+pub mod event;
+pub mod failure;
+pub mod frontier;
+pub mod id;
+pub mod json;
+pub mod limits;
+pub mod partition;
+pub mod rejection;
+pub mod run;
+pub mod status;
+pub mod time;

@@ -1,0 +1,127 @@
+//! The state of a run: what folding its events gives.
+
+use super::command::Origin;
+use super::definition::DefinitionRef;
+use super::event::{RunSettings, WorkflowStarted};
+use super::failure::Failure;
+use super::id::{AgentName, ConversationId, NodeId, RunId, WorkflowId};
+use super::json::Json;
+use super::status::{NodeStatus, Status};
+use super::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One execution of a definition. Only [`super::apply::apply`] changes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The workflow it belongs to.
+    pub workflow_id: WorkflowId,
+    /// Its own id.
+    pub run_id: RunId,
+    /// How many events it has.
+    pub sequence: u64,
+    /// When the last of them was decided.
+    pub time: Timestamp,
+    /// Its state.
+    pub status: Status,
+    /// What it executes.
+    pub definition: DefinitionRef,
+    /// The request's input.
+    pub input: Json,
+    /// The conversation it belongs to.
+    pub conversation_id: Option<ConversationId>,
+    /// Where its request stood first.
+    pub origin: Origin,
+    /// Tells requests with another payload apart, 32 hexadecimal digits.
+    pub payload_hash: String,
+    /// The W3C trace context of its request.
+    pub traceparent: Option<String>,
+    /// Its rules.
+    pub settings: RunSettings,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Plans made at run time, in the order in which they were made.
+    pub plans: Vec<Plan>,
+    /// The nodes that have been scheduled (or failed before they could be).
+    pub nodes: BTreeMap<NodeId, NodeRun>,
+    /// The first node that failed.
+    pub failed_node: Option<NodeId>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+}
+
+/// A plan made at run time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The planner whose output it is.
+    pub planner: NodeId,
+    /// `{"nodes": [...]}`.
+    pub plan: Json,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// With an answer.
+    Answer(Json),
+    /// With a failure, and the node that caused it.
+    Failure(Option<NodeId>, Failure),
+}
+
+/// The state of a node within a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeRun {
+    /// Its state.
+    pub status: NodeStatus,
+    /// Who executes it.
+    pub agent_name: AgentName,
+    /// The latest attempt, counted from 1.
+    pub attempt: u32,
+    /// How long the attempt may take from `started`, in milliseconds.
+    pub timeout_ms: u64,
+    /// The input, until the node is completed.
+    pub input: Option<Json>,
+    /// The output, once it is completed. Readers that do not decide may leave it out.
+    pub output: Option<Json>,
+    /// The failure, once it has failed.
+    pub failure: Option<Failure>,
+    /// When the attempt was scheduled.
+    pub scheduled_at: Timestamp,
+    /// When a worker said that it works on it.
+    pub started_at: Option<Timestamp>,
+    /// When the attempt ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+impl Run {
+    /// The state right after the first event of a run.
+    pub fn started(workflow_id: WorkflowId, run_id: RunId, time: Timestamp, event: &WorkflowStarted) -> Self {
+        Self {
+            workflow_id,
+            run_id,
+            sequence: 1,
+            time,
+            status: Status::Initializing,
+            definition: event.definition.clone(),
+            input: event.input.clone(),
+            conversation_id: event.conversation_id.clone(),
+            origin: event.origin.clone(),
+            payload_hash: event.payload_hash.clone(),
+            traceparent: event.traceparent.clone(),
+            settings: event.settings,
+            started_at: time,
+            ended_at: None,
+            plans: Vec::new(),
+            nodes: BTreeMap::new(),
+            failed_node: None,
+            outcome: None,
+        }
+    }
+
+    /// How many nodes are in a state.
+    pub fn count(&self, status: NodeStatus) -> usize {
+        self.nodes.values().filter(|node| node.status == status).count()
+    }
+}

@@ -1,0 +1,1 @@
+//! One partition's life: take, recover, drain, decide, append, read back, perform.

@@ -1,0 +1,283 @@
+//! The log: topics of partitions of records, as far as the engine, the projector, workers and tools need it.
+//!
+//! Three implementations: [`kafka`] (production), [`sqlite`] (one machine, nothing to install) and [`memory`]
+//! (simulation). One conformance suite (`tests/conformance`) runs against all of them.
+//!
+//! Everything is polled and nothing blocks, except where a method says so: the engine is a synchronous state
+//! machine, and the simulation runs it on one thread in virtual time.
+
+pub mod topic;
+
+use crate::core::time::Timestamp;
+use bytes::Bytes;
+use std::time::Duration;
+pub use topic::Topic;
+
+/// A header's name and value.
+pub type Header = (String, Bytes);
+
+/// A record as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The topic it stands in.
+    pub topic: Topic,
+    /// The partition.
+    pub partition: u32,
+    /// The offset there.
+    pub offset: u64,
+    /// When it was appended (the log's clock).
+    pub time: Timestamp,
+    /// The key.
+    pub key: Option<Bytes>,
+    /// The value.
+    pub value: Option<Bytes>,
+    /// The headers, in order.
+    pub headers: Vec<Header>,
+}
+
+impl Record {
+    /// The value of the first header with this name.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| &**value)
+    }
+}
+
+/// A record to be appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRecord {
+    /// The topic.
+    pub topic: Topic,
+    /// The partition; none: by the key (murmur2, as Kafka's Java client), without a key any.
+    pub partition: Option<u32>,
+    /// The key.
+    pub key: Option<Bytes>,
+    /// The value.
+    pub value: Option<Bytes>,
+    /// The headers, in order.
+    pub headers: Vec<Header>,
+}
+
+/// Names an append, so that its acknowledgement can be told from others.
+pub type Token = u64;
+
+/// The end of an append.
+#[derive(Clone, Debug)]
+pub struct Ack {
+    /// Which append.
+    pub token: Token,
+    /// Where the record stands, or why it is not known to.
+    pub result: Result<(u32, u64), AppendError>,
+}
+
+/// What an appender is for; it decides how hard it tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// The journal: idempotent, all replicas, no linger, gives up after the journal's delivery timeout.
+    Journal,
+    /// Dispatches, responses, dead letters, forwards: idempotent, gives up after 30 s.
+    Effects,
+    /// Publications to the event stream: idempotent and gapless; an error poisons the appender.
+    Events,
+    /// A client's or worker's own records: idempotent.
+    Client,
+}
+
+/// Why an append failed, or is not known to have succeeded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// The appender holds as many records as it may; poll it and try again.
+    #[error("the queue of records under way is full")]
+    Full,
+    /// This record will never be taken: too large, unknown topic, not authorised.
+    #[error("the log refuses the record: {0}")]
+    Refused(String),
+    /// It is not known whether the record stands in the log; the next one may still succeed.
+    #[error("the log did not confirm the record: {0}")]
+    Unconfirmed(String),
+    /// The appender is unusable and has to be made anew.
+    #[error("the appender has failed for good: {0}")]
+    Fatal(String),
+}
+
+/// Appends records. Those of one appender to one partition land in the order of `append`, except after an error.
+pub trait Appender: Send {
+    /// Queues a record; its end comes by [`Appender::poll`] under this token.
+    ///
+    /// # Errors
+    /// `Full`, `Refused` or `Fatal`, at once; no acknowledgement follows then.
+    fn append(&mut self, record: NewRecord, token: Token) -> Result<(), AppendError>;
+
+    /// Moves what is under way and hands out the ends that have come since the last call. Never waits.
+    fn poll(&mut self, acks: &mut Vec<Ack>);
+
+    /// How many appends are under way.
+    fn in_flight(&self) -> usize;
+}
+
+/// What a reader hands out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// The next record of a partition.
+    Record(Record),
+    /// Everything below `offset` has been handed out, and at that moment there was nothing more.
+    End {
+        /// The topic.
+        topic: Topic,
+        /// The partition.
+        partition: u32,
+        /// The next offset.
+        offset: u64,
+    },
+    /// The offset asked for is not there: reading goes on at `low` (nothing was read in between).
+    Lost {
+        /// The topic.
+        topic: Topic,
+        /// The partition.
+        partition: u32,
+        /// The offset asked for.
+        wanted: u64,
+        /// The first offset that is there.
+        low: u64,
+        /// The next offset to be written.
+        high: u64,
+    },
+}
+
+/// Reads partitions from given offsets, in order, committed records only.
+pub trait Reader: Send {
+    /// Starts reading a partition at an offset (again, if it was being read).
+    fn assign(&mut self, topic: &Topic, partition: u32, offset: u64) -> Result<(), LogError>;
+    /// Stops reading a partition; nothing of it is handed out afterwards.
+    fn unassign(&mut self, topic: &Topic, partition: u32) -> Result<(), LogError>;
+    /// Holds a partition back; nothing of it is handed out until `resume`, and nothing is lost.
+    fn pause(&mut self, topic: &Topic, partition: u32) -> Result<(), LogError>;
+    /// Goes on with a partition that was held back.
+    fn resume(&mut self, topic: &Topic, partition: u32) -> Result<(), LogError>;
+    /// Hands out what is there; waits up to `wait` for the first. Returns early on anything.
+    ///
+    /// # Errors
+    /// Operating faults are waited out inside (and logged once); an error here is one that cannot heal.
+    fn poll(&mut self, wait: Duration, out: &mut Vec<Delivery>) -> Result<(), LogError>;
+}
+
+/// First and next offset of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// The first offset that is there.
+    pub low: u64,
+    /// The next offset to be written (for committed readers).
+    pub high: u64,
+}
+
+/// What a member of a group is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupEvent {
+    /// A partition is this member's to try.
+    Given {
+        /// The topic.
+        topic: Topic,
+        /// The partition.
+        partition: u32,
+        /// What was committed for it last.
+        committed: Option<Committed>,
+    },
+    /// A partition is this member's no longer.
+    Revoked {
+        /// The topic.
+        topic: Topic,
+        /// The partition.
+        partition: u32,
+    },
+    /// A record of a partition that was given. Only members that fetch get these.
+    Record(Record),
+}
+
+/// A group's position in a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The next offset to be read.
+    pub offset: u64,
+    /// The member's own words, up to [`MAX_COMMIT_METADATA`] bytes.
+    pub metadata: String,
+}
+
+/// Kafka's default `offset.metadata.max.bytes`.
+pub const MAX_COMMIT_METADATA: usize = 4096;
+
+/// Membership in a consumer group: who should try which partition, and how far it has come.
+pub trait Group: Send {
+    /// Hands out what is there; waits up to `wait` for the first. Must be called regularly to stay a member.
+    fn poll(&mut self, wait: Duration, out: &mut Vec<GroupEvent>) -> Result<(), LogError>;
+    /// Commits a position with the member's generation. With `wait`, returns once the log has confirmed it.
+    ///
+    /// # Errors
+    /// Where the member is not (or no longer) the partition's, or the log does not confirm.
+    fn commit(&mut self, topic: &Topic, partition: u32, committed: &Committed, wait: bool) -> Result<(), LogError>;
+    /// Holds a partition's records back.
+    fn pause(&mut self, topic: &Topic, partition: u32) -> Result<(), LogError>;
+    /// Goes on with a partition that was held back.
+    fn resume(&mut self, topic: &Topic, partition: u32) -> Result<(), LogError>;
+    /// Leaves the group at once, so that others need not wait for the session timeout.
+    fn leave(&mut self);
+}
+
+/// How a member takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Membership {
+    /// Partitions are given, but their records are not fetched (the engine reads them itself).
+    AssignOnly,
+    /// Records are handed out, beginning at the committed position, else at the start.
+    Fetch,
+}
+
+/// A topic to be created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Which topic.
+    pub topic: Topic,
+    /// How many partitions.
+    pub partitions: u32,
+    /// Settings by Kafka's names, e.g. `retention.ms`.
+    pub settings: Vec<(String, String)>,
+}
+
+/// A fault of the log.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LogError {
+    /// It cannot be reached, or did not answer in time.
+    #[error("the log at {at} does not answer: {reason}")]
+    Unreachable {
+        /// Where it should be.
+        at: String,
+        /// What was tried.
+        reason: String,
+    },
+    /// It answers, and says no.
+    #[error("the log refuses: {0}")]
+    Refused(String),
+    /// The topic does not exist.
+    #[error("the topic {0} does not exist; `orchestrator init` creates it")]
+    UnknownTopic(String),
+}
+
+/// A connection to a log. Cheap to share; the parts that it makes are used by one thread each.
+pub trait Log: Send + Sync {
+    /// Makes an appender.
+    fn appender(&self, purpose: Purpose) -> Result<Box<dyn Appender>, LogError>;
+    /// Makes a reader.
+    fn reader(&self) -> Result<Box<dyn Reader>, LogError>;
+    /// Joins a group that shares the partitions of these topics.
+    fn group(&self, name: &str, topics: &[Topic], membership: Membership) -> Result<Box<dyn Group>, LogError>;
+    /// The ends of a partition, asked for now. Waits for the answer.
+    fn ends(&self, topic: &Topic, partition: u32) -> Result<Ends, LogError>;
+    /// How many partitions a topic has; `None`: there is no such topic. Waits for the answer.
+    fn partitions(&self, topic: &Topic) -> Result<Option<u32>, LogError>;
+    /// Creates topics that are not there and leaves those that are. Waits until they can be used.
+    fn create_topics(&self, topics: &[TopicSpec]) -> Result<(), LogError>;
+    /// The settings of a topic by Kafka's names; empty where the log has none. Waits for the answer.
+    fn topic_settings(&self, topic: &Topic) -> Result<Vec<(String, String)>, LogError>;
+    /// How many brokers there are: decides the replication of new topics.
+    fn brokers(&self) -> Result<u32, LogError>;
+    /// What identifies this log for people and in `PartitionTaken`: the cluster id, or the file.
+    fn cluster(&self) -> String;
+}

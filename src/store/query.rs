@@ -1,0 +1,57 @@
+//! What people and the command line ask of the store.
+
+use super::row::{OperationRow, ResultRow};
+use super::{Position, StoreError};
+use crate::core::id::{RunId, WorkflowId};
+use crate::core::run::Run;
+use crate::core::status::Status;
+
+/// Which runs to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// In this state alone.
+    pub status: Option<Status>,
+    /// Of this definition alone.
+    pub definition: Option<String>,
+    /// At most this many, the newest first.
+    pub limit: usize,
+}
+
+/// A line of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// The workflow.
+    pub workflow_id: WorkflowId,
+    /// The run.
+    pub run_id: RunId,
+    /// The partition it lives in.
+    pub partition: u32,
+    /// Name of its definition.
+    pub definition: String,
+    /// Version of its definition.
+    pub version: u32,
+    /// Its state.
+    pub status: Status,
+    /// Nodes completed, failed, open.
+    pub nodes: (u32, u32, u32),
+    /// When it started.
+    pub started_at: crate::core::time::Timestamp,
+    /// When it ended.
+    pub ended_at: Option<crate::core::time::Timestamp>,
+}
+
+/// Questions to a store. They block.
+pub trait Query: Send + Sync {
+    /// Runs, the newest first.
+    fn runs(&self, filter: &Filter) -> Result<Vec<Summary>, StoreError>;
+    /// A run with the outputs of its nodes: the newest of the workflow, or the one asked for.
+    fn run(&self, workflow_id: &WorkflowId, run_id: Option<&RunId>) -> Result<Option<(u32, Run)>, StoreError>;
+    /// The attempts of a run that have ended, in the order in which they ended.
+    fn results(&self, run_id: &RunId) -> Result<Vec<ResultRow>, StoreError>;
+    /// The operations of a run, in order.
+    fn operations(&self, run_id: &RunId) -> Result<Vec<OperationRow>, StoreError>;
+    /// Journal offsets of the steps that hold a run's events, ascending.
+    fn offsets(&self, run_id: &RunId) -> Result<Vec<u64>, StoreError>;
+    /// How far each partition has been projected.
+    fn positions(&self) -> Result<Vec<(u32, Position)>, StoreError>;
+}

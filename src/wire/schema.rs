@@ -1,0 +1,1 @@
+//! The schemas of `schemas/`, parsed once, found by fingerprint.

@@ -1,0 +1,31 @@
+//! What an agent is.
+
+use crate::core::failure::Failure;
+use crate::core::id::{DispatchId, WorkflowId};
+use serde_json::Value;
+use std::future::Future;
+use std::time::Duration;
+
+/// One attempt of a node, as an agent sees it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// (run, node, attempt): the idempotency key. The same attempt may come again after a crash, with the same id.
+    pub dispatch_id: DispatchId,
+    /// The workflow.
+    pub workflow_id: WorkflowId,
+    /// The input.
+    pub input: Value,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// The W3C trace context, to be passed on.
+    pub traceparent: Option<String>,
+}
+
+/// Executes nodes.
+pub trait Agent: Send + Sync + 'static {
+    /// Does the work of one attempt. Dropped at the deadline.
+    ///
+    /// # Errors
+    /// What becomes the attempt's failure.
+    fn run(&self, call: Call) -> impl Future<Output = Result<Value, Failure>> + Send;
+}
