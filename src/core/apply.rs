@@ -4,7 +4,6 @@ use super::event::{
     Event, NodeCompleted, NodeFailed, NodeScheduled, NodeStarted, PlanMade, Recorded, StateTransitioned,
     WorkflowCompleted, WorkflowFailed,
 };
-use super::failure::Failure;
 use super::run::{NodeRun, Outcome, Plan, Run};
 use super::status::{NodeStatus, Status};
 use super::time::Timestamp;
@@ -126,8 +125,8 @@ fn node_failed(run: &mut Run, event: &NodeFailed, time: Timestamp) {
         started_at: None,
         ended_at: None,
     });
-    // The input stays: the dead letter of an exhausted node holds it.
     node.status = NodeStatus::Failed;
+    node.input = None;
     node.failure = Some(event.failure());
     node.ended_at = Some(time);
     run.failed_node.get_or_insert_with(|| event.node_id.clone());
@@ -146,11 +145,5 @@ fn workflow_completed(run: &mut Run, event: &WorkflowCompleted, time: Timestamp)
 fn workflow_failed(run: &mut Run, event: &WorkflowFailed, time: Timestamp) {
     run.status = Status::Failed;
     run.ended_at = Some(time);
-    let failure = Failure {
-        class: event.class,
-        code: event.code.clone(),
-        message: event.message.clone(),
-        details: event.details.clone(),
-    };
-    run.outcome = Some(Outcome::Failure(event.node_id.clone(), failure));
+    run.outcome = Some(Outcome::Failure(event.node_id.clone(), event.failure()));
 }

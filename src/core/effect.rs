@@ -1,10 +1,14 @@
 //! What follows from an event for the outside, as data. The shell performs it once the event counts.
+//!
+//! Effects follow from the event alone, so that they can be performed again after a crash without the state of then.
 
-use super::event::{Event, NodeScheduled};
+use super::definition::DefinitionRef;
+use super::event::{Event, NodeFailed, NodeScheduled, Recorded};
 use super::failure::Failure;
-use super::id::{AgentName, DispatchId, NodeId};
+use super::id::{AgentName, DispatchId, NodeId, RunId};
 use super::json::Json;
-use super::run::{Outcome, Run};
+use super::run::Outcome;
+use super::time::Timestamp;
 
 /// One effect of an event of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +37,14 @@ pub struct Dispatch {
 /// The answer of a run that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
+    /// What it executed.
+    pub definition: DefinitionRef,
     /// How it ended.
     pub outcome: Outcome,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
 }
 
 /// A node that has failed for good, whole.
@@ -50,30 +60,23 @@ pub struct DeadNode {
     pub failure: Failure,
 }
 
-/// What follows from an event. `run` is the state after the event (or any later one: nothing that is read here
-/// changes while it matters).
-pub fn effects(event: &Event, run: &Run) -> Vec<Effect> {
+/// What follows from an event.
+pub fn effects(recorded: &Recorded) -> Vec<Effect> {
+    let Recorded { run_id, time, event, .. } = recorded;
     match event {
-        Event::NodeScheduled(event) => vec![Effect::Dispatch(dispatch(event, run))],
-        Event::NodeFailed(event) => vec![Effect::DeadLetterNode(DeadNode {
-            dispatch_id: dispatch_id(run, &event.node_id, event.attempt),
-            agent_name: event.agent_name.clone(),
-            input: run.nodes.get(&event.node_id).and_then(|node| node.input.clone()),
-            failure: event.failure(),
+        Event::NodeScheduled(event) => vec![Effect::Dispatch(dispatch(run_id, event))],
+        Event::NodeFailed(event) => vec![Effect::DeadLetterNode(dead_node(run_id, event))],
+        Event::WorkflowCompleted(event) => vec![Effect::Respond(Answer {
+            definition: event.definition.clone(),
+            outcome: Outcome::Answer(event.answer.clone()),
+            started_at: event.started_at,
+            ended_at: *time,
         })],
-        Event::WorkflowCompleted(event) => {
-            vec![Effect::Respond(Answer { outcome: Outcome::Answer(event.answer.clone()) })]
-        }
         Event::WorkflowFailed(event) => vec![Effect::Respond(Answer {
-            outcome: Outcome::Failure(
-                event.node_id.clone(),
-                Failure {
-                    class: event.class,
-                    code: event.code.clone(),
-                    message: event.message.clone(),
-                    details: event.details.clone(),
-                },
-            ),
+            definition: event.definition.clone(),
+            outcome: Outcome::Failure(event.node_id.clone(), event.failure()),
+            started_at: event.started_at,
+            ended_at: *time,
         })],
         Event::WorkflowStarted(_)
         | Event::PlanMade(_)
@@ -83,15 +86,24 @@ pub fn effects(event: &Event, run: &Run) -> Vec<Effect> {
     }
 }
 
-fn dispatch(event: &NodeScheduled, run: &Run) -> Dispatch {
+fn dispatch(run_id: &RunId, event: &NodeScheduled) -> Dispatch {
     Dispatch {
-        dispatch_id: dispatch_id(run, &event.node_id, event.attempt),
+        dispatch_id: dispatch_id(run_id, &event.node_id, event.attempt),
         agent_name: event.agent_name.clone(),
         input: event.input.clone(),
         timeout_ms: event.timeout_ms,
     }
 }
 
-fn dispatch_id(run: &Run, node_id: &NodeId, attempt: u32) -> DispatchId {
-    DispatchId { run_id: run.run_id.clone(), node_id: node_id.clone(), attempt }
+fn dead_node(run_id: &RunId, event: &NodeFailed) -> DeadNode {
+    DeadNode {
+        dispatch_id: dispatch_id(run_id, &event.node_id, event.attempt),
+        agent_name: event.agent_name.clone(),
+        input: event.input.clone(),
+        failure: event.failure(),
+    }
+}
+
+fn dispatch_id(run_id: &RunId, node_id: &NodeId, attempt: u32) -> DispatchId {
+    DispatchId { run_id: run_id.clone(), node_id: node_id.clone(), attempt }
 }

@@ -142,6 +142,8 @@ pub struct NodeFailed {
     pub message: String,
     /// More, as JSON.
     pub details: Option<Json>,
+    /// The input of the attempt; none where it could not be made.
+    pub input: Option<Json>,
 }
 
 impl NodeFailed {
@@ -168,6 +170,10 @@ pub struct StateTransitioned {
 /// The run ended with an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkflowCompleted {
+    /// What it executed.
+    pub definition: DefinitionRef,
+    /// When it started.
+    pub started_at: Timestamp,
     /// The responder's output, else the synthesizer's, else the only sink's, else a map of sinks by `node_id`.
     pub answer: Json,
 }
@@ -175,6 +181,10 @@ pub struct WorkflowCompleted {
 /// The run ended with a failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkflowFailed {
+    /// What it executed.
+    pub definition: DefinitionRef,
+    /// When it started.
+    pub started_at: Timestamp,
     /// The first node that failed; none: the run as a whole.
     pub node_id: Option<NodeId>,
     /// What may be done about it.
@@ -185,6 +195,18 @@ pub struct WorkflowFailed {
     pub message: String,
     /// More, as JSON.
     pub details: Option<Json>,
+}
+
+impl WorkflowFailed {
+    /// The failure by itself.
+    pub fn failure(&self) -> Failure {
+        Failure {
+            class: self.class,
+            code: self.code.clone(),
+            message: self.message.clone(),
+            details: self.details.clone(),
+        }
+    }
 }
 
 impl Event {
@@ -221,6 +243,8 @@ pub enum PartitionEvent {
     InputForwarded(InputForwarded),
     /// An effect could not be performed.
     EffectFailed(EffectFailed),
+    /// Records of an input topic are gone that had not been read, or the topic is another one.
+    InputLost(InputLost),
     /// The first input after a crash is about to be decided (the third such for one input buries it).
     Trying(Trying),
 }
@@ -281,6 +305,19 @@ pub struct EffectFailed {
     pub workflow_id: Option<WorkflowId>,
 }
 
+/// Records of an input topic are gone that had not been read, or the topic is another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputLost {
+    /// The topic, without the namespace.
+    pub topic: String,
+    /// The next offset that was to be read.
+    pub expected: u64,
+    /// Where reading goes on instead.
+    pub resumed_at: u64,
+    /// What was found.
+    pub message: String,
+}
+
 /// The first input after a crash is about to be decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trying {
@@ -296,6 +333,7 @@ impl PartitionEvent {
             Self::InputRejected(_) => "InputRejected",
             Self::InputForwarded(_) => "InputForwarded",
             Self::EffectFailed(_) => "EffectFailed",
+            Self::InputLost(_) => "InputLost",
             Self::Trying(_) => "Trying",
         }
     }

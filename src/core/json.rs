@@ -51,6 +51,21 @@ impl Json {
         Self(Arc::from(value.to_string()))
     }
 
+    /// An object of values that are already text. Keys come out in the order given.
+    pub fn object<'a>(members: impl IntoIterator<Item = (&'a str, &'a Json)>) -> Self {
+        let mut text = String::from("{");
+        for (i, (key, value)) in members.into_iter().enumerate() {
+            if i > 0 {
+                text.push(',');
+            }
+            text.push_str(&Value::from(key).to_string());
+            text.push(':');
+            text.push_str(value.as_str());
+        }
+        text.push('}');
+        Self(Arc::from(text))
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

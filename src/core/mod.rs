@@ -3,7 +3,7 @@
 //! ```text
 //! decide(&Run, Command, now) -> Result<Vec<Event>, Rejection>   what shall happen  (decide/)
 //! apply(&mut Run, &Event)                                       what has happened  (apply.rs)
-//! effects(&Event, &Run)      -> Vec<Effect>                     what follows       (effect.rs)
+//! effects(&Recorded)         -> Vec<Effect>                     what follows       (effect.rs)
 //! ```
 //!
 //! Nothing here reads a clock, a socket, a file or a random number. Recovery, replay and the projector

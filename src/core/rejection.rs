@@ -17,6 +17,9 @@ pub enum Rejection {
         /// The run that is there.
         expected: RunId,
     },
+    /// The run has ended; a run that has ended never changes.
+    #[error("run {0} has ended")]
+    RunEnded(RunId),
     /// The run has no such node, or it has not been scheduled.
     #[error("node {node:?} of this run has not been scheduled")]
     UnknownNode {
@@ -63,6 +66,7 @@ impl Rejection {
         match self {
             Self::UnknownWorkflow(_) => "unknown_workflow",
             Self::OtherRun { .. } => "other_run",
+            Self::RunEnded(_) => "run_ended",
             Self::UnknownNode { .. } => "unknown_node",
             Self::AttemptEnded { .. } => "attempt_ended",
             Self::OtherAttempt { .. } => "other_attempt",

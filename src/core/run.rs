@@ -81,7 +81,7 @@ pub struct NodeRun {
     pub attempt: u32,
     /// How long the attempt may take from `started`, in milliseconds.
     pub timeout_ms: u64,
-    /// The input, until the node is completed.
+    /// The input, while the attempt is open.
     pub input: Option<Json>,
     /// The output, once it is completed. Readers that do not decide may leave it out.
     pub output: Option<Json>,

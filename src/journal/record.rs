@@ -90,6 +90,10 @@ pub struct EffectsThrough {
 pub struct Transition {
     /// What caused it.
     pub cause: Cause,
+    /// The hash chain of the run (or of the partition's own events) before the first of these events.
+    pub chain: [u8; 16],
+    /// The W3C trace context of the run.
+    pub traceparent: Option<String>,
     /// The events, each as the bytes that go to the event stream, in order.
     pub events: Vec<Bytes>,
     /// The input record itself, where an effect needs it (a dead letter, a forward).

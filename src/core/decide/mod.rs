@@ -1,1 +1,60 @@
+//! What shall happen: a command on the state gives events, or a reason why it changes nothing.
+//!
+//! Pure: the state is borrowed, and what has been decided so far lies over it in a [`draft::Draft`]; the cost of a
+//! decision is that of the change, not of the graph. One file a command.
 
+mod complete_node;
+mod draft;
+mod end;
+mod expire_node;
+mod fail_node;
+mod schedule;
+mod start_node;
+mod start_workflow;
+
+pub use start_workflow::start_workflow;
+
+use super::command::Command;
+use super::event::Event;
+use super::frontier::Frontier;
+use super::id::NodeId;
+use super::limits::Limits;
+use super::rejection::Rejection;
+use super::run::{NodeRun, Run};
+use draft::Draft;
+
+/// Decides a command on a run that exists.
+///
+/// # Errors
+/// Why it changes nothing.
+pub fn decide(run: &Run, frontier: &Frontier, command: &Command, limits: &Limits) -> Result<Vec<Event>, Rejection> {
+    if run.status.has_ended() {
+        return Err(Rejection::RunEnded(run.run_id.clone()));
+    }
+    let mut draft = Draft::over(run, frontier, limits);
+    match command {
+        Command::StartNode { node_id, attempt } => start_node::decide(&mut draft, node_id, *attempt)?,
+        Command::CompleteNode { node_id, attempt, output } => {
+            complete_node::decide(&mut draft, node_id, *attempt, output)?;
+        }
+        Command::FailNode { node_id, attempt, failure } => {
+            fail_node::decide(&mut draft, node_id, *attempt, failure.clone())?;
+        }
+        Command::ExpireNode { node_id, attempt } => expire_node::decide(&mut draft, node_id, *attempt)?,
+        Command::ScheduleNodes => schedule::decide(&mut draft)?,
+    }
+    Ok(draft.into_events())
+}
+
+/// The node of an attempt that is under way.
+fn open_attempt<'a>(run: &'a Run, node_id: &NodeId, attempt: u32) -> Result<&'a NodeRun, Rejection> {
+    let name = || node_id.to_string();
+    let node = run.nodes.get(node_id).ok_or_else(|| Rejection::UnknownNode { node: name() })?;
+    if attempt < node.attempt || (attempt == node.attempt && !node.status.is_open()) {
+        Err(Rejection::AttemptEnded { node: name(), attempt })
+    } else if attempt > node.attempt {
+        Err(Rejection::OtherAttempt { node: name(), found: attempt, expected: node.attempt })
+    } else {
+        Ok(node)
+    }
+}

@@ -1,0 +1,115 @@
+//! Readiness: a node starts when *its* inputs are there.
+//!
+//! One exception, the parallel threshold: while fewer nodes than it are ready or running, they run one at a time in
+//! definition order. The default of 2 never makes a node wait.
+
+use super::draft::Draft;
+use super::end;
+use crate::core::definition::contract::Contract;
+use crate::core::definition::graph::GraphNode;
+use crate::core::event::{Event, NodeFailed, NodeScheduled};
+use crate::core::failure::{Failure, FailureClass};
+use crate::core::json::Json;
+use crate::core::rejection::Rejection;
+
+/// `ScheduleNodes`: goes on with nodes that an earlier decision had no room for.
+pub fn decide(draft: &mut Draft) -> Result<(), Rejection> {
+    if draft.next_ready().is_none() || draft.failure().is_some() {
+        return Err(Rejection::NothingReady);
+    }
+    go_on(draft);
+    Ok(())
+}
+
+/// Hands out what is ready, then ends the run or records the state that it is in now.
+pub fn go_on(draft: &mut Draft) {
+    hand_out(draft);
+    if !end::try_end(draft) {
+        draft.settle();
+    }
+}
+
+fn hand_out(draft: &mut Draft) {
+    let (mut nodes, mut bytes) = (0, 0);
+    let threshold = usize::try_from(draft.run.settings.parallel_threshold).unwrap_or(usize::MAX);
+    let one_at_a_time = draft.ready_count() + draft.open() as usize <= threshold.saturating_sub(1);
+    while let Some(index) = draft.next_ready() {
+        // After a failure nothing new is started; what is under way may finish, for it is paid for.
+        if draft.failure().is_some() || (one_at_a_time && draft.open() > 0) {
+            return;
+        }
+        if nodes >= draft.limits.schedule_nodes || (nodes > 0 && bytes >= draft.limits.schedule_bytes) {
+            return;
+        }
+        bytes += schedule_node(draft, index);
+        nodes += 1;
+    }
+}
+
+/// Schedules one node; the length of its input.
+fn schedule_node(draft: &mut Draft, index: usize) -> usize {
+    let node = draft.node(index);
+    match make_input(draft, &node) {
+        Ok(input) => {
+            let length = input.len();
+            let timeout = node.node.timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
+            let event = Event::NodeScheduled(NodeScheduled {
+                node_id: node.node.node_id.clone(),
+                agent_name: node.node.agent_name.clone(),
+                attempt: 1,
+                input,
+                timeout_ms: timeout.unwrap_or(draft.run.settings.agent_timeout_ms),
+            });
+            draft.scheduled(index, event);
+            length
+        }
+        Err(failure) => {
+            let event = node_failed(draft, &node, 1, &failure);
+            draft.failed(index, false, failure, event);
+            0
+        }
+    }
+}
+
+fn make_input(draft: &Draft, node: &GraphNode) -> Result<Json, Failure> {
+    let input = node
+        .input
+        .evaluate(draft)
+        .map_err(|message| Failure::new(FailureClass::NonRetryable, "input_mapping", message))?;
+    if input.len() > draft.limits.max_payload_bytes {
+        let message = format!(
+            "the input of node {} is {} bytes long; at most {} are allowed",
+            node.node.node_id,
+            input.len(),
+            draft.limits.max_payload_bytes
+        );
+        return Err(Failure::new(FailureClass::NonRetryable, "too_large", message));
+    }
+    check_contract(node.input_contract.as_ref(), &input, "input")?;
+    Ok(input)
+}
+
+/// Holds a value against a contract; `side` is `input` or `output`.
+pub fn check_contract(contract: Option<&Contract>, value: &Json, side: &str) -> Result<(), Failure> {
+    let Some(contract) = contract else { return Ok(()) };
+    contract.check(&value.value()).map_err(|breach| Failure {
+        class: FailureClass::Contract,
+        code: format!("{side}_contract"),
+        message: format!("the {side} breaks its contract at {:?}: {}", breach.pointer, breach.message),
+        details: Some(Json::from_value(&serde_json::json!({ "pointer": breach.pointer }))),
+    })
+}
+
+/// The event of a failed attempt.
+pub fn node_failed(draft: &Draft, node: &GraphNode, attempt: u32, failure: &Failure) -> Event {
+    Event::NodeFailed(NodeFailed {
+        node_id: node.node.node_id.clone(),
+        agent_name: node.node.agent_name.clone(),
+        attempt,
+        class: failure.class,
+        code: failure.code.clone(),
+        message: failure.message.clone(),
+        details: failure.details.clone(),
+        input: draft.run.nodes.get(&node.node.node_id).and_then(|node| node.input.clone()),
+    })
+}

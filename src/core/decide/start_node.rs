@@ -1,0 +1,17 @@
+//! `StartNode` → `NodeStarted`.
+
+use super::draft::Draft;
+use super::open_attempt;
+use crate::core::event::{Event, NodeStarted};
+use crate::core::id::NodeId;
+use crate::core::rejection::Rejection;
+use crate::core::status::NodeStatus;
+
+/// The first `started` of an attempt counts, a repeated one extends nothing.
+pub fn decide(draft: &mut Draft, node_id: &NodeId, attempt: u32) -> Result<(), Rejection> {
+    if open_attempt(&draft.run, node_id, attempt)?.status == NodeStatus::Running {
+        return Err(Rejection::AlreadyStarted { node: node_id.to_string(), attempt });
+    }
+    draft.push(Event::NodeStarted(NodeStarted { node_id: node_id.clone(), attempt }));
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! `StartWorkflow` → `WorkflowStarted`, `PlanMade`, and the first nodes.
+
+use super::draft::Draft;
+use super::schedule;
+use crate::core::command::StartWorkflow;
+use crate::core::definition::graph::Graph;
+use crate::core::event::{Event, PlanMade, RunSettings, WorkflowStarted};
+use crate::core::frontier::Frontier;
+use crate::core::json::Json;
+use crate::core::limits::Limits;
+use crate::core::rejection::{Refusal, RefusalReason};
+use crate::core::run::Run;
+use crate::core::time::Timestamp;
+use std::sync::Arc;
+
+/// Decides a start whose id is free. The caller looks after duplicates and conflicts: they are a matter of the
+/// partition, not of a run.
+///
+/// # Errors
+/// Where the input breaks the definition's contract.
+pub fn start_workflow(
+    start: &StartWorkflow,
+    graph: &Arc<Graph>,
+    now: Timestamp,
+    limits: &Limits,
+) -> Result<Vec<Event>, Refusal> {
+    check_input(start, graph)?;
+    let started = WorkflowStarted {
+        definition: start.definition.clone(),
+        input: start.input.clone(),
+        conversation_id: start.conversation_id.clone(),
+        origin: start.origin.clone(),
+        payload_hash: hex(&start.payload_hash),
+        traceparent: start.traceparent.clone(),
+        settings: RunSettings {
+            parallel_threshold: limits.parallel_threshold,
+            max_agent_calls: graph.max_agent_calls.unwrap_or(limits.max_agent_calls),
+            agent_timeout_ms: u64::try_from(limits.agent_timeout.as_millis()).unwrap_or(u64::MAX),
+        },
+    };
+    let run = Run::started(start.workflow_id.clone(), start.run_id.clone(), now, &started);
+    let frontier = Frontier::over(&run, graph.clone());
+    let mut draft = Draft::owning(run, frontier, limits, vec![Event::WorkflowStarted(started)]);
+    let definition_hash = Some(start.definition.hash.to_string());
+    draft.push(Event::PlanMade(PlanMade { planner: None, definition_hash, plan: None }));
+    schedule::go_on(&mut draft);
+    Ok(draft.into_events())
+}
+
+fn check_input(start: &StartWorkflow, graph: &Graph) -> Result<(), Refusal> {
+    let Some(contract) = &graph.input_contract else { return Ok(()) };
+    contract.check(&start.input.value()).map_err(|breach| Refusal {
+        reason: RefusalReason::Contract,
+        message: format!(
+            "the input breaks the contract of definition {} at {:?}: {}",
+            start.definition.name, breach.pointer, breach.message
+        ),
+        details: Some(Json::from_value(&serde_json::json!({ "pointer": breach.pointer }))),
+        workflow_id: Some(start.workflow_id.clone()),
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
