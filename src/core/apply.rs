@@ -31,26 +31,35 @@ pub enum HistoryFault {
     },
 }
 
-/// Folds one event into the state of its run: `None` before the first, and ever after the run.
+/// The state after a run's first event.
+///
+/// # Errors
+/// Where the event is not the first of a run.
+pub fn fold_first(recorded: &Recorded) -> Result<Run, HistoryFault> {
+    check_sequence(recorded, 1)?;
+    match &recorded.event {
+        Event::WorkflowStarted(event) => {
+            Ok(Run::started(recorded.workflow_id.clone(), recorded.run_id.clone(), recorded.time, event))
+        }
+        other => Err(HistoryFault::NotStarted { run_id: recorded.run_id.to_string(), found: other.name() }),
+    }
+}
+
+/// Folds one event into the state of its run.
 ///
 /// # Errors
 /// Where the event is not the run's next; the state is then unchanged.
-pub fn fold(run: &mut Option<Run>, recorded: &Recorded) -> Result<(), HistoryFault> {
-    let expected = run.as_ref().map_or(1, |run| run.sequence + 1);
-    if recorded.sequence != expected {
-        let run_id = recorded.run_id.to_string();
-        return Err(HistoryFault::Sequence { run_id, expected, found: recorded.sequence });
-    }
-    match (run.as_mut(), &recorded.event) {
-        (None, Event::WorkflowStarted(event)) => {
-            *run = Some(Run::started(recorded.workflow_id.clone(), recorded.run_id.clone(), recorded.time, event));
-        }
-        (None, other) => {
-            return Err(HistoryFault::NotStarted { run_id: recorded.run_id.to_string(), found: other.name() });
-        }
-        (Some(run), event) => apply(run, event, recorded.time),
-    }
+pub fn fold_next(run: &mut Run, recorded: &Recorded) -> Result<(), HistoryFault> {
+    check_sequence(recorded, run.sequence + 1)?;
+    apply(run, &recorded.event, recorded.time);
     Ok(())
+}
+
+fn check_sequence(recorded: &Recorded, expected: u64) -> Result<(), HistoryFault> {
+    if recorded.sequence == expected {
+        return Ok(());
+    }
+    Err(HistoryFault::Sequence { run_id: recorded.run_id.to_string(), expected, found: recorded.sequence })
 }
 
 /// What an event does to a run.

@@ -1,0 +1,118 @@
+# shellcheck shell=bash
+# The steps of scripts/test: their order, what each does and what it needs.
+
+venv=.venv-test
+
+# The integration tests that are there: tests/NAME.rs or tests/NAME/main.rs.
+test_targets() {
+  local file name
+  for file in tests/*.rs tests/*/main.rs; do
+    [[ -f "$file" ]] || continue
+    name=${file#tests/}
+    name=${name%/main.rs}
+    printf '%s\n' "${name%.rs}"
+  done | sort
+}
+
+# Needs neither a broker nor a database; a test that is not listed gets both.
+is_pure_test() {
+  case $1 in
+    architecture | golden | simulation) true ;;
+    *) false ;;
+  esac
+}
+
+# All steps in order: what fails fast and needs nothing comes first. A new file in
+# tests/ is a step by itself.
+all_steps() {
+  local target
+  printf '%s\n' format clippy shell compose build unit doc
+  for target in $(test_targets); do
+    ! is_pure_test "$target" || echo "$target"
+  done
+  printf '%s\n' services python
+  for target in $(test_targets); do
+    is_pure_test "$target" || echo "$target"
+  done
+}
+
+needs_services() {
+  case $1 in
+    format | clippy | shell | compose | build | unit | doc | services | python) false ;;
+    *) ! is_pure_test "$1" ;;
+  esac
+}
+
+needs_compiler() {
+  case $1 in
+    format | shell | compose | services | python) false ;;
+    *) true ;;
+  esac
+}
+
+perform() {
+  ! needs_compiler "$1" || need cc make pkg-config libssl zlib
+  ! needs_services "$1" || need kcat jq
+  case $1 in
+    format) cargo fmt --check ;;
+    clippy) cargo clippy --all-targets -- -D warnings ;;
+    shell) check_scripts ;;
+    compose) check_compose ;;
+    build)
+      cargo build --bins --examples
+      cargo test --no-run --lib --bins --tests
+      ;;
+    unit) cargo test --lib --bins ;;
+    doc) cargo test --doc ;;
+    services) scripts/services up ;;
+    python) make_venv ;;
+    *) cargo test --test "$1" ;;
+  esac
+}
+
+check_scripts() {
+  local scripts=(scripts/services scripts/test .ci/run)
+  if command -v shellcheck >/dev/null; then
+    shellcheck --external-sources --check-sourced "${scripts[@]}"
+  else
+    echo "shellcheck is not installed: only the syntax is checked"
+    local script
+    for script in "${scripts[@]}" scripts/lib/*.sh; do bash -n "$script"; done
+  fi
+}
+
+check_compose() {
+  if docker compose version >/dev/null 2>&1; then
+    docker compose config --quiet
+  elif command -v docker-compose >/dev/null; then
+    docker-compose config --quiet
+  else
+    echo "no docker compose here: docker-compose.yml is not checked"
+  fi
+}
+
+# Made anew when the requirements, Python or the place change; the stamp comes last.
+make_venv() {
+  local stamp
+  need python3-venv
+  stamp=$(python3 --version && pwd && cat scripts/requirements.txt)
+  if [[ -f "$venv/stamp" && "$(<"$venv/stamp")" == "$stamp" ]]; then
+    echo "$venv is up to date"
+    return
+  fi
+  rm -rf "$venv"
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement scripts/requirements.txt
+  printf '%s\n' "$stamp" >"$venv/stamp"
+}
+
+# The services' folder goes; what they said about a failure stays.
+keep_service_logs() {
+  local logs=target/test-services-logs file
+  for file in "$ORCHESTRATOR_SERVICES_DIR"/{kafka/broker.log,postgres/server.log}; do
+    [[ -f "$file" ]] || continue
+    mkdir -p "$logs"
+    cp "$file" "$logs/"
+    say "kept $logs/${file##*/}"
+  done
+}

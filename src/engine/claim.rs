@@ -1,0 +1,338 @@
+//! Taking a partition: recover its state, append `PartitionTaken`, read on through one's own taking, and look where
+//! publication stopped. Only then does anybody act.
+
+use super::io::Claimant;
+use super::owner::Stop;
+use super::partition::Env;
+use super::state::PartitionState;
+use crate::core::time::Timestamp;
+use crate::journal::record::{JournalRecord, Owner, PartitionTaken, Step, Transition};
+use crate::journal::rule::Verdict;
+use crate::log::{Delivery, LogError, Record, Topic};
+use crate::store::{JournalMark, Snapshot};
+use crate::wire::{WireError, headers, journal};
+use rand::Rng;
+use std::collections::VecDeque;
+
+/// A taking under way.
+pub struct Claim {
+    claimant: Claimant,
+    state: PartitionState,
+    /// Steps at or above this offset are not in the store's state yet.
+    fold_from: u64,
+    /// The record that reading begins with: it counts by construction.
+    seed: Option<u64>,
+    /// A record that the store remembers: it must still be there, unchanged.
+    mark: Option<JournalMark>,
+    next: u64,
+    end: u64,
+    highest_term: u64,
+    pending: VecDeque<CountedStep>,
+    taken: Option<(Owner, u64, Timestamp)>,
+    since: Timestamp,
+    /// Whether somebody owned the partition before, and wrote nothing.
+    careful: bool,
+    won: bool,
+    tail: Tail,
+}
+
+/// A counting step whose effects may not be done.
+pub struct CountedStep {
+    /// Its number.
+    pub number: u64,
+    /// Its offset.
+    pub offset: u64,
+    /// What it holds.
+    pub transitions: Vec<Transition>,
+}
+
+/// Where publication stopped: the journal offset and the id of the last record of the event stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tail {
+    /// Not known yet.
+    Unknown,
+    /// Nothing has been published, or nothing of it is left.
+    Empty,
+    /// The last publication.
+    At {
+        /// The journal offset of its step.
+        offset: u64,
+        /// Its `ce_id`.
+        ce_id: String,
+    },
+}
+
+/// What an owner begins with.
+pub struct Recovered {
+    /// The state.
+    pub state: PartitionState,
+    /// Counting steps after `effects_through`.
+    pub pending: VecDeque<CountedStep>,
+    /// Where publication stopped.
+    pub tail: Tail,
+    /// One's own id.
+    pub owner: Owner,
+    /// One's own term.
+    pub term: u64,
+    /// The next journal offset.
+    pub next: u64,
+    /// Whether the first input has to be tried with care.
+    pub careful: bool,
+}
+
+/// How a taking goes.
+pub enum Progress {
+    /// It goes on.
+    Under,
+    /// Somebody else was first.
+    Lost,
+    /// Something is wrong; drop everything and try again.
+    Stopped(Stop),
+    /// The store's position does not fit the journal; begin at the journal's start.
+    StoreUseless,
+    /// Ours.
+    Taken(Box<Recovered>),
+}
+
+impl Claim {
+    /// Begins to read the journal, from the record that the snapshot's `effects_through` names.
+    ///
+    /// # Errors
+    /// Where the log does not answer.
+    pub fn start(claimant: Claimant, snapshot: Option<Snapshot>, env: &mut Env) -> Result<Self, LogError> {
+        let fold_from = snapshot.as_ref().map_or(0, |s| s.position.next_offset);
+        let mark = snapshot.as_ref().and_then(|s| s.position.mark);
+        let seed = snapshot.as_ref().and_then(|s| s.position.effects_through).map(|through| through.offset);
+        let state = match snapshot {
+            Some(snapshot) => PartitionState::restore(env.settings, snapshot),
+            None => PartitionState::empty(env.settings),
+        };
+        let from = seed.unwrap_or(0);
+        let end = env.io.ends(&Topic::Journal, claimant.partition)?.high;
+        env.io.reader().assign(&Topic::Journal, claimant.partition, from)?;
+        Ok(Self {
+            claimant,
+            state,
+            fold_from,
+            seed,
+            mark,
+            next: from,
+            end,
+            highest_term: 0,
+            pending: VecDeque::new(),
+            taken: None,
+            since: env.now,
+            careful: false,
+            won: false,
+            tail: Tail::Unknown,
+        })
+    }
+
+    /// Something was read.
+    pub fn on_delivery(&mut self, delivery: Delivery, env: &mut Env) -> Progress {
+        let read = match delivery {
+            Delivery::Record(record) if record.topic == Topic::Journal => self.on_journal(&record, env),
+            Delivery::Record(record) if record.topic == Topic::Events => {
+                self.tail = tail_of(&record);
+                Ok(None)
+            }
+            Delivery::End { topic: Topic::Journal, offset, .. } => {
+                self.next = self.next.max(offset);
+                Ok(None)
+            }
+            Delivery::End { topic: Topic::Events, .. } | Delivery::Lost { topic: Topic::Events, .. } => {
+                if self.tail == Tail::Unknown {
+                    self.tail = Tail::Empty;
+                }
+                Ok(None)
+            }
+            Delivery::Lost { topic: Topic::Journal, wanted, low, high, .. } => Ok(Some(
+                self.journal_lost(format!("the record at offset {wanted} is gone: the journal holds {low} to {high}")),
+            )),
+            Delivery::Record(_) | Delivery::End { .. } | Delivery::Lost { .. } => Ok(None),
+        };
+        match read {
+            Ok(Some(progress)) => progress,
+            Ok(None) => self.tick(env),
+            Err(stop) => Progress::Stopped(stop),
+        }
+    }
+
+    /// Goes on: claims at the journal's end, ends when the taking and the tail are known.
+    pub fn tick(&mut self, env: &mut Env) -> Progress {
+        if let Some((.., sent)) = self.taken
+            && !self.won
+            && env.now.since(sent) > env.settings.journal_timeout
+        {
+            return Progress::Stopped(Stop::NotReadBack);
+        }
+        if self.taken.is_none() && self.next >= self.end {
+            self.append_taken(env);
+        }
+        if !self.won || self.tail == Tail::Unknown {
+            return Progress::Under;
+        }
+        // The runs that are taken over name their definitions by hash: what was there when the taking began is needed.
+        match env.definitions.up_to_date(self.since, env.now, env.io) {
+            Ok(true) => Progress::Taken(Box::new(self.recovered())),
+            Ok(false) => Progress::Under,
+            Err(error) => Progress::Stopped(Stop::Log(error)),
+        }
+    }
+
+    fn on_journal(&mut self, record: &Record, env: &mut Env) -> Result<Option<Progress>, Stop> {
+        self.next = record.offset + 1;
+        let decoded = journal::decode(record.value.as_ref().unwrap_or(&bytes::Bytes::new()))
+            .map_err(|error| stop_at(record.offset, error))?;
+        if self.seed == Some(record.offset) {
+            return Ok(self.plant_seed(&decoded, record.offset));
+        }
+        let fruitful = self.state.taking_was_fruitful;
+        let had_owner = self.state.rule.current.is_some();
+        let verdict = self.state.judge(&decoded);
+        if let Some(lost) = self.check_mark(&decoded, record.offset, verdict) {
+            return Ok(Some(lost));
+        }
+        match decoded {
+            JournalRecord::PartitionTaken(taken) => {
+                self.highest_term = self.highest_term.max(taken.term);
+                if self.taken.is_some_and(|(owner, ..)| owner == taken.owner) {
+                    if verdict != Verdict::Counts {
+                        return Ok(Some(Progress::Lost));
+                    }
+                    self.careful = had_owner && !fruitful;
+                    self.won = true;
+                    self.look_for_tail(env)?;
+                } else if self.won && verdict == Verdict::Counts {
+                    return Ok(Some(Progress::Lost));
+                }
+            }
+            JournalRecord::Step(step) if verdict == Verdict::Counts => self.on_counting(step, record.offset)?,
+            JournalRecord::Step(_) => {}
+        }
+        Ok(None)
+    }
+
+    fn on_counting(&mut self, step: Step, offset: u64) -> Result<(), Stop> {
+        if offset >= self.fold_from {
+            self.state.fold(&step).map_err(|fault| Stop::Broken { offset, fault: fault.to_string() })?;
+        }
+        self.pending.push_back(CountedStep { number: step.number, offset, transitions: step.transitions });
+        let through = self.state.effects_through.map_or(0, |through| through.step);
+        while self.pending.front().is_some_and(|first| first.number <= through) {
+            self.pending.pop_front();
+        }
+        Ok(())
+    }
+
+    /// The first record that is read: all effects up to and including it are done.
+    fn plant_seed(&mut self, record: &JournalRecord, offset: u64) -> Option<Progress> {
+        let expected = self.state.effects_through.map(|through| through.step);
+        match record {
+            JournalRecord::Step(step) if Some(step.number) == expected => {
+                self.state.rule = crate::journal::rule::ReadersRule::seeded(step);
+                self.state.note_trying(step);
+                self.highest_term = step.term;
+                self.check_mark(record, offset, Verdict::Counts)
+            }
+            found => {
+                let what = match found {
+                    JournalRecord::Step(step) => format!("step {}", step.number),
+                    JournalRecord::PartitionTaken(taken) => format!("the taking of term {}", taken.term),
+                };
+                Some(self.journal_lost(format!(
+                    "expected step {} at offset {offset}, found {what}",
+                    expected.unwrap_or_default()
+                )))
+            }
+        }
+    }
+
+    fn check_mark(&self, record: &JournalRecord, offset: u64, verdict: Verdict) -> Option<Progress> {
+        let mark = self.mark.filter(|mark| mark.offset == offset)?;
+        let (term, owner, number) = match record {
+            JournalRecord::Step(step) => (step.term, step.owner.0, Some(step.number)),
+            JournalRecord::PartitionTaken(taken) => (taken.term, taken.owner.0, None),
+        };
+        if verdict == Verdict::Counts && (term, owner, number) == (mark.term, mark.owner, mark.number) {
+            return None;
+        }
+        Some(self.journal_lost(format!(
+            "expected term {} and step {:?} at offset {offset}, found term {term} and step {number:?}",
+            mark.term, mark.number
+        )))
+    }
+
+    /// The journal is not the one that the store has projected. Never a silent reset: the store is not trusted until
+    /// it has been rebuilt, and the partition is recovered from what the journal holds.
+    fn journal_lost(&self, found: String) -> Progress {
+        tracing::error!(
+            partition = self.claimant.partition,
+            from = self.seed.unwrap_or(0),
+            to = self.fold_from,
+            found,
+            "JournalLost: the journal is not the one that was projected; the store is not trusted until it is rebuilt"
+        );
+        if self.fold_from == 0 && self.seed.is_none() {
+            return Progress::Stopped(Stop::JournalLost(found));
+        }
+        Progress::StoreUseless
+    }
+
+    fn append_taken(&mut self, env: &mut Env) {
+        let mut id = [0; 16];
+        env.rng.fill_bytes(&mut id);
+        let term = self.highest_term.max(self.state.rule.current.map_or(0, |(term, _)| term)) + 1;
+        let taken = PartitionTaken {
+            term,
+            owner: Owner(id),
+            time: env.now,
+            group: env.settings.group.clone(),
+            host: env.settings.host.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            cluster: env.io.cluster(),
+        };
+        self.taken = Some((Owner(id), term, env.now));
+        env.io.append_journal(self.claimant, journal::encode(&JournalRecord::PartitionTaken(taken)));
+    }
+
+    fn look_for_tail(&mut self, env: &mut Env) -> Result<(), Stop> {
+        let partition = self.claimant.partition;
+        let ends = env.io.ends(&Topic::Events, partition).map_err(Stop::Log)?;
+        if ends.high == ends.low {
+            self.tail = Tail::Empty;
+            return Ok(());
+        }
+        env.io.reader().assign(&Topic::Events, partition, ends.high - 1).map_err(Stop::Log)
+    }
+
+    fn recovered(&mut self) -> Recovered {
+        let (owner, term, _) = self.taken.expect("a taking that was won was appended");
+        Recovered {
+            state: self.state.take(),
+            pending: std::mem::take(&mut self.pending),
+            tail: self.tail.clone(),
+            owner,
+            term,
+            next: self.next,
+            careful: self.careful,
+        }
+    }
+}
+
+fn tail_of(record: &Record) -> Tail {
+    let text = |name: &str| record.header(name).and_then(|value| std::str::from_utf8(value).ok());
+    let offset = text(headers::JOURNAL_OFFSET).and_then(|text| text.parse().ok());
+    match (offset, text("ce_id")) {
+        (Some(offset), Some(ce_id)) => Tail::At { offset, ce_id: ce_id.to_owned() },
+        _ => {
+            tracing::error!(offset = record.offset, "the last record of the event stream is not one of orchestrator's");
+            Tail::Empty
+        }
+    }
+}
+
+/// A record that cannot be read stops the partition: a newer version's, or damage.
+pub fn stop_at(offset: u64, error: WireError) -> Stop {
+    Stop::Broken { offset, fault: error.to_string() }
+}

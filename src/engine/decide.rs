@@ -1,0 +1,406 @@
+//! One step: what is there is decided, until the step is full. What finishes work comes before what begins it.
+
+use super::input::{Arrived, INPUT_TOPICS, position_after};
+use super::owner::{FailedEffect, Owning, Stop};
+use super::partition::Env;
+use super::step::{Planned, StepDraft};
+use crate::core::command::{Command, Origin};
+use crate::core::definition::graph::Graph;
+use crate::core::event::{
+    EffectFailed, Event, InputLost, InputRefused, InputRejected, PartitionEvent, Recorded, Trying,
+};
+use crate::core::failure::{Failure, FailureClass};
+use crate::core::frontier::Frontier;
+use crate::core::id::{RunId, WorkflowId};
+use crate::core::rejection::{Refusal, RefusalReason, Rejection};
+use crate::core::time::Timestamp;
+use crate::journal::record::{Cause, InputRecord};
+use crate::log::{Record, Topic};
+use crate::wire::event::{PartitionRecorded, Published, encode, encode_partition};
+use crate::wire::{chain, dead_letter, headers, request};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// What became of an input record.
+pub(super) enum Decided {
+    /// It led to this.
+    To(Planned),
+    /// It has to wait for something that is being read.
+    NotYet,
+}
+
+impl Owning {
+    /// Decides what is there, into one step.
+    pub(super) fn decide_step(&mut self, env: &mut Env) -> Result<StepDraft, Stop> {
+        let mut draft = StepDraft::default();
+        if self.careful && !self.inputs.is_empty() {
+            self.decide_with_care(&mut draft, env)?;
+            return Ok(draft);
+        }
+        self.decide_losses(&mut draft, env)?;
+        self.decide_failed_effects(&mut draft, env)?;
+        for topic in INPUT_TOPICS {
+            if topic == Topic::Requests {
+                self.decide_continuations(&mut draft, env)?;
+                self.decide_deadlines(&mut draft, env)?;
+            }
+            self.decide_topic(&topic, &mut draft, env)?;
+        }
+        Ok(draft)
+    }
+
+    fn has_room(&self, draft: &StepDraft, env: &Env) -> bool {
+        !draft.is_full(env.settings.step_bytes, env.settings.step_nodes)
+    }
+
+    fn decide_topic(&mut self, topic: &Topic, draft: &mut StepDraft, env: &mut Env) -> Result<(), Stop> {
+        while self.has_room(draft, env) && !(self.full && *topic == Topic::Requests) {
+            if !self.decide_next(topic, draft, env)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides the next record of a topic; whether there was one that could be decided.
+    fn decide_next(&mut self, topic: &Topic, draft: &mut StepDraft, env: &mut Env) -> Result<bool, Stop> {
+        let Some(arrived) = self.inputs.peek(topic).cloned() else { return Ok(false) };
+        match self.decide_guarded(&arrived, env)? {
+            Decided::To(planned) => draft.push(planned),
+            Decided::NotYet => return Ok(false),
+        }
+        self.inputs.pop(topic);
+        let position = position_after(&arrived.record);
+        self.state.inputs.insert(position.topic.clone(), position);
+        Ok(true)
+    }
+
+    /// A panic buries its input in the dead letters and leaves the state as it was: what decides does not change it.
+    fn decide_guarded(&mut self, arrived: &Arrived, env: &mut Env) -> Result<Decided, Stop> {
+        let decided = catch_unwind(AssertUnwindSafe(|| self.decide_record(arrived, env)));
+        decided.unwrap_or_else(|panic| {
+            let what = panic_message(&*panic);
+            tracing::error!(partition = self.claimant.partition, topic = %arrived.record.topic,
+                offset = arrived.record.offset, what, "deciding an input failed; it is buried in the dead letters");
+            let refusal = Refusal::new(RefusalReason::EngineFault, format!("deciding it failed: {what}"));
+            Ok(Decided::To(self.refuse(&arrived.record, refusal, env)))
+        })
+    }
+
+    fn decide_record(&mut self, arrived: &Arrived, env: &mut Env) -> Result<Decided, Stop> {
+        match arrived.record.topic {
+            Topic::Requests => self.decide_request(arrived, env),
+            Topic::Results => self.decide_report(&arrived.record, env).map(Decided::To),
+            _ => {
+                let message = "no signal is known to this version of orchestrator";
+                let refusal = Refusal::new(RefusalReason::Unsupported, message);
+                Ok(Decided::To(self.refuse(&arrived.record, refusal, env)))
+            }
+        }
+    }
+
+    /// After a crash that may have been caused by the first input: it is decided alone, after a record that says so
+    /// has been read back; the third such for one input buries it.
+    fn decide_with_care(&mut self, draft: &mut StepDraft, env: &mut Env) -> Result<(), Stop> {
+        if !self.in_flight.is_empty() {
+            return Ok(());
+        }
+        let first = INPUT_TOPICS.iter().find_map(|topic| self.inputs.peek(topic)).cloned();
+        let Some(arrived) = first else {
+            self.careful = false;
+            return Ok(());
+        };
+        let origin = origin_of(&arrived.record);
+        let tried = self.state.trying.as_ref().filter(|(last, _)| *last == origin).map_or(0, |(_, times)| *times);
+        if !self.trying && tried >= 2 {
+            self.careful = false;
+            let message = "deciding it was tried twice, and the process ended each time";
+            let planned = self.refuse(&arrived.record, Refusal::new(RefusalReason::EngineFault, message), env);
+            draft.push(planned);
+            self.inputs.pop(&arrived.record.topic);
+            let position = position_after(&arrived.record);
+            self.state.inputs.insert(position.topic.clone(), position);
+        } else if self.trying {
+            self.careful = false;
+            self.decide_next(&arrived.record.topic, draft, env)?;
+        } else {
+            self.trying = true;
+            let event = PartitionEvent::Trying(Trying { origin: origin.clone() });
+            draft.push(self.record_partition_event(Cause::Input(origin), event, None, None, env));
+        }
+        Ok(())
+    }
+
+    fn decide_losses(&mut self, draft: &mut StepDraft, env: &mut Env) -> Result<(), Stop> {
+        while let Some(loss) = self.inputs.take_loss() {
+            let topic = loss.topic.to_string();
+            if let Some(position) = self.state.inputs.get_mut(&topic) {
+                position.next = loss.resumed_at;
+                position.below = None;
+            }
+            let event = PartitionEvent::InputLost(InputLost {
+                topic,
+                expected: loss.expected,
+                resumed_at: loss.resumed_at,
+                message: loss.message,
+            });
+            draft.push(self.record_partition_event(Cause::Continuation, event, None, None, env));
+        }
+        Ok(())
+    }
+
+    fn decide_failed_effects(&mut self, draft: &mut StepDraft, env: &mut Env) -> Result<(), Stop> {
+        while self.has_room(draft, env) {
+            let Some(failed) = self.failed_effects.pop_front() else { break };
+            draft.settles.push(failed.step);
+            let planned = self.decide_failed_effect(failed, env)?;
+            draft.push(planned);
+        }
+        Ok(())
+    }
+
+    fn decide_failed_effect(&mut self, failed: FailedEffect, env: &mut Env) -> Result<Planned, Stop> {
+        let FailedEffect { step, effect, topic, message } = failed;
+        if let (Some(workflow_id), Some(dispatch)) = (&effect.workflow_id, &effect.dispatch_id)
+            && effect.kind == super::perform::EffectKind::Dispatch
+        {
+            let failure = Failure::new(
+                FailureClass::NonRetryable,
+                "dispatch_failed",
+                format!("the attempt could not be handed to its agent through {topic}: {message}"),
+            );
+            let command = Command::FailNode { node_id: dispatch.node_id.clone(), attempt: dispatch.attempt, failure };
+            if let Ok(planned) =
+                self.command(workflow_id, Some(&dispatch.run_id), &command, Cause::EffectFailed, env)?
+            {
+                return Ok(planned);
+            }
+        }
+        let event = PartitionEvent::EffectFailed(EffectFailed {
+            effect: effect.kind.as_str().to_owned(),
+            step,
+            topic,
+            message,
+            workflow_id: effect.workflow_id,
+        });
+        Ok(self.record_partition_event(Cause::EffectFailed, event, None, None, env))
+    }
+
+    fn decide_continuations(&mut self, draft: &mut StepDraft, env: &mut Env) -> Result<(), Stop> {
+        while self.has_room(draft, env) {
+            let Some(workflow_id) = self.continuing.pop_first() else { break };
+            // One that has nothing ready any more has ended, or has failed and waits for what is under way.
+            if let Ok(planned) = self.command(&workflow_id, None, &Command::ScheduleNodes, Cause::Continuation, env)? {
+                draft.push(planned);
+            }
+        }
+        Ok(())
+    }
+
+    /// A deadline fires only when `results` has been decided up to an end that was asked for after it, and not soon
+    /// after an interruption of reading.
+    fn decide_deadlines(&mut self, draft: &mut StepDraft, env: &mut Env) -> Result<(), Stop> {
+        let now = self.clock.at(env.now);
+        let Some(next) = self.deadlines.next().filter(|next| *next <= now) else { return Ok(()) };
+        if env.now < self.quiet_until {
+            return Ok(());
+        }
+        if self.results_end.is_none_or(|(asked, _)| asked < next) {
+            match env.io.ends(&Topic::Results, self.claimant.partition) {
+                Ok(ends) => self.results_end = Some((now, ends.high)),
+                Err(error) => {
+                    tracing::warn!(partition = self.claimant.partition, %error, "a deadline waits: it is not known whether its result has come");
+                    self.be_quiet(env);
+                    return Ok(());
+                }
+            }
+        }
+        let Some((asked, high)) = self.results_end else { return Ok(()) };
+        if self.inputs.decided_to(&Topic::Results) < high {
+            return Ok(());
+        }
+        while self.has_room(draft, env) {
+            let Some(due) = self.deadlines.pop(asked) else { break };
+            let command = Command::ExpireNode { node_id: due.node_id, attempt: due.attempt };
+            if let Ok(planned) = self.command(&due.workflow_id, Some(&due.run_id), &command, Cause::Deadline, env)? {
+                draft.push(planned);
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides a command on a run, records the events and applies them.
+    pub(super) fn command(
+        &mut self,
+        workflow_id: &WorkflowId,
+        run_id: Option<&RunId>,
+        command: &Command,
+        cause: Cause,
+        env: &mut Env,
+    ) -> Result<Result<Planned, Rejection>, Stop> {
+        let now = self.clock.at(env.now);
+        let Some(entry) = self.state.runs.get(workflow_id) else {
+            let ended = self.state.window.find(workflow_id, now);
+            return Ok(Err(match ended {
+                Some(ended) if run_id.is_none_or(|run| *run == ended.run_id) => {
+                    Rejection::RunEnded(ended.run_id.clone())
+                }
+                _ => Rejection::UnknownWorkflow(workflow_id.clone()),
+            }));
+        };
+        if let Some(found) = run_id.filter(|run| **run != entry.run.run_id) {
+            return Ok(Err(Rejection::OtherRun { found: found.clone(), expected: entry.run.run_id.clone() }));
+        }
+        let Some(frontier) = &entry.frontier else {
+            return Err(self.broken(format!("run {} has no frontier", entry.run.run_id)));
+        };
+        let events = match crate::core::decide::decide(&entry.run, frontier, command, &env.settings.limits) {
+            Ok(events) => events,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
+        let (run_id, traceparent) = (entry.run.run_id.clone(), entry.run.traceparent.clone());
+        self.record(workflow_id, &run_id, traceparent, events, cause, None, now).map(Ok)
+    }
+
+    /// Gives events their place, applies them, and keeps them for the step.
+    #[allow(clippy::too_many_arguments, reason = "a run's identity, what happened to it, and why")]
+    pub(super) fn record(
+        &mut self,
+        workflow_id: &WorkflowId,
+        run_id: &RunId,
+        traceparent: Option<String>,
+        events: Vec<Event>,
+        cause: Cause,
+        graph: Option<&Arc<Graph>>,
+        now: Timestamp,
+    ) -> Result<Planned, Stop> {
+        let entry = self.state.runs.get(workflow_id);
+        let (mut sequence, last) = entry.map_or((0, now), |entry| (entry.run.sequence, entry.run.time));
+        let chain = entry.map_or(chain::START, |entry| entry.chain);
+        let time = now.max(last);
+        let mut recorded_events = Vec::with_capacity(events.len());
+        for event in events {
+            sequence += 1;
+            let recorded = Recorded { workflow_id: workflow_id.clone(), run_id: run_id.clone(), sequence, time, event };
+            let body = encode(&recorded);
+            self.state.apply_run_event(&recorded, &body).map_err(|fault| self.broken(fault.to_string()))?;
+            self.follow(&recorded, graph)?;
+            recorded_events.push((Published::Run(recorded), body));
+        }
+        Ok(Planned { cause, chain, traceparent, events: recorded_events, input: None })
+    }
+
+    /// Keeps what is derived from the state beside it.
+    fn follow(&mut self, recorded: &Recorded, graph: Option<&Arc<Graph>>) -> Result<(), Stop> {
+        let Some(entry) = self.state.runs.get_mut(&recorded.workflow_id) else {
+            self.continuing.remove(&recorded.workflow_id);
+            return Ok(());
+        };
+        match (&mut entry.frontier, graph) {
+            (Some(frontier), _) => {
+                if let Err(failure) = frontier.observe(&recorded.event, &entry.run) {
+                    return Err(self.broken(failure.message));
+                }
+            }
+            (None, Some(graph)) => entry.frontier = Some(Frontier::over(&entry.run, graph.clone())),
+            (None, None) => {}
+        }
+        if let Event::NodeStarted(started) = &recorded.event {
+            self.deadlines.add_node(&entry.run, &started.node_id);
+        }
+        let leftover = entry.frontier.as_ref().is_some_and(|frontier| !frontier.ready().is_empty());
+        if leftover && entry.run.failed_node.is_none() {
+            self.continuing.insert(recorded.workflow_id.clone());
+        } else {
+            self.continuing.remove(&recorded.workflow_id);
+        }
+        Ok(())
+    }
+
+    /// An input goes to the dead letters, and if it is a request it is answered.
+    pub(super) fn refuse(&mut self, record: &Record, refusal: Refusal, env: &mut Env) -> Planned {
+        let origin = origin_of(record);
+        let kept = dead_letter::keep(record.key.as_ref(), record.value.as_ref(), &record.headers);
+        let Refusal { reason, message, details, workflow_id } = refusal;
+        tracing::warn!(topic = %record.topic, partition = record.partition, offset = record.offset,
+            reason = reason.as_str(), message, "an input is refused");
+        let event = PartitionEvent::InputRefused(InputRefused {
+            origin: origin.clone(),
+            reason: reason.as_str().to_owned(),
+            message,
+            details,
+            workflow_id,
+        });
+        self.record_partition_event(Cause::Input(origin), event, Some(kept), traceparent(record), env)
+    }
+
+    /// An input changes nothing: counted, with its reason.
+    pub(super) fn reject(
+        &mut self,
+        record: &Record,
+        workflow_id: WorkflowId,
+        run_id: Option<RunId>,
+        rejection: &Rejection,
+        env: &mut Env,
+    ) -> Planned {
+        let origin = origin_of(record);
+        tracing::info!(topic = %record.topic, partition = record.partition, offset = record.offset,
+            reason = rejection.reason(), %rejection, "an input changes nothing");
+        let event = PartitionEvent::InputRejected(InputRejected {
+            origin: origin.clone(),
+            reason: rejection.reason().to_owned(),
+            message: rejection.to_string(),
+            workflow_id,
+            run_id,
+        });
+        self.record_partition_event(Cause::Input(origin), event, None, traceparent(record), env)
+    }
+
+    /// Records an event of the partition itself.
+    pub(super) fn record_partition_event(
+        &mut self,
+        cause: Cause,
+        event: PartitionEvent,
+        input: Option<InputRecord>,
+        traceparent: Option<String>,
+        env: &mut Env,
+    ) -> Planned {
+        let chain = self.state.chain;
+        let recorded = PartitionRecorded {
+            partition: self.claimant.partition,
+            sequence: self.state.sequence + 1,
+            time: self.clock.at(env.now),
+            event,
+        };
+        let body = encode_partition(&recorded);
+        self.state.sequence = recorded.sequence;
+        self.state.chain = chain::next(&chain, &body);
+        Planned { cause, chain, traceparent, events: vec![(Published::Partition(recorded), body)], input }
+    }
+
+    fn broken(&self, fault: String) -> Stop {
+        Stop::Broken { offset: self.tracker.through().map_or(0, |through| through.offset), fault }
+    }
+}
+
+/// Where a record stands. One that was forwarded carries its first origin.
+pub(super) fn origin_of(record: &Record) -> Origin {
+    record.header(headers::ORIGIN).and_then(request::read_origin).unwrap_or_else(|| Origin {
+        topic: record.topic.to_string(),
+        partition: record.partition,
+        offset: record.offset,
+        time: record.time,
+    })
+}
+
+/// The W3C trace context of a record, if it is text.
+pub(super) fn traceparent(record: &Record) -> Option<String> {
+    let header = record.header(headers::TRACEPARENT)?;
+    // Version, trace id, span id and flags have 55 characters; what is much longer is none.
+    std::str::from_utf8(header).ok().filter(|text| text.len() <= 128).map(str::to_owned)
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without message".to_owned())
+}

@@ -1,0 +1,249 @@
+//! One partition of this process: the phases from being given it to owning it, and what each does with what comes in.
+
+use super::claim::{Claim, Progress};
+use super::definitions::Definitions;
+use super::io::{Claimant, Io, Signal};
+use super::owner::{Owning, Stop};
+use super::settings::EngineSettings;
+use super::snapshots::{Loaded, Snapshots};
+use crate::core::time::Timestamp;
+use crate::log::{Delivery, Topic};
+use rand::RngExt;
+use rand::rngs::StdRng;
+use std::time::Duration;
+
+/// What the phases need from their surroundings.
+pub struct Env<'a> {
+    /// Limits.
+    pub settings: &'a EngineSettings,
+    /// Clients.
+    pub io: &'a mut Io,
+    /// Definitions.
+    pub definitions: &'a mut Definitions,
+    /// Where snapshots come from.
+    pub snapshots: &'a Snapshots,
+    /// Randomness for owner ids and pauses.
+    pub rng: &'a mut StdRng,
+    /// The local clock.
+    pub now: Timestamp,
+}
+
+/// A partition that the group has spoken of.
+pub struct Partition {
+    id: u32,
+    claim: u64,
+    phase: Phase,
+    pause: Duration,
+}
+
+enum Phase {
+    /// The group has given it to someone else, or it has not been tried yet.
+    Away,
+    /// Ours to try, not before a time.
+    Resting(Timestamp),
+    /// Waiting for the store's snapshot.
+    Loading,
+    /// Reading the journal, up to one's own taking and the tail of the event stream.
+    Claiming(Box<Claim>),
+    /// Deciding.
+    Owning(Box<Owning>),
+}
+
+/// What a partition is doing, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PhaseName {
+    /// Not ours.
+    Away,
+    /// Ours to try, after a pause.
+    Resting,
+    /// Being taken.
+    Claiming,
+    /// Owned.
+    Owning,
+}
+
+impl Partition {
+    /// A partition that is not ours.
+    pub fn new(id: u32, settings: &EngineSettings) -> Self {
+        Self { id, claim: 0, phase: Phase::Away, pause: settings.min_retry_pause }
+    }
+
+    /// What it is doing.
+    pub fn phase(&self) -> PhaseName {
+        match &self.phase {
+            Phase::Away => PhaseName::Away,
+            Phase::Resting(_) => PhaseName::Resting,
+            Phase::Loading | Phase::Claiming(_) => PhaseName::Claiming,
+            Phase::Owning(_) => PhaseName::Owning,
+        }
+    }
+
+    /// The owner's view, while it is owned.
+    pub fn owned(&self) -> Option<&Owning> {
+        match &self.phase {
+            Phase::Owning(owning) => Some(owning),
+            _ => None,
+        }
+    }
+
+    /// Whether the group has given it to this process.
+    pub fn is_ours(&self) -> bool {
+        !matches!(self.phase, Phase::Away)
+    }
+
+    /// The group says: try.
+    pub fn give(&mut self, env: &Env) {
+        if matches!(self.phase, Phase::Away) {
+            self.phase = Phase::Resting(env.now);
+        }
+    }
+
+    /// The group says: leave it.
+    pub fn revoke(&mut self, env: &mut Env) {
+        self.stop_reading(env);
+        self.phase = Phase::Away;
+    }
+
+    /// Whether it rests and may be tried now. The caller then commits to the group, and begins.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        matches!(self.phase, Phase::Resting(until) if until <= now)
+    }
+
+    /// The position of `requests` for the group's lag tools.
+    pub fn requests_position(&self) -> Option<u64> {
+        self.owned().and_then(Owning::requests_position)
+    }
+
+    /// Begins to take the partition.
+    pub fn begin(&mut self, claim: u64, env: &mut Env) {
+        self.claim = claim;
+        let window = env.settings.duplicate_window;
+        let since = Timestamp(env.now.0 - i64::try_from(window.as_micros()).unwrap_or(i64::MAX));
+        env.snapshots.ask(self.id, claim, since, env.settings.duplicate_limit);
+        self.phase = Phase::Loading;
+    }
+
+    /// Tries again after a pause that doubles, with jitter.
+    pub fn rest(&mut self, env: &mut Env) {
+        self.stop_reading(env);
+        let jitter = env.rng.random_range(0.5..1.0);
+        self.phase = Phase::Resting(env.now.after(self.pause.mul_f64(jitter)));
+        self.pause = (self.pause * 2).min(env.settings.max_retry_pause);
+    }
+
+    /// The store's snapshot has come.
+    pub fn on_snapshot(&mut self, loaded: Loaded, env: &mut Env) {
+        if !matches!(self.phase, Phase::Loading) || loaded.claim != self.claim {
+            return;
+        }
+        let snapshot = loaded.result.unwrap_or_else(|error| {
+            tracing::warn!(partition = self.id, %error, "recovering from the start of the journal instead");
+            None
+        });
+        self.start_claim(snapshot, env);
+    }
+
+    fn start_claim(&mut self, snapshot: Option<crate::store::Snapshot>, env: &mut Env) {
+        match Claim::start(self.claimant(), snapshot, env) {
+            Ok(claim) => self.phase = Phase::Claiming(Box::new(claim)),
+            Err(error) => {
+                tracing::warn!(partition = self.id, %error, "the partition cannot be taken now");
+                self.rest(env);
+            }
+        }
+    }
+
+    /// Something was read.
+    pub fn on_delivery(&mut self, delivery: Delivery, env: &mut Env) {
+        match &mut self.phase {
+            Phase::Claiming(claim) => {
+                let progress = claim.on_delivery(delivery, env);
+                self.after_claim(progress, env);
+            }
+            Phase::Owning(owning) => {
+                if let Err(stop) = owning.on_delivery(delivery, env) {
+                    self.drop_memory(&stop, env);
+                }
+            }
+            Phase::Away | Phase::Resting(_) | Phase::Loading => {}
+        }
+    }
+
+    /// Something became of an append.
+    pub fn on_signal(&mut self, claim: u64, signal: Signal, env: &mut Env) {
+        if claim != self.claim {
+            return;
+        }
+        match &mut self.phase {
+            Phase::Claiming(_) => {
+                if let Signal::JournalFailed(reason) = signal {
+                    self.drop_memory(&Stop::JournalFailed(reason), env);
+                }
+            }
+            Phase::Owning(owning) => {
+                if let Err(stop) = owning.on_signal(signal, env) {
+                    self.drop_memory(&stop, env);
+                }
+            }
+            Phase::Away | Phase::Resting(_) | Phase::Loading => {}
+        }
+    }
+
+    /// Goes on. Whether there is more to do at once.
+    pub fn tick(&mut self, env: &mut Env) -> bool {
+        match &mut self.phase {
+            Phase::Claiming(claim) => {
+                let progress = claim.tick(env);
+                self.after_claim(progress, env);
+                false
+            }
+            Phase::Owning(owning) => match owning.tick(env) {
+                Ok(more) => more,
+                Err(stop) => {
+                    self.drop_memory(&stop, env);
+                    false
+                }
+            },
+            Phase::Away | Phase::Resting(_) | Phase::Loading => false,
+        }
+    }
+
+    fn after_claim(&mut self, progress: Progress, env: &mut Env) {
+        match progress {
+            Progress::Under => {}
+            Progress::Lost => {
+                tracing::info!(partition = self.id, "another engine has taken the partition; trying again later");
+                self.rest(env);
+            }
+            Progress::Stopped(stop) => self.drop_memory(&stop, env),
+            Progress::StoreUseless => self.start_claim(None, env),
+            Progress::Taken(recovered) => match Owning::begin(self.claimant(), *recovered, env) {
+                Ok(owning) => {
+                    self.pause = env.settings.min_retry_pause;
+                    self.phase = Phase::Owning(Box::new(owning));
+                }
+                Err(stop) => self.drop_memory(&stop, env),
+            },
+        }
+    }
+
+    /// There is one way to recover: forget everything, and take the partition again.
+    fn drop_memory(&mut self, stop: &Stop, env: &mut Env) {
+        tracing::warn!(partition = self.id, reason = %stop, "dropping the partition's memory; it will be taken again");
+        self.rest(env);
+    }
+
+    fn stop_reading(&mut self, env: &mut Env) {
+        if matches!(self.phase, Phase::Claiming(_) | Phase::Owning(_)) {
+            for topic in [Topic::Journal, Topic::Events, Topic::Requests, Topic::Signals, Topic::Results] {
+                if let Err(error) = env.io.reader().unassign(&topic, self.id) {
+                    tracing::debug!(%topic, partition = self.id, %error, "reading could not be stopped");
+                }
+            }
+        }
+    }
+
+    fn claimant(&self) -> Claimant {
+        Claimant { partition: self.id, claim: self.claim }
+    }
+}

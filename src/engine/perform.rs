@@ -1,0 +1,260 @@
+//! Effects as records: what is appended where, once a step counts.
+
+use super::step::Planned;
+use crate::core::effect::{Answer, Dispatch, Effect, effects};
+use crate::core::event::{InputForwarded, InputRefused, InputRejected, PartitionEvent, Recorded};
+use crate::core::id::{DispatchId, WorkflowId};
+use crate::core::partition::partition_of;
+use crate::journal::record::InputRecord;
+use crate::log::{Header, NewRecord, Topic};
+use crate::wire::answer::Response;
+use crate::wire::event::Published;
+use crate::wire::task::Task;
+use crate::wire::{answer, chain, dead_letter, headers, request, task};
+use bytes::Bytes;
+
+/// Where a step stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The installation.
+    pub namespace: &'a str,
+    /// The partition.
+    pub partition: u32,
+    /// How many there are.
+    pub partitions: u32,
+    /// The step's offset in the journal.
+    pub offset: u64,
+}
+
+/// Which effect a record performs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EffectRef {
+    /// The kind.
+    pub kind: EffectKind,
+    /// The workflow it belongs to.
+    pub workflow_id: Option<WorkflowId>,
+    /// For a dispatch: which.
+    pub dispatch_id: Option<DispatchId>,
+}
+
+/// The kinds of effect that may fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EffectKind {
+    /// Hand an attempt to its agent.
+    Dispatch,
+    /// Answer a client.
+    Respond,
+    /// Put something where operators find it.
+    DeadLetter,
+    /// Send an input on to its partition.
+    Forward,
+}
+
+impl EffectKind {
+    /// The word in events and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dispatch => "dispatch",
+            Self::Respond => "respond",
+            Self::DeadLetter => "dead_letter",
+            Self::Forward => "forward",
+        }
+    }
+}
+
+/// The records of the event stream that publish a transition, in order.
+pub fn publications(planned: &Planned, place: Place) -> Vec<NewRecord> {
+    let mut chain = planned.chain;
+    let record = |(published, body): &(Published, Bytes)| {
+        chain = chain::next(&chain, body);
+        let traceparent = planned.traceparent.as_deref();
+        NewRecord {
+            topic: Topic::Events,
+            partition: Some(place.partition),
+            key: Some(key(published)),
+            value: Some(body.clone()),
+            headers: headers::event_headers(place.namespace, published, place.offset, &chain, traceparent),
+        }
+    };
+    planned.events.iter().map(record).collect()
+}
+
+fn key(published: &Published) -> Bytes {
+    match published {
+        Published::Run(recorded) => Bytes::copy_from_slice(recorded.workflow_id.as_str().as_bytes()),
+        Published::Partition(recorded) => Bytes::from(format!("partition-{}", recorded.partition)),
+    }
+}
+
+/// The records that perform the effects of a transition, except publication.
+pub fn performances(planned: &Planned, place: Place) -> Vec<(EffectRef, NewRecord)> {
+    let mut out = Vec::new();
+    for (published, _) in &planned.events {
+        match published {
+            Published::Run(recorded) => {
+                for effect in effects(recorded) {
+                    out.push(perform(recorded, effect, planned, place));
+                }
+            }
+            Published::Partition(recorded) => perform_partition(&recorded.event, planned, place, &mut out),
+        }
+    }
+    out
+}
+
+fn perform(recorded: &Recorded, effect: Effect, planned: &Planned, place: Place) -> (EffectRef, NewRecord) {
+    let workflow_id = recorded.workflow_id.clone();
+    match effect {
+        Effect::Dispatch(dispatch) => {
+            let reference = reference(EffectKind::Dispatch, Some(workflow_id), Some(dispatch.dispatch_id.clone()));
+            (reference, dispatch_record(recorded, dispatch, planned, place))
+        }
+        Effect::Respond(answer) => {
+            let record = response(place, answer_of(recorded, answer), trace(planned));
+            (reference(EffectKind::Respond, Some(workflow_id), None), record)
+        }
+        Effect::DeadLetterNode(node) => {
+            let value = dead_letter::encode_node(&workflow_id, &node);
+            let record = letter(place, Some(&workflow_id), value, trace(planned));
+            (reference(EffectKind::DeadLetter, Some(workflow_id), Some(node.dispatch_id)), record)
+        }
+    }
+}
+
+fn dispatch_record(recorded: &Recorded, dispatch: Dispatch, planned: &Planned, place: Place) -> NewRecord {
+    let key = format!("{}/{}", recorded.workflow_id, dispatch.dispatch_id.node_id);
+    let topic = Topic::Ready(dispatch.agent_name.clone());
+    let task = Task {
+        dispatch_id: dispatch.dispatch_id,
+        workflow_id: recorded.workflow_id.clone(),
+        agent_name: dispatch.agent_name,
+        input: dispatch.input,
+        timeout_ms: dispatch.timeout_ms,
+        reply_topic: format!("{}.{}", place.namespace, Topic::Results),
+        reply_partition: place.partition,
+    };
+    NewRecord {
+        topic,
+        partition: None,
+        key: Some(Bytes::from(key)),
+        value: Some(task::encode(&task)),
+        headers: trace(planned),
+    }
+}
+
+fn answer_of(recorded: &Recorded, answer: Answer) -> Response {
+    Response::Answer {
+        workflow_id: recorded.workflow_id.clone(),
+        run_id: recorded.run_id.clone(),
+        definition: answer.definition,
+        outcome: answer.outcome,
+        started_at: answer.started_at,
+        ended_at: answer.ended_at,
+    }
+}
+
+fn perform_partition(event: &PartitionEvent, planned: &Planned, place: Place, out: &mut Vec<(EffectRef, NewRecord)>) {
+    match event {
+        PartitionEvent::InputRefused(refused) => perform_refusal(refused, planned, place, out),
+        PartitionEvent::InputRejected(rejected) => {
+            if is_request(&rejected.origin.topic) {
+                let record = response(place, refusal_of_duplicate(rejected), trace(planned));
+                out.push((reference(EffectKind::Respond, Some(rejected.workflow_id.clone()), None), record));
+            }
+        }
+        PartitionEvent::InputForwarded(forwarded) => {
+            if let Some(input) = &planned.input {
+                let record = forward(forwarded, input);
+                out.push((reference(EffectKind::Forward, Some(forwarded.workflow_id.clone()), None), record));
+            }
+        }
+        PartitionEvent::EffectFailed(_) | PartitionEvent::InputLost(_) | PartitionEvent::Trying(_) => {}
+    }
+}
+
+fn perform_refusal(refused: &InputRefused, planned: &Planned, place: Place, out: &mut Vec<(EffectRef, NewRecord)>) {
+    let workflow_id = refused.workflow_id.clone();
+    if let Some(input) = &planned.input {
+        let value = dead_letter::encode_input(refused, input);
+        let record = letter(place, workflow_id.as_ref(), value, trace(planned));
+        out.push((reference(EffectKind::DeadLetter, workflow_id.clone(), None), record));
+    }
+    if is_request(&refused.origin.topic) {
+        let refusal = Response::Refused {
+            workflow_id: workflow_id.clone(),
+            run_id: None,
+            reason: refused.reason.clone(),
+            message: refused.message.clone(),
+            details: refused.details.clone(),
+            origin: refused.origin.clone(),
+        };
+        let record = response(place, refusal, trace(planned));
+        out.push((reference(EffectKind::Respond, workflow_id, None), record));
+    }
+}
+
+fn refusal_of_duplicate(rejected: &InputRejected) -> Response {
+    Response::Refused {
+        workflow_id: Some(rejected.workflow_id.clone()),
+        run_id: rejected.run_id.clone(),
+        reason: rejected.reason.clone(),
+        message: rejected.message.clone(),
+        details: None,
+        origin: rejected.origin.clone(),
+    }
+}
+
+fn forward(forwarded: &InputForwarded, input: &InputRecord) -> NewRecord {
+    let topic = if is_request(&forwarded.origin.topic) { Topic::Requests } else { Topic::Results };
+    let mut headers = input.headers.clone();
+    headers.push((headers::ORIGIN.to_owned(), Bytes::from(request::write_origin(&forwarded.origin))));
+    NewRecord {
+        topic,
+        partition: Some(forwarded.to_partition),
+        key: Some(Bytes::copy_from_slice(forwarded.workflow_id.as_str().as_bytes())),
+        value: input.value.clone(),
+        headers,
+    }
+}
+
+fn response(place: Place, response: Response, headers: Vec<Header>) -> NewRecord {
+    let workflow_id = match &response {
+        Response::Answer { workflow_id, .. } => Some(workflow_id.clone()),
+        Response::Refused { workflow_id, .. } => workflow_id.clone(),
+    };
+    NewRecord {
+        topic: Topic::Responses,
+        partition: Some(home(workflow_id.as_ref(), place)),
+        key: workflow_id.map(|id| Bytes::copy_from_slice(id.as_str().as_bytes())),
+        value: Some(answer::encode(&response)),
+        headers,
+    }
+}
+
+fn letter(place: Place, workflow_id: Option<&WorkflowId>, value: Bytes, headers: Vec<Header>) -> NewRecord {
+    NewRecord {
+        topic: Topic::DeadLetters,
+        partition: Some(home(workflow_id, place)),
+        key: workflow_id.map(|id| Bytes::copy_from_slice(id.as_str().as_bytes())),
+        value: Some(value),
+        headers,
+    }
+}
+
+/// Responses and dead letters lie in the partition of their workflow; what names none, in the one it came from.
+fn home(workflow_id: Option<&WorkflowId>, place: Place) -> u32 {
+    workflow_id.map_or(place.partition, |id| partition_of(id.as_str().as_bytes(), place.partitions))
+}
+
+fn is_request(topic: &str) -> bool {
+    topic == Topic::Requests.to_string()
+}
+
+fn trace(planned: &Planned) -> Vec<Header> {
+    let header = |text: &String| (headers::TRACEPARENT.to_owned(), Bytes::from(text.clone()));
+    planned.traceparent.iter().map(header).collect()
+}
+
+fn reference(kind: EffectKind, workflow_id: Option<WorkflowId>, dispatch_id: Option<DispatchId>) -> EffectRef {
+    EffectRef { kind, workflow_id, dispatch_id }
+}

@@ -1,0 +1,84 @@
+//! The limits of an engine, each with its reason.
+
+use crate::core::limits::Limits;
+use std::time::Duration;
+
+/// How an engine behaves.
+#[derive(Clone, Debug)]
+pub struct EngineSettings {
+    /// The installation: the prefix of every topic's name.
+    pub namespace: String,
+    /// How many partitions the installation has.
+    pub partitions: u32,
+    /// The consumer group that says who should try which partition.
+    pub group: String,
+    /// This host, for people.
+    pub host: String,
+    /// Limits of decisions.
+    pub limits: Limits,
+    /// Largest request or report that is accepted, in bytes.
+    pub max_record_bytes: usize,
+    /// `requests` of a partition is held back while it has this many unfinished runs: they are kept in memory.
+    pub max_unfinished: usize,
+    /// `requests` of a partition is held back while this many of its effects are under way.
+    pub max_effects_under_way: usize,
+    /// How many steps memory may run ahead of the journal. More hides the journal's latency, and makes each step
+    /// smaller: a few are enough to keep the pipe full.
+    pub max_steps_ahead: usize,
+    /// A step closes when it holds this many bytes of events: a journal record may have 8 MB, and one more decision
+    /// (at most twice `Limits::max_payload_bytes`) has to fit.
+    pub step_bytes: usize,
+    /// A step closes when it schedules this many nodes, so that the first of them are not held up by the last.
+    pub step_nodes: usize,
+    /// How many inputs of a partition wait in memory before reading its topics is paused.
+    pub max_inbox: usize,
+    /// How long a request is recognised as a duplicate after its run has ended.
+    pub duplicate_window: Duration,
+    /// How many ended runs a partition remembers at most, for that.
+    pub duplicate_limit: usize,
+    /// A step that is not read back within this time makes the owner drop the partition's memory and recover.
+    pub journal_timeout: Duration,
+    /// An effect that cannot be performed within this time has failed for good.
+    pub effect_timeout: Duration,
+    /// After an interruption of reading no deadline fires for this long: results may be on their way.
+    pub deadline_grace: Duration,
+    /// Reading that stood still for longer than this was interrupted.
+    pub interruption: Duration,
+    /// How long a partition must be idle before its owner records that all effects are done.
+    pub mark_after: Duration,
+    /// How long recovery waits for the store before it begins at the journal's start instead.
+    pub store_timeout: Duration,
+    /// After a lost race for a partition: the first pause; it doubles up to `max_retry_pause`.
+    pub min_retry_pause: Duration,
+    /// The longest pause after a lost race.
+    pub max_retry_pause: Duration,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            namespace: "orchestrator".to_owned(),
+            partitions: 4,
+            group: "orchestrator-engine".to_owned(),
+            host: "localhost".to_owned(),
+            limits: Limits::default(),
+            max_record_bytes: 1 << 20,
+            max_unfinished: 100_000,
+            max_effects_under_way: 20_000,
+            max_steps_ahead: 4,
+            step_bytes: 2 << 20,
+            step_nodes: 200,
+            max_inbox: 4_096,
+            duplicate_window: Duration::from_secs(24 * 3_600),
+            duplicate_limit: 1_000_000,
+            journal_timeout: Duration::from_secs(10),
+            effect_timeout: Duration::from_secs(30),
+            deadline_grace: Duration::from_secs(10),
+            interruption: Duration::from_secs(1),
+            mark_after: Duration::from_millis(200),
+            store_timeout: Duration::from_secs(10),
+            min_retry_pause: Duration::from_millis(500),
+            max_retry_pause: Duration::from_secs(8),
+        }
+    }
+}

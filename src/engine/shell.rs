@@ -1,0 +1,221 @@
+//! The engine of a process: one thread, one reader, one member of the group, and the partitions that it was given.
+
+use super::definitions::Definitions;
+use super::io::{Claimant, Io, Signal};
+use super::partition::{Env, Partition, PhaseName};
+use super::settings::EngineSettings;
+use super::snapshots::Snapshots;
+use crate::core::time::Timestamp;
+use crate::log::{Committed, Delivery, Group, GroupEvent, Log, LogError, Membership, Topic};
+use crate::store::Store;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What an engine is made of.
+pub struct EngineParts {
+    /// The log.
+    pub log: Arc<dyn Log>,
+    /// The store; none: every partition is recovered from its journal's start.
+    pub store: Option<Arc<dyn Store>>,
+    /// Limits.
+    pub settings: EngineSettings,
+    /// Seed of owner ids and pauses.
+    pub seed: u64,
+    /// Whether snapshots are loaded on threads of their own (the simulation has one thread).
+    pub on_threads: bool,
+}
+
+/// How often the position of `requests` is committed for lag tools.
+const COMMIT_EVERY: Duration = Duration::from_secs(5);
+
+/// The engine of a process.
+pub struct Engine {
+    settings: EngineSettings,
+    io: Io,
+    group: Box<dyn Group>,
+    definitions: Definitions,
+    snapshots: Snapshots,
+    rng: StdRng,
+    partitions: BTreeMap<u32, Partition>,
+    claims: u64,
+    busy: bool,
+    last_commit: Timestamp,
+    group_events: Vec<GroupEvent>,
+    deliveries: Vec<Delivery>,
+    signals: Vec<(Claimant, Signal)>,
+}
+
+impl Engine {
+    /// Connects and joins the group.
+    ///
+    /// # Errors
+    /// Where the log does not answer.
+    pub fn new(parts: EngineParts) -> Result<Self, LogError> {
+        let EngineParts { log, store, settings, seed, on_threads } = parts;
+        let mut io = Io::new(log.clone(), &settings)?;
+        io.reader().assign(&Topic::Definitions, 0, 0)?;
+        let group = log.group(&settings.group, &[Topic::Requests], Membership::AssignOnly)?;
+        Ok(Self {
+            io,
+            group,
+            definitions: Definitions::default(),
+            snapshots: Snapshots::new(store, on_threads),
+            rng: StdRng::seed_from_u64(seed),
+            partitions: BTreeMap::new(),
+            claims: 0,
+            busy: false,
+            last_commit: Timestamp::default(),
+            group_events: Vec::new(),
+            deliveries: Vec::new(),
+            signals: Vec::new(),
+            settings,
+        })
+    }
+
+    /// Goes on with everything that is there; waits up to `wait` for something to read if there is nothing else to do.
+    ///
+    /// # Errors
+    /// Where the log has failed in a way that cannot heal.
+    pub fn poll(&mut self, now: impl Fn() -> Timestamp, wait: Duration) -> Result<(), LogError> {
+        let mut deliveries = std::mem::take(&mut self.deliveries);
+        let wait = if self.busy { Duration::ZERO } else { wait };
+        self.io.reader().poll(wait, &mut deliveries)?;
+        let now = now();
+        self.follow_group(now)?;
+        for delivery in deliveries.drain(..) {
+            self.route(delivery, now);
+        }
+        self.deliveries = deliveries;
+        self.pass_signals(now);
+        while let Some(loaded) = self.snapshots.next() {
+            let partition = loaded.partition;
+            self.with(partition, now, |partition, env| partition.on_snapshot(loaded, env));
+        }
+        self.tick(now);
+        Ok(())
+    }
+
+    /// What each partition that was given is doing.
+    pub fn phases(&self) -> impl Iterator<Item = (u32, PhaseName)> {
+        self.partitions.iter().map(|(id, partition)| (*id, partition.phase()))
+    }
+
+    /// A partition, for checks.
+    pub fn partition(&self, id: u32) -> Option<&Partition> {
+        self.partitions.get(&id)
+    }
+
+    /// Leaves the group, so that others need not wait.
+    pub fn leave(&mut self) {
+        self.group.leave();
+    }
+
+    fn follow_group(&mut self, now: Timestamp) -> Result<(), LogError> {
+        let mut events = std::mem::take(&mut self.group_events);
+        self.group.poll(Duration::ZERO, &mut events)?;
+        for event in events.drain(..) {
+            match event {
+                GroupEvent::Given { topic: Topic::Requests, partition, .. } => {
+                    let settings = &self.settings;
+                    self.partitions.entry(partition).or_insert_with(|| Partition::new(partition, settings));
+                    self.with(partition, now, |partition, env| partition.give(env));
+                }
+                GroupEvent::Revoked { topic: Topic::Requests, partition } => {
+                    tracing::info!(partition, "the group has given the partition to another member");
+                    self.with(partition, now, |partition, env| partition.revoke(env));
+                }
+                GroupEvent::Given { .. } | GroupEvent::Revoked { .. } | GroupEvent::Record(_) => {}
+            }
+        }
+        self.group_events = events;
+        self.begin_claims(now);
+        self.commit_positions(now);
+        Ok(())
+    }
+
+    /// To keep contention low, a commit with the member's generation has to succeed before each taking.
+    fn begin_claims(&mut self, now: Timestamp) {
+        let due: Vec<u32> =
+            self.partitions.iter().filter(|(_, partition)| partition.is_due(now)).map(|(id, _)| *id).collect();
+        for id in due {
+            let position = Committed { offset: 0, metadata: String::new() };
+            match self.group.commit(&Topic::Requests, id, &position, true) {
+                Ok(()) => {
+                    self.claims += 1;
+                    let claim = self.claims;
+                    self.with(id, now, |partition, env| partition.begin(claim, env));
+                }
+                Err(error) => {
+                    tracing::info!(partition = id, %error, "the group does not let this member try the partition now");
+                    self.with(id, now, |partition, env| partition.rest(env));
+                }
+            }
+        }
+    }
+
+    fn commit_positions(&mut self, now: Timestamp) {
+        if now.since(self.last_commit) < COMMIT_EVERY {
+            return;
+        }
+        self.last_commit = now;
+        for (id, partition) in &self.partitions {
+            let Some(offset) = partition.requests_position() else { continue };
+            let position = Committed { offset, metadata: String::new() };
+            if let Err(error) = self.group.commit(&Topic::Requests, *id, &position, false) {
+                tracing::debug!(partition = id, %error, "the position for lag tools was not committed");
+            }
+        }
+    }
+
+    fn route(&mut self, delivery: Delivery, now: Timestamp) {
+        let (topic, partition) = match &delivery {
+            Delivery::Record(record) => (&record.topic, record.partition),
+            Delivery::End { topic, partition, .. } | Delivery::Lost { topic, partition, .. } => (topic, *partition),
+        };
+        if *topic != Topic::Definitions {
+            self.with(partition, now, |partition, env| partition.on_delivery(delivery, env));
+            return;
+        }
+        match delivery {
+            Delivery::Record(record) => self.definitions.read(&record),
+            Delivery::End { offset, .. } => self.definitions.reached(offset),
+            // A compacted topic begins wherever it begins.
+            Delivery::Lost { .. } => {}
+        }
+    }
+
+    fn pass_signals(&mut self, now: Timestamp) {
+        let mut signals = std::mem::take(&mut self.signals);
+        self.io.poll(&mut signals);
+        for (claimant, signal) in signals.drain(..) {
+            self.with(claimant.partition, now, |partition, env| partition.on_signal(claimant.claim, signal, env));
+        }
+        self.signals = signals;
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        let ids: Vec<u32> = self.partitions.keys().copied().collect();
+        self.busy = false;
+        for id in ids {
+            let mut more = false;
+            self.with(id, now, |partition, env| more = partition.tick(env));
+            self.busy |= more;
+        }
+    }
+
+    fn with(&mut self, id: u32, now: Timestamp, act: impl FnOnce(&mut Partition, &mut Env)) {
+        let Some(partition) = self.partitions.get_mut(&id) else { return };
+        let mut env = Env {
+            settings: &self.settings,
+            io: &mut self.io,
+            definitions: &mut self.definitions,
+            snapshots: &self.snapshots,
+            rng: &mut self.rng,
+            now,
+        };
+        act(partition, &mut env);
+    }
+}

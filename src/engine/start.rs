@@ -1,0 +1,177 @@
+//! Requests: misrouted ones are sent on, known ones are recognised, the others start a run.
+
+use super::decide::{Decided, origin_of, traceparent};
+use super::input::Arrived;
+use super::owner::{Owning, Stop};
+use super::partition::Env;
+use crate::core::command::{Origin, Request, StartWorkflow};
+use crate::core::decide::start_workflow;
+use crate::core::definition::DefinitionRef;
+use crate::core::definition::graph::Graph;
+use crate::core::event::{InputForwarded, PartitionEvent};
+use crate::core::id::{RunId, WorkflowId};
+use crate::core::partition::partition_of;
+use crate::core::rejection::{Refusal, RefusalReason, Rejection};
+use crate::journal::record::Cause;
+use crate::log::Record;
+use crate::wire::{dead_letter, headers, request};
+use std::sync::Arc;
+
+/// Where a request's definition stands.
+enum Lookup {
+    Found(DefinitionRef, Arc<Graph>),
+    /// Nobody had applied it by the time the request came in.
+    Unknown,
+    /// Not before the definitions have been read to their end.
+    NotYet,
+}
+
+impl Owning {
+    pub(super) fn decide_request(&mut self, arrived: &Arrived, env: &mut Env) -> Result<Decided, Stop> {
+        let record = &arrived.record;
+        let decoded = request::decode(record.key.as_deref(), record.value.as_deref(), env.settings.max_record_bytes);
+        let request = match decoded {
+            Ok(request) => request,
+            Err(refusal) => return Ok(Decided::To(self.refuse(record, refusal, env))),
+        };
+        let origin = origin_of(record);
+        let workflow_id = match &request.workflow_id {
+            Some(id) => id.clone(),
+            None => request::derived_workflow_id(&origin, env.settings.partitions),
+        };
+        if let Some(planned) = self.send_home(record, &workflow_id, env) {
+            return Ok(Decided::To(planned));
+        }
+        let (definition, graph) = match self.look_up(&request, arrived, env)? {
+            Lookup::Found(definition, graph) => (definition, graph),
+            Lookup::NotYet => return Ok(Decided::NotYet),
+            Lookup::Unknown => {
+                let refusal = unknown_definition(&request, workflow_id);
+                return Ok(Decided::To(self.refuse(record, refusal, env)));
+            }
+        };
+        let start = start_of(request, workflow_id, definition, origin, record);
+        self.start(record, &start, &graph, env).map(Decided::To)
+    }
+
+    fn start(
+        &mut self,
+        record: &Record,
+        start: &StartWorkflow,
+        graph: &Arc<Graph>,
+        env: &mut Env,
+    ) -> Result<crate::engine::step::Planned, Stop> {
+        let now = self.clock.at(env.now);
+        if let Some((run_id, payload_hash)) = self.known_run(&start.workflow_id, now) {
+            let mine: String = start.payload_hash.iter().map(|byte| format!("{byte:02x}")).collect();
+            if mine == payload_hash {
+                let rejection = Rejection::DuplicateStart(run_id.clone());
+                return Ok(self.reject(record, start.workflow_id.clone(), Some(run_id), &rejection, env));
+            }
+            let refusal = Refusal {
+                workflow_id: Some(start.workflow_id.clone()),
+                ..Refusal::new(
+                    RefusalReason::IdConflict,
+                    format!(
+                        "workflow_id {:?} is taken by run {run_id}, which was asked for with another payload",
+                        start.workflow_id
+                    ),
+                )
+            };
+            return Ok(self.refuse(record, refusal, env));
+        }
+        match start_workflow(start, graph, now, &env.settings.limits) {
+            Err(refusal) => Ok(self.refuse(record, refusal, env)),
+            Ok(events) => {
+                let cause = Cause::Input(start.origin.clone());
+                let (id, run_id) = (&start.workflow_id, &start.run_id);
+                self.record(id, run_id, start.traceparent.clone(), events, cause, Some(graph), now)
+            }
+        }
+    }
+
+    /// The unfinished run of a workflow, or the last one that ended inside the window, with its payload's hash.
+    fn known_run(&mut self, workflow_id: &WorkflowId, now: crate::core::time::Timestamp) -> Option<(RunId, String)> {
+        if let Some(entry) = self.state.runs.get(workflow_id) {
+            return Some((entry.run.run_id.clone(), entry.run.payload_hash.clone()));
+        }
+        self.state.window.find(workflow_id, now).map(|ended| (ended.run_id.clone(), ended.payload_hash.clone()))
+    }
+
+    /// The definitions that are known may be older than the request: before a name is called unknown, they are read
+    /// to an end that was asked for after the request came in.
+    fn look_up(&self, request: &Request, arrived: &Arrived, env: &mut Env) -> Result<Lookup, Stop> {
+        if let Some((definition, graph)) = env.definitions.find(&request.definition, request.version) {
+            return Ok(Lookup::Found(definition, graph));
+        }
+        let up_to_date = env.definitions.up_to_date(arrived.at, env.now, env.io).map_err(Stop::Log)?;
+        Ok(if up_to_date { Lookup::Unknown } else { Lookup::NotYet })
+    }
+
+    /// A record that stands in another partition than its workflow's is sent on, once.
+    pub(super) fn send_home(
+        &mut self,
+        record: &Record,
+        workflow_id: &WorkflowId,
+        env: &mut Env,
+    ) -> Option<crate::engine::step::Planned> {
+        let home = partition_of(workflow_id.as_str().as_bytes(), env.settings.partitions);
+        if home == self.claimant.partition {
+            return None;
+        }
+        let origin = origin_of(record);
+        if record.header(headers::ORIGIN).is_some() {
+            let refusal = Refusal {
+                workflow_id: Some(workflow_id.clone()),
+                ..Refusal::new(
+                    RefusalReason::WrongPartition,
+                    format!(
+                        "it belongs into partition {home}, and was forwarded before to partition {}",
+                        record.partition
+                    ),
+                )
+            };
+            return Some(self.refuse(record, refusal, env));
+        }
+        let kept = dead_letter::keep(record.key.as_ref(), record.value.as_ref(), &record.headers);
+        let event = PartitionEvent::InputForwarded(InputForwarded {
+            origin: origin.clone(),
+            to_partition: home,
+            workflow_id: workflow_id.clone(),
+        });
+        Some(self.record_partition_event(Cause::Input(origin), event, Some(kept), traceparent(record), env))
+    }
+}
+
+fn start_of(
+    request: Request,
+    workflow_id: WorkflowId,
+    definition: DefinitionRef,
+    origin: Origin,
+    record: &Record,
+) -> StartWorkflow {
+    StartWorkflow {
+        payload_hash: request::payload_hash(&request),
+        workflow_id,
+        run_id: request::run_id(&origin),
+        definition,
+        input: request.input,
+        conversation_id: request.conversation_id,
+        origin,
+        traceparent: traceparent(record),
+    }
+}
+
+fn unknown_definition(request: &Request, workflow_id: WorkflowId) -> Refusal {
+    let version = request.version.map(|version| format!(" version {version}")).unwrap_or_default();
+    Refusal {
+        workflow_id: Some(workflow_id),
+        ..Refusal::new(
+            RefusalReason::UnknownDefinition,
+            format!(
+                "nobody has applied definition {}{version}; `orchestrator definitions apply` does",
+                request.definition
+            ),
+        )
+    }
+}

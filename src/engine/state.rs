@@ -1,0 +1,213 @@
+//! The state of a partition: what folding the counting records of its journal gives.
+
+use super::settings::EngineSettings;
+use super::window::DuplicateWindow;
+use crate::core::apply::{HistoryFault, fold_first, fold_next};
+use crate::core::command::Origin;
+use crate::core::event::{PartitionEvent, Recorded};
+use crate::core::frontier::Frontier;
+use crate::core::id::WorkflowId;
+use crate::core::run::Run;
+use crate::core::time::Timestamp;
+use crate::journal::record::{EffectsThrough, InputPosition, JournalRecord, Step};
+use crate::journal::rule::{ReadersRule, Verdict};
+use crate::store::{EndedRun, Snapshot};
+use crate::wire::event::{PartitionRecorded, Published};
+use crate::wire::{WireError, chain, event};
+use std::collections::{BTreeMap, HashMap};
+
+/// A run in memory.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its state.
+    pub run: Run,
+    /// The hash chain over its events.
+    pub chain: [u8; 16],
+    /// What it can do next; only owners have it.
+    pub frontier: Option<Frontier>,
+}
+
+/// The state of a partition.
+#[derive(Clone, Debug)]
+pub struct PartitionState {
+    /// Who may write, and which step comes next.
+    pub rule: ReadersRule,
+    /// Unfinished runs.
+    pub runs: HashMap<WorkflowId, Entry>,
+    /// Runs that have ended not long ago.
+    pub window: DuplicateWindow,
+    /// Where reading of each input topic goes on.
+    pub inputs: BTreeMap<String, InputPosition>,
+    /// Up to where all effects are known to be done.
+    pub effects_through: Option<EffectsThrough>,
+    /// How many events the partition itself has.
+    pub sequence: u64,
+    /// The hash chain over them.
+    pub chain: [u8; 16],
+    /// When the last step was decided.
+    pub time: Timestamp,
+    /// The input that was tried last, and how often with no other step in between.
+    pub trying: Option<(Origin, u32)>,
+    /// Whether the last taking has been followed by a step.
+    pub taking_was_fruitful: bool,
+}
+
+/// Why a journal cannot be folded: a broken invariant, or a newer version's record.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StateFault {
+    /// An event does not follow from the state before it.
+    #[error("{0}")]
+    History(#[from] HistoryFault),
+    /// A record cannot be read.
+    #[error("{0}")]
+    Wire(#[from] WireError),
+    /// The numbers of a partition's own events are 1, 2, 3, …
+    #[error("expected event {expected} of the partition, found event {found}")]
+    PartitionSequence {
+        /// The number that had to come.
+        expected: u64,
+        /// The number that came.
+        found: u64,
+    },
+}
+
+impl PartitionState {
+    /// The state before the first record.
+    pub fn empty(settings: &EngineSettings) -> Self {
+        Self {
+            rule: ReadersRule::default(),
+            runs: HashMap::new(),
+            window: DuplicateWindow::new(settings.duplicate_window, settings.duplicate_limit),
+            inputs: BTreeMap::new(),
+            effects_through: None,
+            sequence: 0,
+            chain: chain::START,
+            time: Timestamp::default(),
+            trying: None,
+            taking_was_fruitful: true,
+        }
+    }
+
+    /// The state that a store has projected. The rule is not part of it: it is seeded by the journal itself.
+    pub fn restore(settings: &EngineSettings, snapshot: Snapshot) -> Self {
+        let mut state = Self::empty(settings);
+        for stored in snapshot.runs {
+            let entry = Entry { run: stored.run, chain: stored.chain, frontier: None };
+            state.runs.insert(entry.run.workflow_id.clone(), entry);
+        }
+        for ended in snapshot.ended {
+            state.window.insert(ended);
+        }
+        let position = snapshot.position;
+        state.inputs = position.inputs.into_iter().map(|input| (input.topic.clone(), input)).collect();
+        state.effects_through = position.effects_through;
+        state.sequence = position.partition_sequence;
+        state.chain = position.partition_chain;
+        state.time = position.time;
+        state
+    }
+
+    /// The state, leaving an empty one behind.
+    pub fn take(&mut self) -> Self {
+        let empty = Self::empty(&EngineSettings::default());
+        std::mem::replace(self, empty)
+    }
+
+    /// Judges the next record by the readers' rule, without folding it.
+    pub fn judge(&mut self, record: &JournalRecord) -> Verdict {
+        let verdict = self.rule.read(record);
+        if verdict == Verdict::Counts {
+            match record {
+                JournalRecord::PartitionTaken(_) => self.taking_was_fruitful = false,
+                JournalRecord::Step(step) => self.note_trying(step),
+            }
+        }
+        verdict
+    }
+
+    /// Counts how often one input has been tried with no other step in between. A step that only tries bears no fruit.
+    pub fn note_trying(&mut self, step: &Step) {
+        let before = self.trying.take();
+        let Some(origin) = tried(step) else {
+            self.taking_was_fruitful = true;
+            return;
+        };
+        let times = before.filter(|(last, _)| *last == origin).map_or(0, |(_, times)| times);
+        self.trying = Some((origin, times + 1));
+    }
+
+    /// Folds a counting step.
+    ///
+    /// # Errors
+    /// Where it does not follow from the state: the journal, or the state that reading began with, is broken.
+    pub fn fold(&mut self, step: &Step) -> Result<(), StateFault> {
+        for transition in &step.transitions {
+            for body in &transition.events {
+                match event::decode(body)? {
+                    Published::Run(recorded) => self.apply_run_event(&recorded, body)?,
+                    Published::Partition(recorded) => self.apply_partition_event(recorded.sequence, body)?,
+                }
+            }
+        }
+        self.inputs = step.positions.iter().map(|input| (input.topic.clone(), input.clone())).collect();
+        self.effects_through = self.effects_through.max(step.effects_through);
+        self.time = self.time.max(step.time);
+        Ok(())
+    }
+
+    /// Folds an event of a run. A run that has ended moves into the window.
+    ///
+    /// # Errors
+    /// Where it is not the run's next event.
+    pub fn apply_run_event(&mut self, recorded: &Recorded, body: &[u8]) -> Result<(), HistoryFault> {
+        let id = &recorded.workflow_id;
+        if let Some(entry) = self.runs.get_mut(id) {
+            fold_next(&mut entry.run, recorded)?;
+            entry.chain = chain::next(&entry.chain, body);
+        } else {
+            let run = fold_first(recorded)?;
+            self.runs.insert(id.clone(), Entry { run, chain: chain::next(&chain::START, body), frontier: None });
+        }
+        if recorded.event.ends_the_run() {
+            self.retire(id);
+        }
+        Ok(())
+    }
+
+    /// Folds an event of the partition itself.
+    ///
+    /// # Errors
+    /// Where it is not the partition's next event.
+    pub fn apply_partition_event(&mut self, sequence: u64, body: &[u8]) -> Result<(), StateFault> {
+        let expected = self.sequence + 1;
+        if sequence != expected {
+            return Err(StateFault::PartitionSequence { expected, found: sequence });
+        }
+        self.sequence = sequence;
+        self.chain = chain::next(&self.chain, body);
+        Ok(())
+    }
+
+    fn retire(&mut self, workflow_id: &WorkflowId) {
+        if let Some(Entry { run, .. }) = self.runs.remove(workflow_id) {
+            self.window.insert(EndedRun {
+                ended_at: run.ended_at.unwrap_or(run.time),
+                workflow_id: run.workflow_id,
+                run_id: run.run_id,
+                payload_hash: run.payload_hash,
+            });
+        }
+    }
+}
+
+/// The input that a step says is about to be tried, if that is what it says.
+fn tried(step: &Step) -> Option<Origin> {
+    let [transition] = step.transitions.as_slice() else { return None };
+    let [body] = transition.events.as_slice() else { return None };
+    match event::decode(body) {
+        Ok(Published::Partition(PartitionRecorded { event: PartitionEvent::Trying(trying), .. })) => {
+            Some(trying.origin)
+        }
+        _ => None,
+    }
+}
