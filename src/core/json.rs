@@ -36,13 +36,14 @@ impl Json {
     /// Checks and takes a text.
     pub fn parse(text: &str) -> Result<Self, JsonFault> {
         check_depth(text.as_bytes())?;
-        let _: &RawValue = serde_json::from_str(text).map_err(|e| JsonFault::Malformed(e.to_string()))?;
+        check_well_formed(text)?;
         Ok(Self(Arc::from(text.trim_ascii())))
     }
 
-    /// Takes what a JSON parser has already accepted; the depth is checked here.
+    /// Takes what a JSON parser has already accepted as raw text; depth, numbers and escapes are checked here.
     pub fn from_raw(raw: &RawValue) -> Result<Self, JsonFault> {
         check_depth(raw.get().as_bytes())?;
+        check_well_formed(raw.get())?;
         Ok(Self(Arc::from(raw.get())))
     }
 
@@ -85,6 +86,54 @@ impl Json {
     /// The text as a part of a larger JSON document that serde_json writes.
     pub fn raw(&self) -> &RawValue {
         serde_json::from_str(&self.0).unwrap_or(RawValue::NULL)
+    }
+}
+
+/// Refuses what [`Json::value`] could not read. A raw value is only scanned: a lone surrogate (`"\ud800"`) or a number
+/// that no double holds (`1e999`) would pass. Nothing is built.
+fn check_well_formed(text: &str) -> Result<(), JsonFault> {
+    serde_json::from_str::<WellFormed>(text).map(|_| ()).map_err(|e| JsonFault::Malformed(e.to_string()))
+}
+
+/// Looks at every part of a value and keeps nothing.
+struct WellFormed;
+
+impl<'de> Deserialize<'de> for WellFormed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WellFormed)
+    }
+}
+
+impl<'de> de::Visitor<'de> for WellFormed {
+    type Value = WellFormed;
+    fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str("JSON")
+    }
+    fn visit_unit<E>(self) -> Result<WellFormed, E> {
+        Ok(self)
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<WellFormed, E> {
+        Ok(self)
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<WellFormed, E> {
+        Ok(self)
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<WellFormed, E> {
+        Ok(self)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<WellFormed, E> {
+        Ok(self)
+    }
+    fn visit_str<E>(self, _: &str) -> Result<WellFormed, E> {
+        Ok(self)
+    }
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut elements: A) -> Result<WellFormed, A::Error> {
+        while let Some(WellFormed) = elements.next_element()? {}
+        Ok(self)
+    }
+    fn visit_map<A: de::MapAccess<'de>>(self, mut members: A) -> Result<WellFormed, A::Error> {
+        while let Some((WellFormed, WellFormed)) = members.next_entry()? {}
+        Ok(self)
     }
 }
 
@@ -147,8 +196,11 @@ mod tests {
 
     #[test]
     fn rubbish_is_refused() {
-        for text in ["", "{", "nope", "1 2", "{\"a\":}"] {
+        for text in ["", "{", "nope", "1 2", "{\"a\":}", "\"\\ud800\"", "{\"\\udc00\":1}", "[1e999]"] {
             assert!(matches!(Json::parse(text), Err(JsonFault::Malformed(_))), "{text}");
+            if let Ok(raw) = serde_json::from_str::<&RawValue>(text) {
+                assert!(matches!(Json::from_raw(raw), Err(JsonFault::Malformed(_))), "{text}");
+            }
         }
     }
 }

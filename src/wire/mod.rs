@@ -8,10 +8,16 @@ pub mod chain;
 pub mod dead_letter;
 pub mod definition;
 pub mod event;
+mod fingerprint;
 pub mod headers;
+mod inbound;
 pub mod journal;
+mod journal_read;
+mod journal_write;
+mod json_text;
 pub mod report;
 pub mod request;
+pub mod rfc3339;
 pub mod schema;
 pub mod task;
 
@@ -36,4 +42,11 @@ pub enum WireError {
         /// The newest format known here.
         known: String,
     },
+}
+
+/// The first half of a SHA-256.
+fn first_16(hash: &[u8]) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(&hash[..16]);
+    half
 }

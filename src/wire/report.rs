@@ -1,10 +1,16 @@
 //! Reports: the records of `results`, by which workers say what became of an attempt, as JSON.
 
-use crate::core::failure::Failure;
+use super::inbound::{self, Kind};
+use super::json_text::{self, Object};
+use crate::core::failure::{Failure, FailureClass};
 use crate::core::id::{DispatchId, WorkflowId};
 use crate::core::json::Json;
-use crate::core::rejection::Refusal;
+use crate::core::rejection::{Refusal, RefusalReason};
 use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::value::StrDeserializer;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// What a worker says of an attempt.
 ///
@@ -32,13 +38,150 @@ pub enum ReportOutcome {
     Failed(Failure),
 }
 
-/// The bytes of a report.
-pub fn encode(_report: &Report) -> Bytes {
-    todo!()
+/// The code of a failure for which a worker gives none.
+pub const DEFAULT_CODE: &str = "agent_failed";
+/// The message of a failure for which a worker gives none.
+pub const DEFAULT_MESSAGE: &str = "the agent failed and did not say why";
+
+const KIND: Kind = Kind { what: "report", schema: "Report" };
+
+/// The bytes of a report, as JSON.
+pub fn encode(report: &Report) -> Bytes {
+    let payload = if let ReportOutcome::Completed(output) = &report.outcome { output.len() } else { 0 };
+    let kind = match report.outcome {
+        ReportOutcome::Started => "started",
+        ReportOutcome::Completed(_) => "completed",
+        ReportOutcome::Failed(_) => "failed",
+    };
+    let text = Object::with_format(payload)
+        .text("type", kind)
+        .text("dispatch_id", &report.dispatch_id.to_string())
+        .text("workflow_id", report.workflow_id.as_str());
+    match &report.outcome {
+        ReportOutcome::Started => text,
+        ReportOutcome::Completed(output) => text.json("output", output),
+        ReportOutcome::Failed(failure) => text
+            .text("class", failure.class.as_str())
+            .text("code", &failure.code)
+            .text("message", &failure.message)
+            .json_or_null("details", failure.details.as_ref()),
+    }
+    .finish()
+}
+
+#[derive(Deserialize)]
+struct InJson<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    dispatch_id: Cow<'a, str>,
+    workflow_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "json_text::present")]
+    output: Option<&'a RawValue>,
+    class: Option<Cow<'a, str>>,
+    code: Option<String>,
+    message: Option<String>,
+    #[serde(borrow)]
+    details: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct InAvro<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    dispatch_id: Cow<'a, str>,
+    workflow_id: Option<Cow<'a, str>>,
+    output: Option<Cow<'a, str>>,
+    class: Option<Cow<'a, str>>,
+    code: Option<String>,
+    message: Option<String>,
+    details: Option<Cow<'a, str>>,
+}
+
+/// What either form says.
+struct Said<'a> {
+    kind: &'a str,
+    dispatch_id: &'a str,
+    workflow_id: Option<&'a str>,
+    output: Option<Json>,
+    class: Option<&'a str>,
+    code: Option<String>,
+    message: Option<String>,
+    details: Option<Json>,
 }
 
 /// Reads a report. Checks size, depth, ids and that key and body name the same workflow. JSON, or Avro
-/// (`schemas/Report.v1.avsc`) with either framing, told apart by the first bytes.
-pub fn decode(_key: Option<&[u8]>, _value: Option<&[u8]>, _max_bytes: usize) -> Result<Report, Refusal> {
-    todo!()
+/// (`schemas/Report.v1.avsc`) with either framing, told apart by the first bytes. Fields that are not known here are
+/// left alone: a worker may say more than the engine asks.
+pub fn decode(key: Option<&[u8]>, value: Option<&[u8]>, max_bytes: usize) -> Result<Report, Refusal> {
+    KIND.body(value, max_bytes)
+        .and_then(|body| {
+            KIND.read(
+                body,
+                |json: InJson| {
+                    let said = Said {
+                        kind: &json.kind,
+                        dispatch_id: &json.dispatch_id,
+                        workflow_id: json.workflow_id.as_deref(),
+                        output: json.output.map(|raw| inbound::from_raw("output", raw)).transpose()?,
+                        class: json.class.as_deref(),
+                        code: json.code,
+                        message: json.message,
+                        details: json.details.map(|raw| inbound::from_raw("details", raw)).transpose()?,
+                    };
+                    said.into_report(key)
+                },
+                |avro: InAvro| {
+                    let said = Said {
+                        kind: &avro.kind,
+                        dispatch_id: &avro.dispatch_id,
+                        workflow_id: avro.workflow_id.as_deref(),
+                        output: avro.output.map(|text| inbound::from_text("output", &text)).transpose()?,
+                        class: avro.class.as_deref(),
+                        code: avro.code,
+                        message: avro.message,
+                        details: avro.details.map(|text| inbound::from_text("details", &text)).transpose()?,
+                    };
+                    said.into_report(key)
+                },
+            )
+        })
+        .map_err(|refusal| KIND.name_workflow(refusal, key, value, max_bytes))
+}
+
+impl Said<'_> {
+    fn into_report(self, key: Option<&[u8]>) -> Result<Report, Refusal> {
+        let workflow_id = inbound::workflow_id(key, self.workflow_id)?.ok_or_else(|| {
+            inbound::malformed(
+                "expected the workflow_id as the record's key or in the report, found neither".to_owned(),
+            )
+        })?;
+        let dispatch_id = self.dispatch_id.parse().map_err(inbound::illegal)?;
+        let outcome = match self.kind {
+            "started" => ReportOutcome::Started,
+            "completed" => ReportOutcome::Completed(self.output.ok_or_else(|| {
+                inbound::malformed("expected an `output` in a report of the type completed, found none".to_owned())
+            })?),
+            "failed" => ReportOutcome::Failed(Failure {
+                class: self.class.map_or(Ok(FailureClass::Retryable), failure_class)?,
+                code: self.code.unwrap_or_else(|| DEFAULT_CODE.to_owned()),
+                message: self.message.unwrap_or_else(|| DEFAULT_MESSAGE.to_owned()),
+                details: self.details,
+            }),
+            other => {
+                let message = format!(
+                    "expected the type started, completed or failed, found {:?}, which this version does not know",
+                    json_text::brief(other)
+                );
+                return Err(Refusal::new(RefusalReason::Unsupported, message));
+            }
+        };
+        Ok(Report { dispatch_id, workflow_id, outcome })
+    }
+}
+
+fn failure_class(word: &str) -> Result<FailureClass, Refusal> {
+    FailureClass::deserialize(StrDeserializer::<serde::de::value::Error>::new(word))
+        .map_err(|fault| inbound::malformed(format!("`class`: {}", json_text::brief(&fault.to_string()))))
 }

@@ -1,9 +1,13 @@
 //! Tasks: the records of `ready.<agent>`, one attempt of a node each, as JSON.
 
 use super::WireError;
-use crate::core::id::{AgentName, DispatchId, WorkflowId};
+use super::json_text::{self, Object};
+use crate::core::id::{AgentName, DispatchId, IllegalId, WorkflowId};
 use crate::core::json::Json;
 use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// One attempt of a node, as its agent sees it.
 ///
@@ -28,11 +32,54 @@ pub struct Task {
 }
 
 /// The bytes of a task.
-pub fn encode(_task: &Task) -> Bytes {
-    todo!()
+pub fn encode(task: &Task) -> Bytes {
+    let DispatchId { run_id, node_id, attempt } = &task.dispatch_id;
+    let reply = Object::new(0).text("topic", &task.reply_topic).number("partition", task.reply_partition.into());
+    Object::with_format(task.input.len())
+        .text("dispatch_id", &task.dispatch_id.to_string())
+        .text("workflow_id", task.workflow_id.as_str())
+        .text("run_id", run_id.as_str())
+        .text("node_id", node_id.as_str())
+        .number("attempt", (*attempt).into())
+        .text("agent_name", task.agent_name.as_str())
+        .json("input", &task.input)
+        .number("timeout_ms", task.timeout_ms)
+        .object("reply", reply)
+        .finish()
 }
 
-/// Reads a task.
-pub fn decode(_bytes: &[u8]) -> Result<Task, WireError> {
-    todo!()
+#[derive(Deserialize)]
+struct TaskIn<'a> {
+    #[serde(borrow)]
+    dispatch_id: Cow<'a, str>,
+    #[serde(borrow)]
+    workflow_id: Cow<'a, str>,
+    #[serde(borrow)]
+    agent_name: Cow<'a, str>,
+    #[serde(borrow)]
+    input: &'a RawValue,
+    timeout_ms: u64,
+    reply: Reply,
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    topic: String,
+    partition: u32,
+}
+
+/// Reads a task. Fields that are not known here are left alone: a newer engine may add some.
+pub fn decode(bytes: &[u8]) -> Result<Task, WireError> {
+    const EXPECTED: &str = "a task";
+    let task: TaskIn = json_text::read("the task", EXPECTED, bytes)?;
+    let illegal = |fault: IllegalId| WireError::Malformed { expected: EXPECTED, found: fault.to_string() };
+    Ok(Task {
+        dispatch_id: task.dispatch_id.parse().map_err(illegal)?,
+        workflow_id: task.workflow_id.parse().map_err(illegal)?,
+        agent_name: task.agent_name.parse().map_err(illegal)?,
+        input: json_text::take(EXPECTED, task.input)?,
+        timeout_ms: task.timeout_ms,
+        reply_topic: task.reply.topic,
+        reply_partition: task.reply.partition,
+    })
 }

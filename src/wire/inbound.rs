@@ -1,0 +1,216 @@
+//! What requests and reports have in common: records written by others. Framing, size, the key, and what is said of a
+//! record that is refused.
+//!
+//! Nesting is safe at any depth: what may nest is taken as raw text, which serde_json scans without recursion, and
+//! checked by [`Json`] before anything recurses into it.
+
+use super::json_text::{self, FORMAT, Format};
+use super::schema::{self, FRAME_BYTES, SINGLE_OBJECT, Schema};
+use crate::core::id::{IllegalId, WorkflowId};
+use crate::core::json::{Json, JsonFault, MAX_DEPTH};
+use crate::core::rejection::{Refusal, RefusalReason};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+/// A value without its framing.
+#[derive(Clone, Copy)]
+pub(super) enum Body<'a> {
+    Json(&'a str),
+    Avro(&'a [u8]),
+}
+
+/// A kind of record: its word in messages, its schema.
+pub(super) struct Kind {
+    pub(super) what: &'static str,
+    pub(super) schema: &'static str,
+}
+
+impl Kind {
+    fn schema(&self) -> &'static Schema {
+        schema::known(self.schema)
+    }
+
+    /// Takes the framing off, once the size is known to be allowed.
+    pub(super) fn body<'a>(&self, value: Option<&'a [u8]>, max_bytes: usize) -> Result<Body<'a>, Refusal> {
+        let value = value.filter(|value| !value.is_empty()).ok_or_else(|| {
+            Refusal::new(RefusalReason::NoValue, format!("expected a {}, found a record without value", self.what))
+        })?;
+        if value.len() > max_bytes {
+            let message = format!("expected at most {max_bytes} bytes, found {}", value.len());
+            return Err(Refusal::new(RefusalReason::TooLarge, message));
+        }
+        match value {
+            [0xC3, 0x01, ..] => self.single_object(value),
+            [0, _, _, _, _, body @ ..] => Ok(Body::Avro(body)),
+            _ => self.json(value),
+        }
+    }
+
+    fn single_object<'a>(&self, value: &'a [u8]) -> Result<Body<'a>, Refusal> {
+        debug_assert_eq!(value[..2], SINGLE_OBJECT);
+        let Some((frame, body)) = value.split_at_checked(FRAME_BYTES) else {
+            return Err(malformed(format!("expected Avro single-object framing of 10 bytes, found {}", value.len())));
+        };
+        match schema::by_fingerprint(&frame[2..]) {
+            Some(schema) if schema.name == self.schema => Ok(Body::Avro(body)),
+            Some(other) => Err(malformed(format!("expected a {}, found an Avro {}", self.schema, other.name))),
+            None => {
+                let fingerprint = schema::hex(&frame[2..]);
+                let message = format!(
+                    "expected Avro written with schemas/{}.v1.avsc (fingerprint {}), found the fingerprint {fingerprint}",
+                    self.schema,
+                    schema::hex(self.schema().fingerprint()),
+                );
+                Err(Refusal::new(RefusalReason::Unsupported, message))
+            }
+        }
+    }
+
+    fn json<'a>(&self, value: &'a [u8]) -> Result<Body<'a>, Refusal> {
+        let start = value.iter().position(|byte| !b" \t\r\n".contains(byte)).unwrap_or(value.len());
+        if value.get(start) != Some(&b'{') {
+            let message = format!(
+                "expected a {} as a JSON object, or as Avro that begins with C3 01 (single object) or 00 (Confluent); \
+                 found {} bytes that begin with {}",
+                self.what,
+                value.len(),
+                first_bytes(&value[start..]),
+            );
+            return Err(malformed(message));
+        }
+        std::str::from_utf8(value).map(Body::Json).map_err(|fault| {
+            malformed(format!("expected UTF-8, found an invalid sequence at byte {}", fault.valid_up_to()))
+        })
+    }
+
+    /// Reads the body into the form that JSON and Avro share.
+    pub(super) fn read<'a, J: Deserialize<'a>, A: Deserialize<'a>, T>(
+        &self,
+        body: Body<'a>,
+        from_json: impl FnOnce(J) -> Result<T, Refusal>,
+        from_avro: impl FnOnce(A) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        match body {
+            Body::Json(text) => {
+                let read = serde_json::from_str(text);
+                if let Some(refusal) = self.newer_format(text) {
+                    return Err(refusal);
+                }
+                from_json(read.map_err(|fault| {
+                    malformed(format!("expected a {}, found: {}", self.what, json_text::brief(&fault.to_string())))
+                })?)
+            }
+            Body::Avro(bytes) => {
+                from_avro(schema::read_all(bytes, self.schema().avro(), PhantomData::<A>).map_err(|fault| {
+                    malformed(format!(
+                        "expected Avro as schemas/{}.v1.avsc says, found: {}",
+                        self.schema,
+                        json_text::brief(&fault)
+                    ))
+                })?)
+            }
+        }
+    }
+
+    /// A newer format explains whatever else is strange; a body without the word `format` needs no second look.
+    fn newer_format(&self, text: &str) -> Option<Refusal> {
+        if !text.contains("\"format\"") {
+            return None;
+        }
+        let format = Format::newer(text.as_bytes())?;
+        let message = format!("the {} has format {format}, this version reads up to {FORMAT}", self.what);
+        Some(Refusal::new(RefusalReason::Unsupported, message))
+    }
+
+    /// Names the workflow of a refused record, as far as it can be read: by the key, else by the body.
+    pub(super) fn name_workflow(
+        &self,
+        refusal: Refusal,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        max: usize,
+    ) -> Refusal {
+        let by_key = || WorkflowId::new(std::str::from_utf8(key?).ok()?).ok();
+        let by_body = || {
+            let peek = match self.body(value, max).ok()? {
+                Body::Json(text) => serde_json::from_str::<Peek>(text).ok()?,
+                Body::Avro(bytes) => schema::read_all(bytes, self.schema().avro(), PhantomData::<Peek>).ok()?,
+            };
+            WorkflowId::new(&peek.workflow_id?).ok()
+        };
+        Refusal { workflow_id: by_key().or_else(by_body), ..refusal }
+    }
+}
+
+#[derive(Deserialize)]
+struct Peek<'a> {
+    #[serde(borrow)]
+    workflow_id: Option<Cow<'a, str>>,
+}
+
+/// The workflow that key and body name together; none where neither does.
+pub(super) fn workflow_id(key: Option<&[u8]>, named: Option<&str>) -> Result<Option<WorkflowId>, Refusal> {
+    let by_key = match key {
+        None => None,
+        Some(key) => Some(by_key(key)?),
+    };
+    let by_body = named.map(WorkflowId::new).transpose().map_err(illegal)?;
+    match (by_key, by_body) {
+        (Some(key), Some(body)) if key != body => Err(Refusal::new(
+            RefusalReason::KeyMismatch,
+            format!(
+                "expected key and body to name the same workflow, found the key {key:?} and the workflow_id {body:?}"
+            ),
+        )),
+        (by_key, by_body) => Ok(by_key.or(by_body)),
+    }
+}
+
+fn by_key(key: &[u8]) -> Result<WorkflowId, Refusal> {
+    let text = std::str::from_utf8(key).map_err(|fault| {
+        let message = format!(
+            "the key is the workflow_id: expected UTF-8, found an invalid sequence at byte {} of it",
+            fault.valid_up_to()
+        );
+        Refusal::new(RefusalReason::IllegalId, message)
+    })?;
+    WorkflowId::new(text)
+        .map_err(|fault| Refusal::new(RefusalReason::IllegalId, format!("the key is the workflow_id: {fault}")))
+}
+
+/// A refusal of what is not of the expected form.
+pub(super) fn malformed(message: String) -> Refusal {
+    Refusal::new(RefusalReason::Malformed, message)
+}
+
+/// A refusal of an id or a name.
+pub(super) fn illegal(fault: IllegalId) -> Refusal {
+    Refusal::new(RefusalReason::IllegalId, fault.to_string())
+}
+
+/// Takes a part of a JSON body.
+pub(super) fn from_raw(field: &str, raw: &RawValue) -> Result<Json, Refusal> {
+    Json::from_raw(raw).map_err(|fault| json_fault(field, &fault))
+}
+
+/// Takes an Avro string that holds JSON.
+pub(super) fn from_text(field: &str, text: &str) -> Result<Json, Refusal> {
+    Json::parse(text).map_err(|fault| json_fault(field, &fault))
+}
+
+fn json_fault(field: &str, fault: &JsonFault) -> Refusal {
+    match fault {
+        JsonFault::TooDeep => Refusal::new(
+            RefusalReason::TooDeep,
+            format!("`{field}` is nested deeper than the {MAX_DEPTH} levels that are allowed"),
+        ),
+        JsonFault::Malformed(why) => malformed(format!("expected JSON in `{field}`, found: {}", json_text::brief(why))),
+    }
+}
+
+fn first_bytes(bytes: &[u8]) -> String {
+    let head = &bytes[..bytes.len().min(8)];
+    format!("{} ({:?})", schema::hex(head), String::from_utf8_lossy(head))
+}
