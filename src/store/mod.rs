@@ -3,8 +3,14 @@
 //! Three implementations: [`postgres`], [`sqlite`] and [`memory`] (simulation). One conformance suite
 //! (`tests/conformance`) runs against all of them. The methods block; callers are threads of their own.
 
+pub mod memory;
+pub mod postgres;
 pub mod query;
 pub mod row;
+pub mod sqlite;
+
+mod sql;
+mod url;
 
 use crate::core::id::{RunId, WorkflowId};
 use crate::core::run::Run;
@@ -12,6 +18,7 @@ use crate::core::time::Timestamp;
 use crate::journal::record::{EffectsThrough, InputPosition};
 use row::ProjectionBatch;
 use serde::{Deserialize, Serialize};
+pub use url::open;
 
 /// The format of the projected state. A store with a newer one is not read; recovery then begins at the
 /// journal's start.

@@ -1,10 +1,11 @@
 //! What people and the command line ask of the store.
 
-use super::row::{OperationRow, ResultRow};
+use super::row::{ErrorRow, MetricRow, OperationRow, ResultRow};
 use super::{Position, StoreError};
 use crate::core::id::{RunId, WorkflowId};
 use crate::core::run::Run;
 use crate::core::status::Status;
+use crate::core::time::Timestamp;
 
 /// Which runs to list.
 #[derive(Clone, Debug, Default)]
@@ -35,9 +36,9 @@ pub struct Summary {
     /// Nodes completed, failed, open.
     pub nodes: (u32, u32, u32),
     /// When it started.
-    pub started_at: crate::core::time::Timestamp,
+    pub started_at: Timestamp,
     /// When it ended.
-    pub ended_at: Option<crate::core::time::Timestamp>,
+    pub ended_at: Option<Timestamp>,
 }
 
 /// Questions to a store. They block.
@@ -50,6 +51,14 @@ pub trait Query: Send + Sync {
     fn results(&self, run_id: &RunId) -> Result<Vec<ResultRow>, StoreError>;
     /// The operations of a run, in order.
     fn operations(&self, run_id: &RunId) -> Result<Vec<OperationRow>, StoreError>;
+    /// The operations of a partition that concern no run, in order.
+    fn partition_operations(&self, partition: u32) -> Result<Vec<OperationRow>, StoreError>;
+    /// The failures of a run, in order.
+    fn errors(&self, run_id: &RunId) -> Result<Vec<ErrorRow>, StoreError>;
+    /// The refusals and failed effects of a partition, in order.
+    fn partition_errors(&self, partition: u32) -> Result<Vec<ErrorRow>, StoreError>;
+    /// Calls by partition, agent and minute, of the minutes that began at or after `since`.
+    fn metrics(&self, since: Timestamp) -> Result<Vec<(u32, MetricRow)>, StoreError>;
     /// Journal offsets of the steps that hold a run's events, ascending.
     fn offsets(&self, run_id: &RunId) -> Result<Vec<u64>, StoreError>;
     /// How far each partition has been projected.

@@ -1,6 +1,6 @@
 //! The rows that a projected batch writes.
 
-use super::Position;
+use super::{Position, StoreError};
 use crate::core::failure::FailureClass;
 use crate::core::id::{AgentName, NodeId, RunId, WorkflowId};
 use crate::core::json::Json;
@@ -31,6 +31,23 @@ pub struct ProjectionBatch {
     pub offsets: Vec<OffsetsRow>,
 }
 
+impl ProjectionBatch {
+    /// The error of a commit that finds another position than it expects.
+    pub fn fenced(&self, found: Option<&Position>) -> StoreError {
+        let next = |position: Option<&Position>| position.map_or(0, |position| position.next_offset);
+        StoreError::Fenced {
+            partition: self.partition,
+            expected: next(self.expected.as_ref()),
+            found: next(found),
+        }
+    }
+}
+
+/// The subject of operations and errors that concern no run.
+pub fn partition_subject(partition: u32) -> String {
+    format!("partition-{partition}")
+}
+
 /// `orchestrator_workflow_states`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunRow {
@@ -47,6 +64,8 @@ pub struct ResultRow {
     pub workflow_id: WorkflowId,
     /// The run.
     pub run_id: RunId,
+    /// The number, within the run, of the event that ended the attempt.
+    pub sequence: u64,
     /// The node.
     pub node_id: NodeId,
     /// The attempt.
@@ -150,6 +169,11 @@ pub struct ErrorRow {
     pub time: Timestamp,
 }
 
+/// The bucket of [`DURATION_BUCKETS_MS`] that a duration belongs to, the last for what is longer.
+pub fn bucket_of(duration_us: u64) -> usize {
+    DURATION_BUCKETS_MS.partition_point(|bound_ms| bound_ms * 1_000 < duration_us)
+}
+
 /// Upper bounds of the duration histogram, in milliseconds; one more bucket holds what is longer.
 pub const DURATION_BUCKETS_MS: [u64; 12] = [5, 10, 25, 50, 100, 250, 500, 1_000, 5_000, 15_000, 60_000, 300_000];
 
@@ -168,6 +192,18 @@ pub struct MetricRow {
     pub duration_us: u64,
     /// Attempts by duration, see [`DURATION_BUCKETS_MS`].
     pub buckets: [u64; 13],
+}
+
+impl MetricRow {
+    /// Adds the calls of another row for the same agent and minute.
+    pub fn add(&mut self, other: &MetricRow) {
+        self.calls += other.calls;
+        self.failures += other.failures;
+        self.duration_us += other.duration_us;
+        for (bucket, more) in self.buckets.iter_mut().zip(other.buckets) {
+            *bucket += more;
+        }
+    }
 }
 
 /// `orchestrator_run_offsets`.

@@ -1,0 +1,96 @@
+//! Questions to the store in memory.
+
+use super::MemoryStore;
+use super::tables::Tables;
+use crate::core::id::{RunId, WorkflowId};
+use crate::core::run::Run;
+use crate::core::status::NodeStatus;
+use crate::core::time::Timestamp;
+use crate::store::query::{Filter, Query, Summary};
+use crate::store::row::{ErrorRow, MetricRow, OperationRow, ResultRow, RunRow, partition_subject};
+use crate::store::{Position, StoreError};
+use std::collections::BTreeMap;
+
+impl Query for MemoryStore {
+    fn runs(&self, filter: &Filter) -> Result<Vec<Summary>, StoreError> {
+        let wanted = |summary: &Summary| {
+            filter.status.is_none_or(|status| status == summary.status)
+                && filter.definition.as_ref().is_none_or(|name| *name == summary.definition)
+        };
+        let mut runs = self.ask(|tables| tables.runs.values().map(summary).filter(wanted).collect::<Vec<_>>())?;
+        runs.sort_by(|a, b| (b.started_at, &b.run_id).cmp(&(a.started_at, &a.run_id)));
+        runs.truncate(filter.limit);
+        Ok(runs)
+    }
+
+    fn run(&self, workflow_id: &WorkflowId, run_id: Option<&RunId>) -> Result<Option<(u32, Run)>, StoreError> {
+        let wanted = |row: &RunRow| {
+            row.run.workflow_id == *workflow_id && run_id.is_none_or(|run_id| *run_id == row.run.run_id)
+        };
+        self.ask(|tables| {
+            let runs = tables.runs.values().filter(|(_, row)| wanted(row));
+            let newest = runs.max_by_key(|(_, row)| (row.run.started_at, row.run.run_id.clone()));
+            newest.map(|(partition, row)| (*partition, tables.whole(&row.run)))
+        })
+    }
+
+    fn results(&self, run_id: &RunId) -> Result<Vec<ResultRow>, StoreError> {
+        self.ask(|tables| rows_of(tables.results.get(run_id)))
+    }
+
+    fn operations(&self, run_id: &RunId) -> Result<Vec<OperationRow>, StoreError> {
+        self.ask(|tables| rows_of(tables.operations.get(run_id.as_str())))
+    }
+
+    fn partition_operations(&self, partition: u32) -> Result<Vec<OperationRow>, StoreError> {
+        self.ask(|tables| rows_of(tables.operations.get(&partition_subject(partition))))
+    }
+
+    fn errors(&self, run_id: &RunId) -> Result<Vec<ErrorRow>, StoreError> {
+        self.ask(|tables| rows_of(tables.errors.get(run_id.as_str())))
+    }
+
+    fn partition_errors(&self, partition: u32) -> Result<Vec<ErrorRow>, StoreError> {
+        self.ask(|tables| rows_of(tables.errors.get(&partition_subject(partition))))
+    }
+
+    fn metrics(&self, since: Timestamp) -> Result<Vec<(u32, MetricRow)>, StoreError> {
+        let rows = |tables: &Tables| {
+            let rows = tables.metrics.iter().filter(|((_, _, minute), _)| *minute >= since);
+            rows.map(|((partition, _, _), row)| (*partition, row.clone())).collect()
+        };
+        self.ask(rows)
+    }
+
+    fn offsets(&self, run_id: &RunId) -> Result<Vec<u64>, StoreError> {
+        self.ask(|tables| tables.offsets.get(run_id).cloned().unwrap_or_default())
+    }
+
+    fn positions(&self) -> Result<Vec<(u32, Position)>, StoreError> {
+        self.ask(|tables| tables.positions.iter().map(|(partition, position)| (*partition, position.clone())).collect())
+    }
+}
+
+fn rows_of<R: Clone>(rows: Option<&BTreeMap<u64, R>>) -> Vec<R> {
+    rows.map(|rows| rows.values().cloned().collect()).unwrap_or_default()
+}
+
+fn summary((partition, row): &(u32, RunRow)) -> Summary {
+    let run = &row.run;
+    let count = |status| u32::try_from(run.count(status)).unwrap_or(u32::MAX);
+    Summary {
+        workflow_id: run.workflow_id.clone(),
+        run_id: run.run_id.clone(),
+        partition: *partition,
+        definition: run.definition.name.to_string(),
+        version: run.definition.version,
+        status: run.status,
+        nodes: (
+            count(NodeStatus::Completed),
+            count(NodeStatus::Failed),
+            count(NodeStatus::Scheduled) + count(NodeStatus::Running),
+        ),
+        started_at: run.started_at,
+        ended_at: run.ended_at,
+    }
+}

@@ -1,0 +1,90 @@
+//! The tables, as ordered maps.
+
+use crate::core::id::{AgentName, RunId};
+use crate::core::run::Run;
+use crate::core::status::NodeStatus;
+use crate::core::time::Timestamp;
+use crate::store::row::{ErrorRow, MetricRow, OperationRow, ProjectionBatch, ResultRow, RunRow};
+use crate::store::{EndedRun, Position, Snapshot, StoredRun};
+use std::collections::BTreeMap;
+
+/// All tables.
+#[derive(Clone, Default)]
+pub struct Tables {
+    /// By partition.
+    pub positions: BTreeMap<u32, Position>,
+    /// By run, with the partition.
+    pub runs: BTreeMap<RunId, (u32, RunRow)>,
+    /// By run and sequence.
+    pub results: BTreeMap<RunId, BTreeMap<u64, ResultRow>>,
+    /// By subject and sequence.
+    pub operations: BTreeMap<String, BTreeMap<u64, OperationRow>>,
+    /// By subject and sequence.
+    pub errors: BTreeMap<String, BTreeMap<u64, ErrorRow>>,
+    /// By partition, agent and minute.
+    pub metrics: BTreeMap<(u32, AgentName, Timestamp), MetricRow>,
+    /// By run, ascending.
+    pub offsets: BTreeMap<RunId, Vec<u64>>,
+}
+
+impl Tables {
+    /// Writes a batch.
+    pub fn write(&mut self, batch: &ProjectionBatch) {
+        self.positions.insert(batch.partition, batch.next.clone());
+        for row in &batch.runs {
+            self.runs.insert(row.run.run_id.clone(), (batch.partition, row.clone()));
+        }
+        for row in &batch.results {
+            let rows = self.results.entry(row.run_id.clone()).or_default();
+            rows.entry(row.sequence).or_insert_with(|| row.clone());
+        }
+        for row in &batch.operations {
+            let rows = self.operations.entry(row.subject.clone()).or_default();
+            rows.entry(row.sequence).or_insert_with(|| row.clone());
+        }
+        for row in &batch.errors {
+            let rows = self.errors.entry(row.subject.clone()).or_default();
+            rows.entry(row.sequence).or_insert_with(|| row.clone());
+        }
+        for row in &batch.metrics {
+            let key = (batch.partition, row.agent_name.clone(), row.minute);
+            self.metrics.entry(key).and_modify(|sum| sum.add(row)).or_insert_with(|| row.clone());
+        }
+        for row in &batch.offsets {
+            self.offsets.entry(row.run_id.clone()).or_default().extend(&row.offsets);
+        }
+    }
+
+    /// One view of a partition.
+    pub fn snapshot(&self, partition: u32, ended_since: Timestamp, max_ended: usize) -> Option<Snapshot> {
+        let position = self.positions.get(&partition)?.clone();
+        let here = || self.runs.values().filter(|(p, _)| *p == partition).map(|(_, row)| row);
+        let runs = here().filter(|row| row.run.ended_at.is_none());
+        let runs = runs.map(|row| StoredRun { run: self.whole(&row.run), chain: row.chain }).collect();
+        let mut ended: Vec<EndedRun> = here().filter_map(ended).filter(|run| run.ended_at >= ended_since).collect();
+        ended.sort_by(|a, b| (a.ended_at, &a.run_id).cmp(&(b.ended_at, &b.run_id)));
+        let ended = ended.split_off(ended.len().saturating_sub(max_ended));
+        Some(Snapshot { position, runs, ended })
+    }
+
+    /// The run with the outputs of its nodes.
+    pub fn whole(&self, run: &Run) -> Run {
+        let mut run = run.clone();
+        for result in self.results.get(&run.run_id).into_iter().flat_map(BTreeMap::values) {
+            let node = run.nodes.get_mut(&result.node_id);
+            if let Some(node) = node.filter(|node| node.status == NodeStatus::Completed) {
+                node.output.clone_from(&result.output);
+            }
+        }
+        run
+    }
+}
+
+fn ended(row: &RunRow) -> Option<EndedRun> {
+    Some(EndedRun {
+        workflow_id: row.run.workflow_id.clone(),
+        run_id: row.run.run_id.clone(),
+        payload_hash: row.run.payload_hash.clone(),
+        ended_at: row.run.ended_at?,
+    })
+}

@@ -1,0 +1,142 @@
+//! The store on Postgres.
+
+mod ask;
+mod position;
+mod write;
+
+use super::query::Query;
+use super::row::ProjectionBatch;
+use super::sql::blocking::Blocking;
+use super::sql::fault::Fault;
+use super::{Position, Snapshot, Store, StoreError};
+use crate::core::time::Timestamp;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, SqlStr};
+use std::time::Duration;
+
+/// Connections to the database: the projector's, one for questions, one to spare.
+const CONNECTIONS: u32 = 3;
+/// How long a connection may take to come up. Under 5 s, so that an absent database is noticed soon.
+const CONNECT_WITHIN: Duration = Duration::from_secs(4);
+/// How long one operation may take on a connection that is up. The largest batches take some seconds on a slow disk.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// How long a migration may take: it may wait for another process's.
+const MIGRATE_WITHIN: Duration = Duration::from_secs(120);
+/// Begins a batch. Losing its commit in a crash of the database loses rows and position together, and the log has
+/// what they were made of.
+const BEGIN_WRITING: &str = "BEGIN; SET LOCAL synchronous_commit = off";
+/// Begins a view of one moment.
+const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// The store on Postgres.
+pub struct PostgresStore {
+    // Before the runtime, so that it is dropped first.
+    pool: PgPool,
+    at: String,
+    blocking: Blocking,
+}
+
+impl PostgresStore {
+    /// A store at `postgres://user:password@host:port/database`. Connects when it is first used.
+    pub fn open(url: &str) -> Result<Self, StoreError> {
+        let at = super::url::masked(url);
+        let options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| {
+            let expected = "expected postgres://user:password@host:port/database";
+            StoreError::Refused(format!("{at} is no address of a database ({error}); {expected}"))
+        })?;
+        let options = options.application_name("orchestrator").disable_statement_logging();
+        let blocking = Blocking::new()?;
+        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(CONNECT_WITHIN);
+        let pool = {
+            let _inside = blocking.enter();
+            pool.connect_lazy_with(options)
+        };
+        Ok(Self { pool, at, blocking })
+    }
+
+    /// Runs one operation on a connection, within a limit. A connection that does not answer is given up.
+    fn run<T, W>(&self, limit: Duration, work: W) -> Result<T, StoreError>
+    where
+        W: AsyncFnOnce(&mut PgConnection) -> Result<T, Fault>,
+    {
+        let operation = async {
+            let mut connection = self.pool.acquire().await?;
+            match tokio::time::timeout(limit, work(&mut connection)).await {
+                Ok(result) => result,
+                Err(_) => {
+                    drop(connection.detach());
+                    let reason = format!("no answer within {} s", limit.as_secs());
+                    Err(StoreError::Unreachable { at: self.at.clone(), reason }.into())
+                }
+            }
+        };
+        self.blocking.wait(operation).map_err(|fault| fault.at(&self.at))
+    }
+}
+
+impl Store for PostgresStore {
+    fn migrate(&self) -> Result<(), StoreError> {
+        let migrator = migrator();
+        self.run(MIGRATE_WITHIN, async |connection| Ok(migrator.run(connection).await?))
+    }
+
+    fn position(&self, partition: u32) -> Result<Option<Position>, StoreError> {
+        self.run(ANSWER_WITHIN, async |connection| position::read(connection, partition).await)
+    }
+
+    fn commit(&self, batch: &ProjectionBatch) -> Result<(), StoreError> {
+        self.run(ANSWER_WITHIN, async |connection| {
+            let mut transaction = connection.begin_with(BEGIN_WRITING).await?;
+            write::batch(&mut transaction, batch).await?;
+            Ok(transaction.commit().await?)
+        })
+    }
+
+    fn snapshot(
+        &self,
+        partition: u32,
+        ended_since: Timestamp,
+        max_ended: usize,
+    ) -> Result<Option<Snapshot>, StoreError> {
+        self.view(async |connection| ask::snapshot(connection, partition, ended_since, max_ended).await)
+    }
+
+    fn query(&self) -> &dyn Query {
+        self
+    }
+
+    fn describe(&self) -> String {
+        self.at.clone()
+    }
+}
+
+impl PostgresStore {
+    /// Runs questions that have to be answered from one moment.
+    fn view<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        W: AsyncFnOnce(&mut PgConnection) -> Result<T, Fault>,
+    {
+        self.run(ANSWER_WITHIN, async |connection| {
+            let mut transaction = connection.begin_with(BEGIN_READING).await?;
+            let answer = work(&mut transaction).await?;
+            transaction.commit().await?;
+            Ok(answer)
+        })
+    }
+}
+
+/// The migrations, in order; the files are part of the program.
+fn migrator() -> Migrator {
+    let first = Migration::new(
+        1,
+        "projections".into(),
+        MigrationType::Simple,
+        SqlStr::from_static(include_str!("../../../migrations/postgres/0001_projections.sql")),
+        false,
+    );
+    let mut migrator = Migrator::with_migrations(vec![first]);
+    // The database may be shared with others that use sqlx.
+    migrator.dangerous_set_table_name("orchestrator_migrations");
+    migrator
+}

@@ -1,0 +1,121 @@
+//! The `state` column: what recovery needs of a run beside the columns for people.
+//!
+//! Its size is that of the open nodes: completed ones stand in `orchestrator_agent_results` alone.
+
+use crate::core::event::RunSettings;
+use crate::core::failure::Failure;
+use crate::core::id::{AgentName, NodeId};
+use crate::core::json::Json;
+use crate::core::run::{NodeRun, Outcome, Plan, Run};
+use crate::core::status::NodeStatus;
+use crate::core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The rest of a run's state.
+#[derive(Debug, Deserialize)]
+pub struct State {
+    /// Its rules.
+    pub settings: RunSettings,
+    /// Plans made at run time.
+    pub plans: Vec<Plan>,
+    /// The first node that failed.
+    pub failed_node: Option<NodeId>,
+    /// How the run failed, if it did.
+    pub failure: Option<RunFailure>,
+    /// The trace context, where its column cannot hold it as it is.
+    pub traceparent: Option<String>,
+    /// The nodes that are open or have failed.
+    pub nodes: BTreeMap<NodeId, Node>,
+}
+
+/// How a run failed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunFailure {
+    /// The node that caused it.
+    pub node_id: Option<NodeId>,
+    /// Why.
+    pub failure: Failure,
+}
+
+/// A node that is open or has failed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Node {
+    status: NodeStatus,
+    agent_name: AgentName,
+    attempt: u32,
+    timeout_ms: u64,
+    input: Option<Json>,
+    failure: Option<Failure>,
+    scheduled_at: Timestamp,
+    started_at: Option<Timestamp>,
+    ended_at: Option<Timestamp>,
+}
+
+/// The same, borrowed, for writing.
+#[derive(Serialize)]
+struct StateRef<'a> {
+    settings: RunSettings,
+    plans: &'a [Plan],
+    failed_node: Option<&'a NodeId>,
+    failure: Option<RunFailure>,
+    traceparent: Option<&'a str>,
+    nodes: BTreeMap<&'a NodeId, Node>,
+}
+
+/// The column's text.
+pub fn encode(run: &Run) -> Result<String, serde_json::Error> {
+    let failure = match &run.outcome {
+        Some(Outcome::Failure(node_id, failure)) => {
+            Some(RunFailure { node_id: node_id.clone(), failure: failure.clone() })
+        }
+        Some(Outcome::Answer(_)) | None => None,
+    };
+    let pending = run.nodes.iter().filter(|(_, node)| node.status != NodeStatus::Completed);
+    serde_json::to_string(&StateRef {
+        settings: run.settings,
+        plans: &run.plans,
+        failed_node: run.failed_node.as_ref(),
+        failure,
+        traceparent: run.traceparent.as_deref().filter(|text| text.contains('\0')),
+        nodes: pending.map(|(id, node)| (id, Node::from(node))).collect(),
+    })
+}
+
+/// Reads the column.
+pub fn decode(text: &str) -> Result<State, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
+impl From<&NodeRun> for Node {
+    fn from(node: &NodeRun) -> Self {
+        Self {
+            status: node.status,
+            agent_name: node.agent_name.clone(),
+            attempt: node.attempt,
+            timeout_ms: node.timeout_ms,
+            input: node.input.clone(),
+            failure: node.failure.clone(),
+            scheduled_at: node.scheduled_at,
+            started_at: node.started_at,
+            ended_at: node.ended_at,
+        }
+    }
+}
+
+impl From<Node> for NodeRun {
+    fn from(node: Node) -> Self {
+        Self {
+            status: node.status,
+            agent_name: node.agent_name,
+            attempt: node.attempt,
+            timeout_ms: node.timeout_ms,
+            input: node.input,
+            output: None,
+            failure: node.failure,
+            scheduled_at: node.scheduled_at,
+            started_at: node.started_at,
+            ended_at: node.ended_at,
+        }
+    }
+}

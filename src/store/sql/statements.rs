@@ -1,0 +1,111 @@
+//! The questions, in SQL that both databases understand.
+
+macro_rules! run_columns {
+    () => {
+        "run_id, workflow_id, partition, definition_name, definition_version, definition_hash, conversation_id, \
+         status, sequence, nodes_completed, nodes_failed, nodes_open, started_at, updated_at, ended_at, answer, input, \
+         payload_hash, traceparent, origin_topic, origin_partition, origin_offset, origin_time, chain, state"
+    };
+}
+
+macro_rules! result_columns {
+    () => {
+        "r.run_id, r.sequence, r.workflow_id, r.node_id, r.attempt, r.agent_name, r.status, r.output, r.error_class, \
+         r.error_code, r.error_message, r.error_details, r.timeout_ms, r.scheduled_at, r.started_at, r.ended_at"
+    };
+}
+
+/// $1 partition.
+pub const POSITION: &str =
+    "SELECT partition, format, position FROM orchestrator_projector_positions WHERE partition = $1";
+
+/// All partitions.
+pub const POSITIONS: &str =
+    "SELECT partition, format, position FROM orchestrator_projector_positions ORDER BY partition";
+
+/// The first position of a partition: $1 partition, $2 format, $3 next offset, $4 to $6 mark, $7 time, $8 position.
+pub const FIRST_POSITION: &str = "INSERT INTO orchestrator_projector_positions \
+     (partition, format, next_offset, mark_offset, mark_term, mark_number, time, position) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (partition) DO NOTHING";
+
+/// The next position, if the one that is there is the expected one: as [`FIRST_POSITION`], then $9 to $12 the
+/// expected next offset and mark.
+pub const NEXT_POSITION: &str = "UPDATE orchestrator_projector_positions SET \
+     format = $2, next_offset = $3, mark_offset = $4, mark_term = $5, mark_number = $6, time = $7, position = $8 \
+     WHERE partition = $1 AND format <= $2 AND next_offset = $9 AND mark_offset IS NOT DISTINCT FROM $10 \
+     AND mark_term IS NOT DISTINCT FROM $11 AND mark_number IS NOT DISTINCT FROM $12";
+
+/// $1 partition.
+pub const UNFINISHED_RUNS: &str = concat!(
+    "SELECT ",
+    run_columns!(),
+    " FROM orchestrator_workflow_states WHERE partition = $1 AND ended_at IS NULL ORDER BY run_id"
+);
+
+/// Completed attempts of unfinished runs: $1 partition.
+pub const UNFINISHED_RESULTS: &str = concat!(
+    "SELECT ",
+    result_columns!(),
+    " FROM orchestrator_workflow_states s JOIN orchestrator_agent_results r ON r.run_id = s.run_id \
+     WHERE s.partition = $1 AND s.ended_at IS NULL AND r.status = 'completed' ORDER BY r.run_id, r.sequence"
+);
+
+/// $1 partition, $2 since, $3 limit.
+pub const ENDED_RUNS: &str = "SELECT workflow_id, run_id, payload_hash, ended_at FROM orchestrator_workflow_states \
+     WHERE partition = $1 AND ended_at IS NOT NULL AND ended_at >= $2 ORDER BY ended_at DESC, run_id DESC LIMIT $3";
+
+/// $1 status, $2 definition (null: any), $3 limit.
+pub const LIST_RUNS: &str = "SELECT workflow_id, run_id, partition, definition_name, definition_version, status, \
+     nodes_completed, nodes_failed, nodes_open, started_at, ended_at FROM orchestrator_workflow_states \
+     WHERE (CAST($1 AS text) IS NULL OR status = $1) AND (CAST($2 AS text) IS NULL OR definition_name = $2) \
+     ORDER BY started_at DESC, run_id DESC LIMIT $3";
+
+/// $1 workflow, $2 run (null: the newest).
+pub const ONE_RUN: &str = concat!(
+    "SELECT ",
+    run_columns!(),
+    " FROM orchestrator_workflow_states WHERE workflow_id = $1 AND (CAST($2 AS text) IS NULL OR run_id = $2) \
+     ORDER BY started_at DESC, run_id DESC LIMIT 1"
+);
+
+/// $1 run.
+pub const RESULTS: &str =
+    concat!("SELECT ", result_columns!(), " FROM orchestrator_agent_results r WHERE r.run_id = $1 ORDER BY r.sequence");
+
+/// $1 run or `partition-N`.
+pub const OPERATIONS: &str = "SELECT subject, sequence, workflow_id, time, operation, node_id, agent_name, attempt, \
+     status, duration_us, from_status, to_status, reason, message, to_partition FROM orchestrator_operation_logs \
+     WHERE subject = $1 ORDER BY sequence";
+
+/// $1 run or `partition-N`.
+pub const ERRORS: &str = "SELECT subject, sequence, event, workflow_id, node_id, agent_name, attempt, class, code, \
+     message, details, time FROM orchestrator_error_logs WHERE subject = $1 ORDER BY sequence";
+
+/// All agents and minutes.
+pub const METRICS: &str = "SELECT partition, agent_name, minute, calls, failures, duration_us, upto_5ms, upto_10ms, \
+     upto_25ms, upto_50ms, upto_100ms, upto_250ms, upto_500ms, upto_1s, upto_5s, upto_15s, upto_60s, upto_300s, \
+     longer FROM orchestrator_performance_metrics WHERE minute >= $1 ORDER BY partition, agent_name, minute";
+
+/// The columns of the duration histogram, in the order of [`crate::store::row::DURATION_BUCKETS_MS`].
+pub const BUCKETS: [&str; 13] = [
+    "upto_5ms", "upto_10ms", "upto_25ms", "upto_50ms", "upto_100ms", "upto_250ms", "upto_500ms", "upto_1s", "upto_5s",
+    "upto_15s", "upto_60s", "upto_300s", "longer",
+];
+
+/// $1 run.
+pub const OFFSETS: &str =
+    "SELECT CAST(offsets AS text) AS offsets FROM orchestrator_run_offsets WHERE run_id = $1 ORDER BY first_offset";
+
+/// What of a run's row changes after its first writing, for `ON CONFLICT (run_id) DO UPDATE SET`.
+pub const UPDATE_RUN: &str = "status = excluded.status, sequence = excluded.sequence, \
+     nodes_completed = excluded.nodes_completed, nodes_failed = excluded.nodes_failed, \
+     nodes_open = excluded.nodes_open, updated_at = excluded.updated_at, ended_at = excluded.ended_at, \
+     answer = excluded.answer, error_node = excluded.error_node, error_class = excluded.error_class, \
+     error_code = excluded.error_code, error_message = excluded.error_message, chain = excluded.chain, \
+     state = excluded.state";
+
+/// How metrics add up, for `ON CONFLICT (partition, agent_name, minute) DO UPDATE SET`; `m` is the table.
+pub fn add_metrics() -> String {
+    let columns = ["calls", "failures", "duration_us"].into_iter().chain(BUCKETS);
+    columns.map(|column| format!("{column} = m.{column} + excluded.{column}")).collect::<Vec<_>>().join(", ")
+}

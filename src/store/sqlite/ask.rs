@@ -1,0 +1,99 @@
+//! Questions to SQLite.
+
+use super::{SqliteStore, position};
+use crate::core::id::{RunId, WorkflowId};
+use crate::core::run::Run;
+use crate::core::time::Timestamp;
+use crate::store::query::{Filter, Query, Summary};
+use crate::store::row::{ErrorRow, MetricRow, OperationRow, ResultRow, partition_subject};
+use crate::store::sql::fault::Fault;
+use crate::store::sql::micros::Micros;
+use crate::store::sql::{int, read, statements};
+use crate::store::{Position, Snapshot, StoreError};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+
+type Question = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
+
+/// One view of a partition; the caller has begun a transaction of one moment.
+pub async fn snapshot(
+    connection: &mut SqliteConnection,
+    partition: u32,
+    ended_since: Timestamp,
+    max_ended: usize,
+) -> Result<Option<Snapshot>, Fault> {
+    let Some(position) = position::read(&mut *connection, partition).await? else { return Ok(None) };
+    let of_partition = |statement| sqlx::query(statement).bind(i64::from(partition));
+    let runs = of_partition(statements::UNFINISHED_RUNS).fetch_all(&mut *connection).await?;
+    let results = of_partition(statements::UNFINISHED_RESULTS).fetch_all(&mut *connection).await?;
+    let ended = of_partition(statements::ENDED_RUNS).bind(Micros(ended_since)).bind(int(max_ended as u64));
+    let ended = ended.fetch_all(&mut *connection).await?;
+    let mut ended = ended.iter().map(read::ended).collect::<Result<Vec<_>, _>>()?;
+    ended.reverse();
+    Ok(Some(Snapshot { position, runs: read::stored_runs(&runs, &results)?, ended }))
+}
+
+impl SqliteStore {
+    /// Asks a question and reads the rows of the answer.
+    fn ask<T>(&self, question: Question, read: impl Fn(&SqliteRow) -> Result<T, StoreError>) -> Result<Vec<T>, StoreError> {
+        self.run(async |connection| {
+            let rows = question.fetch_all(connection).await?;
+            Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+        })
+    }
+}
+
+impl Query for SqliteStore {
+    fn runs(&self, filter: &Filter) -> Result<Vec<Summary>, StoreError> {
+        let question = sqlx::query(statements::LIST_RUNS)
+            .bind(filter.status.map(|status| status.as_str()))
+            .bind(filter.definition.clone())
+            .bind(int(filter.limit as u64));
+        self.ask(question, read::summary)
+    }
+
+    fn run(&self, workflow_id: &WorkflowId, run_id: Option<&RunId>) -> Result<Option<(u32, Run)>, StoreError> {
+        self.view(async |connection| {
+            let question = sqlx::query(statements::ONE_RUN).bind(workflow_id.as_str()).bind(run_id.map(RunId::as_str));
+            let Some(row) = question.fetch_optional(&mut *connection).await? else { return Ok(None) };
+            let run_id = read::run_id(&row)?;
+            let results = sqlx::query(statements::RESULTS).bind(run_id.as_str()).fetch_all(&mut *connection).await?;
+            let results = results.iter().map(read::result_row).collect::<Result<_, _>>()?;
+            let (partition, stored) = read::run(&row, results)?;
+            Ok(Some((partition, stored.run)))
+        })
+    }
+
+    fn results(&self, run_id: &RunId) -> Result<Vec<ResultRow>, StoreError> {
+        self.ask(sqlx::query(statements::RESULTS).bind(run_id.to_string()), read::result_row)
+    }
+
+    fn operations(&self, run_id: &RunId) -> Result<Vec<OperationRow>, StoreError> {
+        self.ask(sqlx::query(statements::OPERATIONS).bind(run_id.to_string()), read::operation)
+    }
+
+    fn partition_operations(&self, partition: u32) -> Result<Vec<OperationRow>, StoreError> {
+        self.ask(sqlx::query(statements::OPERATIONS).bind(partition_subject(partition)), read::operation)
+    }
+
+    fn errors(&self, run_id: &RunId) -> Result<Vec<ErrorRow>, StoreError> {
+        self.ask(sqlx::query(statements::ERRORS).bind(run_id.to_string()), read::error)
+    }
+
+    fn partition_errors(&self, partition: u32) -> Result<Vec<ErrorRow>, StoreError> {
+        self.ask(sqlx::query(statements::ERRORS).bind(partition_subject(partition)), read::error)
+    }
+
+    fn metrics(&self, since: Timestamp) -> Result<Vec<(u32, MetricRow)>, StoreError> {
+        self.ask(sqlx::query(statements::METRICS).bind(Micros(since)), read::metric)
+    }
+
+    fn offsets(&self, run_id: &RunId) -> Result<Vec<u64>, StoreError> {
+        let batches = self.ask(sqlx::query(statements::OFFSETS).bind(run_id.to_string()), read::offsets)?;
+        Ok(batches.concat())
+    }
+
+    fn positions(&self) -> Result<Vec<(u32, Position)>, StoreError> {
+        self.ask(sqlx::query(statements::POSITIONS), read::position)
+    }
+}
