@@ -138,7 +138,9 @@ pub fn encode(recorded: &Recorded) -> Bytes {
         Event::NodeScheduled(event) => halves.write(&envelope, event, event.input.len()),
         Event::NodeStarted(event) => halves.write(&envelope, event, 0),
         Event::NodeCompleted(event) => halves.write(&envelope, event, event.output.len()),
-        Event::NodeFailed(event) => halves.write(&envelope, event, event.message.len()),
+        Event::NodeFailed(event) => {
+            halves.write(&envelope, event, event.message.len() + event.input.as_ref().map_or(0, |input| input.len()))
+        },
         Event::StateTransitioned(event) => halves.write(&envelope, event, 0),
         Event::WorkflowCompleted(event) => halves.write(&envelope, event, event.answer.len()),
         Event::WorkflowFailed(event) => halves.write(&envelope, event, event.message.len()),
@@ -157,6 +159,7 @@ pub fn encode_partition(recorded: &PartitionRecorded) -> Bytes {
         PartitionEvent::InputRejected(event) => halves.write(&envelope, event, event.message.len()),
         PartitionEvent::InputForwarded(event) => halves.write(&envelope, event, 0),
         PartitionEvent::EffectFailed(event) => halves.write(&envelope, event, event.message.len()),
+        PartitionEvent::InputLost(event) => halves.write(&envelope, event, event.message.len()),
         PartitionEvent::Trying(event) => halves.write(&envelope, event, 0),
     }
 }
@@ -238,6 +241,7 @@ impl<'de> DeserializeSeed<'de> for OfPartition {
             "InputRejected" => PartitionEvent::InputRejected(Deserialize::deserialize(body)?),
             "InputForwarded" => PartitionEvent::InputForwarded(Deserialize::deserialize(body)?),
             "EffectFailed" => PartitionEvent::EffectFailed(Deserialize::deserialize(body)?),
+            "InputLost" => PartitionEvent::InputLost(Deserialize::deserialize(body)?),
             "Trying" => PartitionEvent::Trying(Deserialize::deserialize(body)?),
             _ => return Err(D::Error::custom("no event of a partition has this name")),
         })

@@ -38,7 +38,7 @@ fn step_bytes(step: &Step) -> usize {
             128 + [&input.key, &input.value].into_iter().flatten().map(Bytes::len).sum::<usize>()
                 + headers.sum::<usize>()
         });
-        48 + events + input
+        128 + events + input
     });
     256 + 48 * step.positions.len() + transitions.sum::<usize>()
 }

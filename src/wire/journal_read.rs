@@ -154,6 +154,8 @@ struct TransitionSeed<'b>(&'b Bytes);
 #[serde(field_identifier, rename_all = "snake_case")]
 enum TransitionField {
     Cause,
+    Chain,
+    Traceparent,
     Events,
     Input,
 }
@@ -172,10 +174,18 @@ impl<'de> Visitor<'de> for TransitionSeed<'_> {
     }
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Transition, A::Error> {
         let mut cause = None;
-        let mut transition = Transition { cause: Cause::Deadline, events: Vec::new(), input: None };
+        let mut transition = Transition {
+            cause: Cause::Deadline,
+            chain: [0; 16],
+            traceparent: None,
+            events: Vec::new(),
+            input: None,
+        };
         while let Some(field) = fields.next_key()? {
             match field {
                 TransitionField::Cause => cause = Some(fields.next_value::<CauseIn>()?.into_cause()?),
+                TransitionField::Chain => transition.chain = fields.next_value::<RawIn>()?.owner()?.0,
+                TransitionField::Traceparent => transition.traceparent = fields.next_value()?,
                 TransitionField::Events => transition.events = fields.next_value_seed(Each(EventSeed(self.0)))?,
                 TransitionField::Input => {
                     let input: Option<InputIn> = fields.next_value()?;

@@ -89,6 +89,8 @@ struct CauseOut<'a> {
 #[derive(Serialize)]
 struct TransitionOut<'a> {
     cause: CauseOut<'a>,
+    chain: Raw<'a>,
+    traceparent: Option<&'a str>,
     events: Each<'a, Bytes, fn(&'a Bytes) -> Raw<'a>>,
     input: Option<InputOut<'a>>,
 }
@@ -102,7 +104,13 @@ impl<'a> TransitionOut<'a> {
             Cause::EffectFailed => CauseOut { kind: CauseKind::EffectFailed, origin: None },
         };
         let events = Each(&transition.events[..], (|event| Raw(event)) as fn(&'a Bytes) -> Raw<'a>);
-        Self { cause, events, input: transition.input.as_ref().map(InputOut::of) }
+        Self {
+            cause,
+            chain: Raw(&transition.chain),
+            traceparent: transition.traceparent.as_deref(),
+            events,
+            input: transition.input.as_ref().map(InputOut::of),
+        }
     }
 }
 

@@ -55,6 +55,7 @@ static ALL: LazyLock<Vec<Schema>> = LazyLock::new(|| {
         "InputForwarded",
         "InputRefused",
         "EffectFailed",
+        "InputLost",
         "Trying",
         "JournalStep",
         "PartitionTaken",
