@@ -3,7 +3,6 @@
 use super::perform::EffectRef;
 use super::settings::EngineSettings;
 use crate::core::id::AgentName;
-use crate::core::time::Timestamp;
 use crate::log::{
     Ack, AppendError, Appender, Ends, Log, LogError, NewRecord, Purpose, Reader, Token, Topic, TopicSpec,
 };

@@ -34,6 +34,8 @@ pub struct Partition {
     claim: u64,
     phase: Phase,
     pause: Duration,
+    /// The position of `requests` that the group knows.
+    committed: u64,
 }
 
 enum Phase {
@@ -65,7 +67,7 @@ pub enum PhaseName {
 impl Partition {
     /// A partition that is not ours.
     pub fn new(id: u32, settings: &EngineSettings) -> Self {
-        Self { id, claim: 0, phase: Phase::Away, pause: settings.min_retry_pause }
+        Self { id, claim: 0, phase: Phase::Away, pause: settings.min_retry_pause, committed: 0 }
     }
 
     /// What it is doing.
@@ -91,8 +93,9 @@ impl Partition {
         !matches!(self.phase, Phase::Away)
     }
 
-    /// The group says: try.
-    pub fn give(&mut self, env: &Env) {
+    /// The group says: try, and what was committed last.
+    pub fn give(&mut self, committed: u64, env: &Env) {
+        self.committed = self.committed.max(committed);
         if matches!(self.phase, Phase::Away) {
             self.phase = Phase::Resting(env.now);
         }
@@ -109,9 +112,15 @@ impl Partition {
         matches!(self.phase, Phase::Resting(until) if until <= now)
     }
 
-    /// The position of `requests` for the group's lag tools.
-    pub fn requests_position(&self) -> Option<u64> {
-        self.owned().and_then(Owning::requests_position)
+    /// The position of `requests` that the group knows.
+    pub fn committed(&self) -> u64 {
+        self.committed
+    }
+
+    /// The position of `requests` for the group's lag tools, if it has moved.
+    pub fn advance_committed(&mut self) -> Option<u64> {
+        let position = self.owned().and_then(Owning::requests_position)?;
+        (position > std::mem::replace(&mut self.committed, position)).then_some(position)
     }
 
     /// Begins to take the partition.

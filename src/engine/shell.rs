@@ -118,10 +118,11 @@ impl Engine {
         self.group.poll(Duration::ZERO, &mut events)?;
         for event in events.drain(..) {
             match event {
-                GroupEvent::Given { topic: Topic::Requests, partition, .. } => {
+                GroupEvent::Given { topic: Topic::Requests, partition, committed } => {
                     let settings = &self.settings;
                     self.partitions.entry(partition).or_insert_with(|| Partition::new(partition, settings));
-                    self.with(partition, now, |partition, env| partition.give(env));
+                    let committed = committed.map_or(0, |committed| committed.offset);
+                    self.with(partition, now, |partition, env| partition.give(committed, env));
                 }
                 GroupEvent::Revoked { topic: Topic::Requests, partition } => {
                     tracing::info!(partition, "the group has given the partition to another member");
@@ -138,10 +139,11 @@ impl Engine {
 
     /// To keep contention low, a commit with the member's generation has to succeed before each taking.
     fn begin_claims(&mut self, now: Timestamp) {
-        let due: Vec<u32> =
+        let due: Vec<_> =
             self.partitions.iter().filter(|(_, partition)| partition.is_due(now)).map(|(id, _)| *id).collect();
         for id in due {
-            let position = Committed { offset: 0, metadata: String::new() };
+            let offset = self.partitions.get(&id).map_or(0, Partition::committed);
+            let position = Committed { offset, metadata: String::new() };
             match self.group.commit(&Topic::Requests, id, &position, true) {
                 Ok(()) => {
                     self.claims += 1;
@@ -161,8 +163,8 @@ impl Engine {
             return;
         }
         self.last_commit = now;
-        for (id, partition) in &self.partitions {
-            let Some(offset) = partition.requests_position() else { continue };
+        for (id, partition) in &mut self.partitions {
+            let Some(offset) = partition.advance_committed() else { continue };
             let position = Committed { offset, metadata: String::new() };
             if let Err(error) = self.group.commit(&Topic::Requests, *id, &position, false) {
                 tracing::debug!(partition = id, %error, "the position for lag tools was not committed");
