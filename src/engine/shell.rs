@@ -98,6 +98,21 @@ impl Engine {
         Ok(())
     }
 
+    /// Says what it is doing.
+    pub fn report(&self, status: &mut super::thread::EngineStatus) {
+        status.owned.clear();
+        status.taking.clear();
+        status.unfinished = 0;
+        for (id, partition) in &self.partitions {
+            match partition.phase() {
+                PhaseName::Owning => status.owned.push(*id),
+                PhaseName::Resting | PhaseName::Claiming => status.taking.push(*id),
+                PhaseName::Away => {}
+            }
+            status.unfinished += partition.owned().map_or(0, super::owner::Owning::unfinished);
+        }
+    }
+
     /// What each partition that was given is doing.
     pub fn phases(&self) -> impl Iterator<Item = (u32, PhaseName)> {
         self.partitions.iter().map(|(id, partition)| (*id, partition.phase()))

@@ -1,0 +1,77 @@
+//! The engine's thread in a process: polls until it is told to stop.
+
+use super::{Engine, EngineParts, EngineSettings};
+use crate::core::time::Timestamp;
+use crate::log::{Log, LogError};
+use crate::store::Store;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How long the engine waits for something to read before it looks after its timers: acknowledgements of effects and
+/// marks are not urgent, deadlines are due to some milliseconds.
+const WAIT: Duration = Duration::from_millis(10);
+/// The pause before a failed engine is made anew.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+/// What an engine is doing, for health and people.
+#[derive(Clone, Debug, Default)]
+pub struct EngineStatus {
+    /// The partitions that it owns.
+    pub owned: Vec<u32>,
+    /// The partitions that it was given and is about to take.
+    pub taking: Vec<u32>,
+    /// Unfinished runs of the owned partitions.
+    pub unfinished: usize,
+}
+
+/// What the thread needs.
+pub struct ThreadParts {
+    /// The log.
+    pub log: Arc<dyn Log>,
+    /// The store.
+    pub store: Option<Arc<dyn Store>>,
+    /// Limits.
+    pub settings: EngineSettings,
+    /// Becomes true when the thread is to end.
+    pub stop: Arc<AtomicBool>,
+    /// Where it says what it is doing.
+    pub status: Arc<Mutex<EngineStatus>>,
+}
+
+/// The wall clock.
+pub fn wall_clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// Runs an engine on a thread of its own.
+///
+/// # Errors
+/// Where the system gives no thread.
+pub fn spawn(parts: ThreadParts) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name("engine".to_owned()).spawn(move || {
+        while !parts.stop.load(Ordering::Relaxed) {
+            if let Err(error) = run(&parts) {
+                tracing::error!(%error, "the engine has failed; making it anew");
+                std::thread::sleep(RESTART_PAUSE);
+            }
+        }
+    })
+}
+
+fn run(parts: &ThreadParts) -> Result<(), LogError> {
+    let ThreadParts { log, store, settings, .. } = parts;
+    let seed = rand::random();
+    let (log, store, settings) = (log.clone(), store.clone(), settings.clone());
+    let mut engine = Engine::new(EngineParts { log, store, settings, seed, on_threads: true })?;
+    while !parts.stop.load(Ordering::Relaxed) {
+        engine.poll(wall_clock, WAIT)?;
+        if let Ok(mut status) = parts.status.lock() {
+            engine.report(&mut status);
+        }
+    }
+    engine.leave();
+    Ok(())
+}
