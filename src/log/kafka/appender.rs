@@ -1,0 +1,183 @@
+//! Appends over an idempotent producer.
+
+use super::super::{Ack, AppendError, Appender, NewRecord, Purpose, Token, Topic};
+use super::faults;
+use super::names::Names;
+use super::raw::{Event, Message, Outbox};
+use super::watch::{Context, Watch, log_line};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// An [`Appender`] of Kafka.
+pub(super) struct KafkaAppender {
+    outbox: Outbox<Context>,
+    purpose: Purpose,
+    names: Names,
+    known: HashMap<Topic, String>,
+    watch: Arc<Watch>,
+    in_flight: usize,
+    /// Why nothing can be appended any more.
+    dead: Option<String>,
+}
+
+impl KafkaAppender {
+    /// Takes a producer over.
+    pub(super) fn new(
+        producer: BaseProducer<Context>,
+        purpose: Purpose,
+        names: Names,
+        watch: Arc<Watch>,
+    ) -> Option<Self> {
+        let outbox = Outbox::new(producer)?;
+        Some(Self { outbox, purpose, names, known: HashMap::new(), watch, in_flight: 0, dead: None })
+    }
+
+    /// What an error is for the caller, and whether it is the end of this appender.
+    fn judge(&mut self, topic: &str, code: Code) -> AppendError {
+        let fatal = self.outbox.producer().client().fatal_error().map(|(_, reason)| reason);
+        let error = faults::append_error(topic, code, fatal);
+        match &error {
+            AppendError::Full => {}
+            AppendError::Unconfirmed(reason) => self.watch.suspect(reason),
+            AppendError::Fatal(reason) => self.dead = Some(reason.clone()),
+            AppendError::Refused(_) => {}
+        }
+        self.poison(&error);
+        error
+    }
+
+    /// A publication that has failed leaves a gap if another one follows.
+    fn poison(&mut self, error: &AppendError) {
+        if self.purpose == Purpose::Events && !matches!(error, AppendError::Full) && self.dead.is_none() {
+            self.dead = Some(format!("an earlier record failed, and the next one would leave a gap: {error}"));
+        }
+    }
+
+    fn refuse(&mut self, reason: String) -> AppendError {
+        let error = AppendError::Refused(reason);
+        self.poison(&error);
+        error
+    }
+
+    fn send(&self, name: &str, record: &NewRecord, partition: Option<i32>, token: usize) -> Result<(), KafkaError> {
+        let mut out = BaseRecord::<[u8], [u8], usize>::with_opaque_to(name, token);
+        out.partition = partition;
+        out.key = record.key.as_deref();
+        out.payload = record.value.as_deref();
+        out.headers = headers(record);
+        self.outbox.producer().send(out).map_err(|(error, _)| error)
+    }
+
+    fn end(&mut self, report: Report) -> Ack {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let result = report.result.map_err(|(topic, code)| self.judge(&topic, code));
+        Ack { token: report.token, result }
+    }
+
+    /// An error of the whole producer.
+    fn fault(&mut self, code: Code, reason: &str) {
+        match self.outbox.producer().client().fatal_error() {
+            Some((_, fatal)) => {
+                tracing::error!("the {:?} appender has failed for good: {fatal}", self.purpose);
+                self.dead = Some(fatal);
+            }
+            None => self.watch.suspect(&format!("{code}: {reason}")),
+        }
+    }
+}
+
+/// The end of an append as librdkafka tells it.
+struct Report {
+    token: Token,
+    result: Result<(u32, u64), (String, Code)>,
+}
+
+impl Report {
+    fn of(message: &Message<'_>) -> Self {
+        let failed = |code| Err((message.topic().to_owned(), code));
+        let place = (u32::try_from(message.partition()), u64::try_from(message.offset()));
+        let result = match (message.error(), place) {
+            (Some(code), _) => failed(code),
+            (None, (Ok(partition), Ok(offset))) => Ok((partition, offset)),
+            // Delivered, but it is not known where: that is what the broker answers to a repeated sequence whose
+            // batch it no longer remembers.
+            (None, _) => failed(Code::NoOffset),
+        };
+        Self { token: message.token() as Token, result }
+    }
+}
+
+fn headers(record: &NewRecord) -> Option<OwnedHeaders> {
+    if record.headers.is_empty() {
+        return None;
+    }
+    let all = OwnedHeaders::new_with_capacity(record.headers.len());
+    let insert =
+        |all: OwnedHeaders, (key, value): &(String, bytes::Bytes)| all.insert(Header { key, value: Some(&value[..]) });
+    Some(record.headers.iter().fold(all, insert))
+}
+
+impl Appender for KafkaAppender {
+    fn append(&mut self, record: NewRecord, token: Token) -> Result<(), AppendError> {
+        if let Some(reason) = &self.dead {
+            return Err(AppendError::Fatal(reason.clone()));
+        }
+        let Ok(opaque) = usize::try_from(token) else {
+            return Err(self.refuse(format!("the token {token} does not fit this machine's word")));
+        };
+        let Ok(partition) = record.partition.map(i32::try_from).transpose() else {
+            return Err(self.refuse(format!("{}: Kafka has no partition {:?}", record.topic, record.partition)));
+        };
+        if let Some((name, _)) = record.headers.iter().find(|(name, _)| name.contains('\0')) {
+            return Err(self.refuse(format!("{}: the header name {name:?} holds a NUL", record.topic)));
+        }
+        if !self.known.contains_key(&record.topic) {
+            self.known.insert(record.topic.clone(), self.names.name(&record.topic));
+        }
+        let name = self.known.get(&record.topic).map_or("", String::as_str);
+        match self.send(name, &record, partition, opaque) {
+            Ok(()) => {
+                self.in_flight += 1;
+                Ok(())
+            }
+            Err(error) => {
+                let name = name.to_owned();
+                Err(match error.rdkafka_error_code() {
+                    Some(code) => self.judge(&name, code),
+                    None => self.refuse(format!("{name}: {error}")),
+                })
+            }
+        }
+    }
+
+    fn poll(&mut self, acks: &mut Vec<Ack>) {
+        let mut ended = Vec::new();
+        loop {
+            let outbox = &self.outbox;
+            let mut fault = None;
+            let found = outbox.poll(|event| match event {
+                Event::Delivered(reports) => ended.extend(reports.map(|report| Report::of(&report))),
+                Event::Client { code, reason } | Event::Partition { code, reason, .. } => fault = Some((code, reason)),
+                Event::Log { facility, line } => log_line(&facility, &line),
+                Event::Record(_) | Event::Other => {}
+            });
+            if let Some((code, reason)) = fault {
+                self.fault(code, &reason);
+            }
+            if !found {
+                break;
+            }
+        }
+        acks.reserve(ended.len());
+        for report in ended {
+            acks.push(self.end(report));
+        }
+    }
+
+    fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+}

@@ -1,0 +1,107 @@
+//! Questions to the brokers that wait for an answer.
+
+use super::super::{Ends, LogError};
+use super::faults;
+use super::watch::{Control, Watch};
+use rdkafka::consumer::Consumer;
+use rdkafka::error::{IsError, RDKafkaErrorCode as Code};
+use rdkafka::metadata::Metadata;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// How long a question waits for its answer.
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
+/// How often the questioner's own events are looked at while nobody asks.
+const SERVE: Duration = Duration::from_secs(20);
+
+/// Asks the brokers. Cheap to clone; all clones share one connection.
+#[derive(Clone)]
+pub(super) struct Asker {
+    control: Arc<Control>,
+    watch: Arc<Watch>,
+    brokers: Arc<str>,
+    served: Arc<Mutex<Instant>>,
+}
+
+impl Asker {
+    /// Over this client.
+    pub(super) fn new(control: Control, watch: Arc<Watch>, brokers: &str) -> Self {
+        let control = Arc::new(control);
+        watch.probe_with(&control);
+        Self { control, watch, brokers: brokers.into(), served: Arc::new(Mutex::new(Instant::now())) }
+    }
+
+    /// The state of the connection.
+    pub(super) fn watch(&self) -> &Arc<Watch> {
+        &self.watch
+    }
+
+    /// Where the brokers are.
+    pub(super) fn at(&self) -> &str {
+        &self.brokers
+    }
+
+    /// Takes the client's own log lines and errors off its queue, now and then.
+    pub(super) fn serve(&self) {
+        if let Ok(mut served) = self.served.try_lock()
+            && served.elapsed() >= SERVE
+        {
+            *served = Instant::now();
+            while self.control.poll(Duration::ZERO).is_some() {}
+        }
+    }
+
+    /// What the brokers know of a topic, which need not exist.
+    pub(super) fn metadata(&self, topic: &str, doing: &str, wait: Duration) -> Result<Metadata, LogError> {
+        let answer = self.control.fetch_metadata(Some(topic), wait);
+        answer.map_err(|error| faults::log_error(&self.brokers, doing, None, &error))
+    }
+
+    /// How many partitions a topic has.
+    pub(super) fn partitions(&self, topic: &str) -> Result<Option<u32>, LogError> {
+        let doing = format!("asking for the partitions of {topic}");
+        let metadata = self.metadata(topic, &doing, ANSWER)?;
+        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else { return Ok(None) };
+        match found.error().filter(IsError::is_error).map(Code::from) {
+            Some(code) if faults::is_unknown_topic(code) => Ok(None),
+            Some(code) if faults::is_operating(code) => {
+                Err(faults::unreachable(&self.brokers, &doing, &code.to_string()))
+            }
+            Some(code) => Err(LogError::Refused(format!("{doing}: {code}"))),
+            None => Ok(Some(u32::try_from(found.partitions().len()).unwrap_or(u32::MAX)).filter(|count| *count > 0)),
+        }
+    }
+
+    /// Whether every partition of a topic has a leader.
+    pub(super) fn is_ready(&self, topic: &str, wait: Duration) -> Result<bool, LogError> {
+        let metadata = self.metadata(topic, &format!("waiting for {topic}"), wait)?;
+        Ok(metadata.topics().iter().any(|found| {
+            found.name() == topic
+                && !found.error().is_some_and(|error| error.is_error())
+                && !found.partitions().is_empty()
+                && found.partitions().iter().all(|partition| partition.leader() >= 0)
+        }))
+    }
+
+    /// The ends of a partition for committed readers.
+    pub(super) fn ends(&self, topic: &str, partition: i32, wait: Duration) -> Result<Ends, LogError> {
+        let doing = format!("asking for the ends of {topic} [{partition}]");
+        let answer = self.control.fetch_watermarks(topic, partition, wait);
+        let (low, high) = answer.map_err(|error| faults::log_error(&self.brokers, &doing, Some(topic), &error))?;
+        match (u64::try_from(low), u64::try_from(high)) {
+            (Ok(low), Ok(high)) => Ok(Ends { low, high }),
+            _ => Err(faults::unreachable(&self.brokers, &doing, &format!("the answer was {low}..{high}"))),
+        }
+    }
+
+    /// How many brokers there are.
+    pub(super) fn brokers(&self, any_topic: &str) -> Result<u32, LogError> {
+        let metadata = self.metadata(any_topic, "asking for the brokers", ANSWER)?;
+        Ok(u32::try_from(metadata.brokers().len()).unwrap_or(u32::MAX))
+    }
+
+    /// The cluster's id.
+    pub(super) fn cluster(&self) -> Option<String> {
+        self.control.client().fetch_cluster_id(ANSWER)
+    }
+}

@@ -1,0 +1,389 @@
+//! Membership in a consumer group.
+//!
+//! Librdkafka is told of a partition that is given only when what was committed for it is known ([`KafkaGroup::take`]);
+//! until then the group waits for this member, which goes on polling.
+
+use super::super::{Committed, Group, GroupEvent, LogError, MAX_COMMIT_METADATA, Membership, Record, Topic};
+use super::control::{ANSWER, Asker};
+use super::faults;
+use super::names::Names;
+use super::raw;
+use super::watch::Context;
+use crate::core::time::Timestamp;
+use bytes::Bytes;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Offset, TopicPartitionList};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// At most so many records a call, so that whoever polls gets to do other things.
+const MAX_RECORDS: usize = 1024;
+/// How long the question for committed positions may take before it is asked again by the next call.
+const COMMITTED_QUESTION: Duration = Duration::from_secs(1);
+
+type Consuming = BaseConsumer<MemberContext>;
+
+/// What the group has decided and the member has not been told yet.
+enum Change {
+    /// Partitions are given; librdkafka has not been told to take them.
+    Given(TopicPartitionList),
+    /// Partitions are taken away, and librdkafka has been told.
+    Revoked(Vec<(String, i32)>),
+}
+
+/// What librdkafka tells a member.
+pub(super) struct MemberContext {
+    context: Context,
+    changes: Mutex<VecDeque<Change>>,
+    /// The member is leaving: nobody will take what is given from now on.
+    leaving: AtomicBool,
+}
+
+impl MemberContext {
+    /// With no changes yet.
+    pub(super) fn new(context: Context) -> Self {
+        Self { context, changes: Mutex::new(VecDeque::new()), leaving: AtomicBool::new(false) }
+    }
+
+    fn changes(&self) -> MutexGuard<'_, VecDeque<Change>> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientContext for MemberContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.context.log(level, facility, message);
+    }
+
+    fn stats_raw(&self, _: &[u8]) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.context.error(error, reason);
+    }
+}
+
+impl ConsumerContext for MemberContext {
+    fn rebalance(&self, consumer: &Consuming, what: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        if what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            if self.leaving.load(Ordering::Relaxed) {
+                return log_failure("take", take(consumer, list));
+            }
+            self.changes().push_back(Change::Given(list.clone()));
+            return;
+        }
+        // What is given but not taken yet has to be taken before it can be taken away; the member never hears of it.
+        let mut changes = self.changes();
+        let untaken = |change: &Change| matches!(change, Change::Given(_));
+        while let Some(index) = changes.iter().position(untaken) {
+            if let Some(Change::Given(list)) = changes.remove(index) {
+                log_failure("take", take(consumer, &list));
+            }
+        }
+        log_failure("give up", give_up(consumer, list));
+        let revoked = list.elements().iter().map(|place| (place.topic().to_owned(), place.partition())).collect();
+        changes.push_back(Change::Revoked(revoked));
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        match result {
+            Err(error) if error.rdkafka_error_code() != Some(Code::NoOffset) => {
+                tracing::warn!("a commit that nobody waits for has failed: {error}");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Tells librdkafka to read partitions that were given.
+fn take(consumer: &Consuming, list: &TopicPartitionList) -> KafkaResult<()> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
+        _ => consumer.assign(list),
+    }
+}
+
+/// Tells librdkafka to give partitions up.
+fn give_up(consumer: &Consuming, list: &TopicPartitionList) -> KafkaResult<()> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
+        _ => consumer.unassign(),
+    }
+}
+
+fn log_failure(doing: &str, result: KafkaResult<()>) {
+    if let Err(error) = result {
+        tracing::warn!("the group's consumer could not {doing} its partitions: {error}");
+    }
+}
+
+/// A [`Group`] of Kafka.
+pub(super) struct KafkaGroup {
+    consumer: Option<Consuming>,
+    membership: Membership,
+    asker: Asker,
+    names: Names,
+    /// The names of the topics that are shared.
+    topics: Vec<String>,
+    /// What is this member's, as far as it was told.
+    mine: Vec<(Topic, u32)>,
+}
+
+impl KafkaGroup {
+    /// Joins.
+    pub(super) fn join(
+        consumer: Consuming,
+        topics: &[Topic],
+        membership: Membership,
+        asker: Asker,
+        names: Names,
+    ) -> Result<Self, LogError> {
+        let all: Vec<String> = topics.iter().map(|topic| names.name(topic)).collect();
+        let subscribed = consumer.subscribe(&all.iter().map(String::as_str).collect::<Vec<_>>());
+        subscribed.map_err(|error| LogError::Refused(format!("joining the group: {error}")))?;
+        Ok(Self { consumer: Some(consumer), membership, asker, names, topics: all, mine: Vec::new() })
+    }
+
+    fn consumer(&self) -> Result<&Consuming, LogError> {
+        self.consumer.as_ref().ok_or_else(|| LogError::Refused("this member has left its group".into()))
+    }
+
+    fn is_mine(&self, topic: &Topic, partition: u32) -> bool {
+        self.mine.iter().any(|(t, p)| *p == partition && t == topic)
+    }
+
+    fn place(&self, topic: &Topic, partition: u32) -> Result<(String, i32), LogError> {
+        match i32::try_from(partition) {
+            Ok(number) if self.is_mine(topic, partition) => Ok((self.names.name(topic), number)),
+            _ => Err(LogError::Refused(format!("{topic}/{partition} is not (or no longer) this member's"))),
+        }
+    }
+
+    /// Tells the member what has changed, in order; stops at partitions whose committed position is not known yet.
+    fn tell(&mut self, out: &mut Vec<GroupEvent>) -> Result<(), LogError> {
+        loop {
+            let consumer = self.consumer()?;
+            let Some(change) = consumer.context().changes().pop_front() else { return Ok(()) };
+            match change {
+                Change::Revoked(places) => self.tell_revoked(places, out),
+                Change::Given(list) => match self.given(&list) {
+                    Some(events) => out.extend(events),
+                    None => {
+                        self.consumer()?.context().changes().push_front(Change::Given(list));
+                        return Ok(());
+                    }
+                },
+            }
+        }
+    }
+
+    fn tell_revoked(&mut self, places: Vec<(String, i32)>, out: &mut Vec<GroupEvent>) {
+        for (name, partition) in places {
+            let Some(topic) = self.names.topic(&name) else { continue };
+            let partition = partition.cast_unsigned();
+            if let Some(index) = self.mine.iter().position(|(t, p)| *p == partition && *t == topic) {
+                self.mine.swap_remove(index);
+                out.push(GroupEvent::Revoked { topic, partition });
+            }
+        }
+    }
+
+    /// Takes partitions and says what was committed for them; none: that is not known yet.
+    fn given(&mut self, list: &TopicPartitionList) -> Option<Vec<GroupEvent>> {
+        let consumer = self.consumer.as_ref()?;
+        let mut committed = list.clone();
+        if list.count() > 0 {
+            committed = match consumer.committed_offsets(committed, COMMITTED_QUESTION) {
+                Ok(committed) if committed.elements().iter().all(|place| place.error().is_ok()) => committed,
+                Ok(_) => return None,
+                Err(error) => {
+                    tracing::debug!("the committed positions are not known yet: {error}");
+                    return None;
+                }
+            };
+        }
+        let events: Vec<GroupEvent> =
+            committed.elements().iter().filter_map(|place| given_event(&self.names, place)).collect();
+        for mut place in committed.elements() {
+            if !matches!(place.offset(), Offset::Offset(_)) {
+                log_failure("place", place.set_offset(Offset::Beginning));
+            }
+        }
+        log_failure("take", take(consumer, &committed));
+        if self.membership == Membership::AssignOnly {
+            log_failure("pause", consumer.pause(&committed));
+        }
+        for event in &events {
+            if let GroupEvent::Given { topic, partition, .. } = event {
+                self.mine.push((topic.clone(), *partition));
+            }
+        }
+        Some(events)
+    }
+
+    /// An error that came instead of a record.
+    fn fault(&self, error: &KafkaError) -> Result<(), LogError> {
+        let Some(code) = error.rdkafka_error_code() else { return Err(LogError::Refused(error.to_string())) };
+        match code {
+            code if faults::is_unknown_topic(code) => {
+                let missing = |name: &&String| matches!(self.asker.partitions(name), Ok(None));
+                self.topics.iter().find(missing).map_or(Ok(()), |name| Err(LogError::UnknownTopic(name.clone())))
+            }
+            Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::InconsistentGroupProtocol
+            | Code::InvalidSessionTimeout
+            | Code::InvalidGroupId
+            | Code::Fatal => Err(LogError::Refused(format!("the group cannot be joined: {error}"))),
+            _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
+                Err(LogError::Refused(format!("the group's consumer has failed for good: {error}")))
+            }
+            // The rest heals by itself: the member is thrown out and joins again, a broker is away.
+            code => {
+                tracing::debug!("the group's consumer: {code}");
+                Ok(())
+            }
+        }
+    }
+}
+
+fn given_event(names: &Names, place: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>) -> Option<GroupEvent> {
+    let topic = names.topic(place.topic())?;
+    let committed = match place.offset() {
+        Offset::Offset(offset) => {
+            u64::try_from(offset).ok().map(|offset| Committed { offset, metadata: place.metadata().to_owned() })
+        }
+        _ => None,
+    };
+    Some(GroupEvent::Given { topic, partition: place.partition().cast_unsigned(), committed })
+}
+
+fn record(topic: Topic, message: &BorrowedMessage<'_>) -> Record {
+    let headers = message.headers().map(|headers| {
+        let own = |header: rdkafka::message::Header<'_, &[u8]>| {
+            (header.key.to_owned(), header.value.map(Bytes::copy_from_slice).unwrap_or_default())
+        };
+        headers.iter().map(own).collect()
+    });
+    Record {
+        topic,
+        partition: message.partition().cast_unsigned(),
+        offset: u64::try_from(message.offset()).unwrap_or(0),
+        time: Timestamp::from_millis(message.timestamp().to_millis().unwrap_or(-1)),
+        key: message.key().map(Bytes::copy_from_slice),
+        value: message.payload().map(Bytes::copy_from_slice),
+        headers: headers.unwrap_or_default(),
+    }
+}
+
+impl Group for KafkaGroup {
+    fn poll(&mut self, wait: Duration, out: &mut Vec<GroupEvent>) -> Result<(), LogError> {
+        let (before, began) = (out.len(), Instant::now());
+        self.asker.serve();
+        self.tell(out)?;
+        while out.len() - before < MAX_RECORDS {
+            let nothing_yet = out.len() == before;
+            let left = if nothing_yet { wait.saturating_sub(began.elapsed()) } else { Duration::ZERO };
+            match self.consumer()?.poll(left) {
+                Some(Ok(message)) => {
+                    let topic = self.names.topic(message.topic());
+                    let mine = |topic: &Topic| self.is_mine(topic, message.partition().cast_unsigned());
+                    // A member that only takes partitions reads nothing; what slipped through before the pause goes.
+                    if self.membership == Membership::Fetch
+                        && let Some(topic) = topic.filter(mine)
+                    {
+                        out.push(GroupEvent::Record(record(topic, &message)));
+                    }
+                }
+                Some(Err(error)) => self.fault(&error)?,
+                None => {
+                    let told = out.len();
+                    self.tell(out)?;
+                    if out.len() == told && began.elapsed() >= wait || !nothing_yet {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, topic: &Topic, partition: u32, committed: &Committed, wait: bool) -> Result<(), LogError> {
+        let (name, number) = self.place(topic, partition)?;
+        let consumer = self.consumer()?;
+        if consumer.assignment_lost() {
+            return Err(LogError::Refused(format!(
+                "{topic}/{partition} is no longer this member's: it was thrown out"
+            )));
+        }
+        if committed.metadata.len() > MAX_COMMIT_METADATA {
+            let size = committed.metadata.len();
+            return Err(LogError::Refused(format!("{size} bytes of metadata, at most {MAX_COMMIT_METADATA} are kept")));
+        }
+        let doing = format!("committing {topic}/{partition}");
+        let failed = |error: &KafkaError| faults::log_error(self.asker.at(), &doing, Some(&name), error);
+        let offset = i64::try_from(committed.offset)
+            .map_err(|_| LogError::Refused(format!("{doing}: the offset is too large")))?;
+        let mut list = TopicPartitionList::with_capacity(1);
+        let mut place = list.add_partition(&name, number);
+        place.set_offset(Offset::Offset(offset)).map_err(|error| failed(&error))?;
+        place.set_metadata(&committed.metadata);
+        if !wait {
+            return consumer.commit(&list, CommitMode::Async).map_err(|error| failed(&error));
+        }
+        match raw::commit(consumer, &list, ANSWER) {
+            Some(answer) => answer.map_err(|code| failed(&KafkaError::ConsumerCommit(code))),
+            None => Err(faults::unreachable(self.asker.at(), &doing, "no answer in time")),
+        }
+    }
+
+    fn pause(&mut self, topic: &Topic, partition: u32) -> Result<(), LogError> {
+        let list = self.one(topic, partition)?;
+        self.consumer()?.pause(&list).map_err(|error| LogError::Refused(error.to_string()))
+    }
+
+    fn resume(&mut self, topic: &Topic, partition: u32) -> Result<(), LogError> {
+        let list = self.one(topic, partition)?;
+        if self.membership == Membership::AssignOnly {
+            return Ok(());
+        }
+        self.consumer()?.resume(&list).map_err(|error| LogError::Refused(error.to_string()))
+    }
+
+    fn leave(&mut self) {
+        let Some(consumer) = self.consumer.take() else { return };
+        self.mine.clear();
+        // The group waits for partitions that were given to be taken, and leaving would wait for the group.
+        consumer.context().leaving.store(true, Ordering::Relaxed);
+        let untaken: Vec<Change> = consumer.context().changes().drain(..).collect();
+        for change in untaken {
+            if let Change::Given(list) = change {
+                log_failure("take", take(&consumer, &list));
+            }
+        }
+        // Closing the consumer leaves the group.
+        drop(consumer);
+    }
+}
+
+impl KafkaGroup {
+    fn one(&self, topic: &Topic, partition: u32) -> Result<TopicPartitionList, LogError> {
+        let (name, number) = self.place(topic, partition)?;
+        let mut list = TopicPartitionList::with_capacity(1);
+        list.add_partition(&name, number);
+        Ok(list)
+    }
+}
+
+impl Drop for KafkaGroup {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

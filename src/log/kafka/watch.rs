@@ -1,0 +1,129 @@
+//! Notices when the brokers are away, and says so once: when it begins, and when it is over.
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::ProducerContext;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// How long a probe waits for an answer.
+const PROBE: Duration = Duration::from_secs(2);
+/// How long until the next probe.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// The client for questions, which also probes.
+pub(super) type Control = BaseConsumer<Context>;
+
+/// The state of the connection, shared by all clients of one log.
+pub(super) struct Watch {
+    brokers: String,
+    probe_topic: String,
+    control: OnceLock<Weak<Control>>,
+    state: Mutex<State>,
+}
+
+enum State {
+    /// Nothing is known to be wrong.
+    Fine,
+    /// A client has reported a fault; a thread finds out whether it is more than one lost connection.
+    Suspected { reason: String },
+    /// No broker answers, and that has been said.
+    Away { since: Instant },
+}
+
+impl Watch {
+    /// For these brokers; asks for `probe_topic`, which need not exist.
+    pub(super) fn new(brokers: String, probe_topic: String) -> Arc<Self> {
+        Arc::new(Self { brokers, probe_topic, control: OnceLock::new(), state: Mutex::new(State::Fine) })
+    }
+
+    /// Names the client that probes.
+    pub(super) fn probe_with(&self, control: &Arc<Control>) {
+        // The first one stays; there is only one.
+        let _ = self.control.set(Arc::downgrade(control));
+    }
+
+    /// A client has met a fault. Costs nothing while one is being looked into.
+    pub(super) fn suspect(self: &Arc<Self>, reason: &str) {
+        {
+            let mut state = self.state();
+            if !matches!(*state, State::Fine) {
+                return;
+            }
+            *state = State::Suspected { reason: reason.to_owned() };
+        }
+        let watch = Arc::clone(self);
+        let thread = std::thread::Builder::new().name("kafka-watch".into()).spawn(move || watch.look());
+        if thread.is_err() {
+            tracing::warn!("Kafka at {} may be away: {reason}; no thread to look", self.brokers);
+            *self.state() = State::Fine;
+        }
+    }
+
+    /// Probes until the brokers answer or the log is gone.
+    fn look(&self) {
+        while let Some(control) = self.control.get().and_then(Weak::upgrade) {
+            let answer = control.fetch_metadata(Some(&self.probe_topic), PROBE);
+            // Serves the client's own log lines and errors, which would pile up otherwise.
+            while control.poll(Duration::ZERO).is_some() {}
+            drop(control);
+            let mut state = self.state();
+            match (&*state, answer) {
+                (State::Away { since }, Ok(_)) => {
+                    tracing::info!("Kafka at {} answers again after {} s", self.brokers, since.elapsed().as_secs());
+                    *state = State::Fine;
+                    return;
+                }
+                (_, Ok(_)) => {
+                    *state = State::Fine;
+                    return;
+                }
+                (State::Suspected { reason }, Err(_)) => {
+                    tracing::warn!("Kafka at {} does not answer: {reason}; waiting", self.brokers);
+                    *state = State::Away { since: Instant::now() };
+                }
+                (_, Err(_)) => {}
+            }
+            drop(state);
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What librdkafka tells a client: log lines go to `tracing` at debug, errors to the [`Watch`].
+pub(super) struct Context(pub(super) Arc<Watch>);
+
+impl ClientContext for Context {
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        log_line(facility, message);
+    }
+
+    fn stats_raw(&self, _: &[u8]) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if !matches!(error, KafkaError::PartitionEOF(_)) {
+            self.0.suspect(reason);
+        }
+    }
+}
+
+impl ConsumerContext for Context {}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = usize;
+
+    /// Reports are read from the queue itself; what comes here is left over when an appender is dropped.
+    fn delivery(&self, _: &DeliveryResult<'_>, _: usize) {}
+}
+
+/// One of librdkafka's own log lines.
+pub(super) fn log_line(facility: &str, message: &str) {
+    tracing::debug!(target: "librdkafka", "{facility}: {message}");
+}
