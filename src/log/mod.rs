@@ -7,6 +7,8 @@
 //! machine, and the simulation runs it on one thread in virtual time.
 
 pub mod kafka;
+pub mod memory;
+pub mod sqlite;
 pub mod topic;
 
 use crate::core::time::Timestamp;
@@ -201,6 +203,9 @@ pub struct Committed {
     /// The member's own words, up to [`MAX_COMMIT_METADATA`] bytes.
     pub metadata: String,
 }
+
+/// The largest record that a topic takes where it does not say otherwise (`max.message.bytes`, as `init` sets it).
+pub const MAX_RECORD_BYTES: usize = 8 << 20;
 
 /// Kafka's default `offset.metadata.max.bytes`.
 pub const MAX_COMMIT_METADATA: usize = 4096;
