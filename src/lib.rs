@@ -12,15 +12,25 @@
 //! | [`engine`] | One partition's life: take, recover, drain, decide, append, read back, perform |
 //! | [`projector`] | Journal to store |
 //! | [`worker`] | The agent trait, the runner, built-in agents |
+//! | [`config`] | Every setting, in one table |
+//! | [`cli`] | One file per verb; the place that puts the parts together |
+//! | [`api`], [`ui`] | What a running process answers; how things look in a terminal |
+//! | [`telemetry`], [`shutdown`] | Log lines; ending in order |
 //!
 //! Deliberately absent: Kafka transactions (the journal is a write-ahead log with terms), a scheduler (a node starts
 //! when its inputs are there), and an ORM.
 
+pub mod api;
+pub mod cli;
+pub mod config;
 pub mod core;
 pub mod engine;
 pub mod journal;
 pub mod log;
 pub mod projector;
+pub mod shutdown;
 pub mod store;
+pub mod telemetry;
+pub mod ui;
 pub mod wire;
 pub mod worker;

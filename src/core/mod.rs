@@ -13,6 +13,7 @@
 //! [`decide`], [`effect`].
 
 pub mod apply;
+pub mod catalogue;
 pub mod command;
 pub mod decide;
 pub mod definition;

@@ -9,6 +9,7 @@
 pub mod kafka;
 pub mod memory;
 pub mod sqlite;
+pub mod plan;
 pub mod topic;
 
 use crate::core::time::Timestamp;

@@ -1,0 +1,128 @@
+//! How a process is: written by its roles, read by `GET /health` and `GET /ready`.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The state of the roles of one process. Roles write what changes; nothing here is on the path of a workflow.
+#[derive(Debug)]
+pub struct Status {
+    report: Mutex<Report>,
+}
+
+/// What `GET /health` and `GET /ready` answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The version of the program.
+    pub version: &'static str,
+    /// Whether every role works.
+    pub ready: bool,
+    /// The log, without secrets.
+    pub log: String,
+    /// The roles by name.
+    pub roles: BTreeMap<&'static str, RoleReport>,
+    /// The partitions that this process owns.
+    pub partitions: BTreeMap<u32, PartitionReport>,
+    /// By partition, records of the journal that are not projected yet; empty where this process does not project.
+    pub projector_lag: BTreeMap<u32, u64>,
+}
+
+/// How a role is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RoleReport {
+    /// Where it stands.
+    pub state: RoleState,
+    /// A sentence for people: what it waits for, or why it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// Where a role stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoleState {
+    /// It does not work yet.
+    Starting,
+    /// It works.
+    Ready,
+    /// It waits for something outside, e.g. a store that is away, and goes on when it is back.
+    Waiting,
+    /// It has ended with an error.
+    Failed,
+}
+
+/// A partition that this process owns.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PartitionReport {
+    /// The term in which it was taken.
+    pub term: u64,
+    /// Runs that have not ended.
+    pub unfinished: u64,
+}
+
+impl Status {
+    /// The state of a process with these roles, all of them starting.
+    pub fn new(log: String, roles: &[&'static str]) -> Self {
+        let starting = || RoleReport { state: RoleState::Starting, message: None };
+        let roles = roles.iter().map(|role| (*role, starting())).collect();
+        let report = Report { version: env!("CARGO_PKG_VERSION"), log, roles, ..Report::default() };
+        Self { report: Mutex::new(report) }
+    }
+
+    /// Says where a role stands.
+    pub fn role(&self, role: &'static str, state: RoleState, message: Option<String>) {
+        let mut report = self.lock();
+        report.roles.insert(role, RoleReport { state, message });
+        report.ready = report.roles.values().all(|role| role.state == RoleState::Ready);
+    }
+
+    /// Says that a partition is owned, or how many unfinished runs it has.
+    pub fn owned(&self, partition: u32, term: u64, unfinished: u64) {
+        self.lock().partitions.insert(partition, PartitionReport { term, unfinished });
+    }
+
+    /// Says that a partition is owned no longer.
+    pub fn dropped(&self, partition: u32) {
+        self.lock().partitions.remove(&partition);
+    }
+
+    /// Says how many records of a partition's journal are not projected yet.
+    pub fn lag(&self, partition: u32, records: u64) {
+        self.lock().projector_lag.insert(partition, records);
+    }
+
+    /// The state now.
+    pub fn report(&self) -> Report {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Report> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Report {
+    /// Whether no role has ended with an error.
+    pub fn healthy(&self) -> bool {
+        self.roles.values().all(|role| role.state != RoleState::Failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_means_that_every_role_works() {
+        let status = Status::new("sqlite://log.db".to_owned(), &["engine", "projector"]);
+        assert!(!status.report().ready);
+        status.role("engine", RoleState::Ready, None);
+        assert!(!status.report().ready);
+        status.role("projector", RoleState::Ready, None);
+        assert!(status.report().ready && status.report().healthy());
+        status.role("projector", RoleState::Waiting, Some("the store is away".to_owned()));
+        assert!(!status.report().ready && status.report().healthy());
+        status.role("engine", RoleState::Failed, None);
+        assert!(!status.report().healthy());
+    }
+}

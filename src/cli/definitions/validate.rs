@@ -1,0 +1,43 @@
+//! `orchestrator definitions validate`.
+
+use super::read;
+use crate::cli::exit::Exit;
+use crate::cli::output::Out;
+use anyhow::Result;
+
+/// For `--help`.
+pub const EXAMPLES: &str = "\
+Examples:
+  orchestrator definitions validate shop.yaml office.json
+  cat shop.yaml | orchestrator definitions validate -
+  orchestrator definitions validate shop.yaml --output json
+";
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Files, YAML or JSON; `-` is the standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<String>,
+}
+
+/// Validates.
+pub fn run(args: &Args, out: Out) -> Result<Exit> {
+    let sources = read::all(&args.files)?;
+    let mut exit = Exit::Done;
+    for source in &sources {
+        match &source.result {
+            Ok(definition) if !out.is_json() => {
+                out.line(format!("{}: {}, {} nodes, valid", source.name, definition.name, definition.nodes.len()))?;
+            }
+            Ok(_) => {}
+            Err(_) => exit = Exit::Refused,
+        }
+    }
+    if out.is_json() {
+        out.json(&sources.iter().map(read::json).collect::<Vec<_>>())?;
+    } else {
+        read::say_faults(&sources);
+    }
+    Ok(exit)
+}

@@ -1,0 +1,288 @@
+//! The events of a run: from the journal where the store says they stand, or from the whole event stream.
+
+use crate::cli::records::read_to_end;
+use crate::core::apply::fold;
+use crate::core::event::{Event, Recorded};
+use crate::core::id::{RunId, WorkflowId};
+use crate::core::partition::partition_of;
+use crate::core::run::Run;
+use crate::journal::record::{JournalRecord, Owner};
+use crate::journal::rule::{ReadersRule, Verdict};
+use crate::log::{Log, LogError, Record, Topic};
+use crate::store::{Position, Store};
+use crate::wire::event::Published;
+use crate::wire::{chain, event, headers, journal};
+use anyhow::{Context, Result, anyhow, bail};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+/// The events of a run, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    /// The partition it lives in.
+    pub partition: u32,
+    /// The events, by sequence.
+    pub events: Vec<Recorded>,
+}
+
+/// Journal offsets nearer to each other than this are read in one go rather than by seeking.
+const NEAR: u64 = 256;
+
+/// Folds a whole history.
+///
+/// # Errors
+/// Where it is not whole, or not in order.
+pub fn folded(events: &[Recorded]) -> Result<Run> {
+    let mut run = None;
+    for event in events {
+        fold(&mut run, event).context("the history is broken")?;
+    }
+    run.ok_or_else(|| anyhow!("the history is empty"))
+}
+
+/// The events of a run (the newest of the workflow, or the one asked for), from the journal: first what the store
+/// knows the place of, then what is not projected yet.
+///
+/// # Errors
+/// Where log or store do not answer, or the journal is not readable.
+pub fn from_journal(
+    log: &dyn Log,
+    store: &dyn Store,
+    workflow_id: &WorkflowId,
+    run_id: Option<&RunId>,
+) -> Result<Option<History>> {
+    let partition = home(log, workflow_id)?;
+    // The position first: what is projected after it shows up in both, and twice is once.
+    let position = store.position(partition)?;
+    let stored = store.query().run(workflow_id, run_id)?.map(|(_, run)| run.run_id);
+    let mut found = Runs::new(workflow_id);
+    if let Some(run_id) = &stored {
+        found.newest = Some(run_id.clone());
+        for group in groups(&store.query().offsets(run_id)?) {
+            read_group(log, partition, &group, &mut found)?;
+        }
+    }
+    read_unprojected(log, partition, position.as_ref(), &mut found)?;
+    Ok(found.history(partition, run_id))
+}
+
+/// The events of a run from the event stream, read from its start.
+///
+/// # Errors
+/// Where the log does not answer, or a record does not continue the run's hash chain.
+pub fn from_events(log: &dyn Log, workflow_id: &WorkflowId, run_id: Option<&RunId>) -> Result<Option<History>> {
+    let partition = home(log, workflow_id)?;
+    let mut found = Runs::new(workflow_id);
+    let mut chains: BTreeMap<RunId, [u8; 16]> = BTreeMap::new();
+    read_to_end(log, &Topic::Events, partition, 0, |record| {
+        if record.key.as_deref() == Some(workflow_id.as_str().as_bytes())
+            && let Some(recorded) = decoded(&record)?
+            && found.is_next(&recorded)
+        {
+            check_chain(&record, &recorded, &mut chains)?;
+            found.add(recorded);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(found.history(partition, run_id))
+}
+
+fn home(log: &dyn Log, workflow_id: &WorkflowId) -> Result<u32> {
+    let partitions = log.partitions(&Topic::Journal)?;
+    let partitions = partitions.ok_or_else(|| LogError::UnknownTopic(Topic::Journal.to_string()))?;
+    Ok(partition_of(workflow_id.as_str().as_bytes(), partitions))
+}
+
+fn decoded(record: &Record) -> Result<Option<Recorded>> {
+    let Some(value) = &record.value else { return Ok(None) };
+    let place = || format!("{}/{}, offset {}", record.topic, record.partition, record.offset);
+    match event::decode(value).with_context(place)? {
+        Published::Run(recorded) => Ok(Some(recorded)),
+        Published::Partition(_) => Ok(None),
+    }
+}
+
+/// Holds a record against the run's hash chain, where the record carries one and the chain is known from its start.
+fn check_chain(record: &Record, recorded: &Recorded, chains: &mut BTreeMap<RunId, [u8; 16]>) -> Result<()> {
+    let (Some(found), Some(body)) = (record.header(headers::CHAIN), &record.value) else { return Ok(()) };
+    let previous = match recorded.sequence {
+        1 => chain::START,
+        _ => match chains.get(&recorded.run_id) {
+            Some(previous) => *previous,
+            None => return Ok(()),
+        },
+    };
+    let expected = chain::next(&previous, body);
+    let digits: String = expected.iter().map(|byte| format!("{byte:02x}")).collect();
+    if found != digits.as_bytes() {
+        bail!(
+            "event {} of run {} does not continue the run's hash chain: expected {digits}, found {}; something was \
+             changed or left out",
+            recorded.sequence,
+            recorded.run_id,
+            String::from_utf8_lossy(found)
+        );
+    }
+    chains.insert(recorded.run_id.clone(), expected);
+    Ok(())
+}
+
+/// Offsets in groups that are read in one go.
+fn groups(offsets: &[u64]) -> Vec<Vec<u64>> {
+    let mut groups: Vec<Vec<u64>> = Vec::new();
+    for offset in offsets {
+        match groups.last_mut() {
+            Some(group) if group.last().is_some_and(|last| offset.saturating_sub(*last) <= NEAR) => group.push(*offset),
+            _ => groups.push(vec![*offset]),
+        }
+    }
+    groups
+}
+
+fn read_group(log: &dyn Log, partition: u32, group: &[u64], found: &mut Runs) -> Result<()> {
+    let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(()) };
+    let wanted: BTreeSet<u64> = group.iter().copied().collect();
+    let mut seen = 0;
+    read_to_end(log, &Topic::Journal, partition, *first, |record| {
+        if wanted.contains(&record.offset) {
+            seen += 1;
+            found.add_step(&record, &journal_record(&record)?)?;
+        }
+        Ok(if record.offset >= *last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    if seen < wanted.len() {
+        bail!("journal/{partition} has lost {} of the records from {first} to {last}", wanted.len() - seen);
+    }
+    Ok(())
+}
+
+fn read_unprojected(log: &dyn Log, partition: u32, position: Option<&Position>, found: &mut Runs) -> Result<()> {
+    let mut rule = position.map_or_else(ReadersRule::default, rule_at);
+    let from = position.map_or(0, |position| position.next_offset);
+    read_to_end(log, &Topic::Journal, partition, from, |record| {
+        let decoded = journal_record(&record)?;
+        if rule.read(&decoded) == Verdict::Counts {
+            found.add_step(&record, &decoded)?;
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+/// The readers' rule as it stands at a position: the last counting record below it seeds it.
+fn rule_at(position: &Position) -> ReadersRule {
+    position.mark.map_or_else(ReadersRule::default, |mark| ReadersRule {
+        current: Some((mark.term, Owner(mark.owner))),
+        last_number: mark.number.unwrap_or(0),
+        ..ReadersRule::default()
+    })
+}
+
+fn journal_record(record: &Record) -> Result<JournalRecord> {
+    let value = record.value.clone().unwrap_or_default();
+    journal::decode(&value).with_context(|| format!("journal/{}, offset {}", record.partition, record.offset))
+}
+
+/// The runs of a workflow as far as they have been read.
+struct Runs {
+    workflow_id: WorkflowId,
+    newest: Option<RunId>,
+    events: BTreeMap<RunId, BTreeMap<u64, Recorded>>,
+}
+
+impl Runs {
+    fn new(workflow_id: &WorkflowId) -> Self {
+        Self { workflow_id: workflow_id.clone(), newest: None, events: BTreeMap::new() }
+    }
+
+    /// Whether an event is not a repetition of one that has been read.
+    fn is_next(&self, recorded: &Recorded) -> bool {
+        let last = self.events.get(&recorded.run_id).and_then(|events| events.last_key_value());
+        last.is_none_or(|(sequence, _)| recorded.sequence > *sequence)
+    }
+
+    fn add(&mut self, recorded: Recorded) {
+        if recorded.workflow_id != self.workflow_id {
+            return;
+        }
+        let events = self.events.entry(recorded.run_id.clone()).or_default();
+        if matches!(recorded.event, Event::WorkflowStarted(_)) {
+            self.newest = Some(recorded.run_id.clone());
+        }
+        events.insert(recorded.sequence, recorded);
+    }
+
+    fn add_step(&mut self, record: &Record, decoded: &JournalRecord) -> Result<()> {
+        let JournalRecord::Step(step) = decoded else { return Ok(()) };
+        for body in step.transitions.iter().flat_map(|transition| &transition.events) {
+            let place = || format!("journal/{}, offset {}", record.partition, record.offset);
+            if let Published::Run(recorded) = event::decode(body).with_context(place)? {
+                self.add(recorded);
+            }
+        }
+        Ok(())
+    }
+
+    fn history(mut self, partition: u32, run_id: Option<&RunId>) -> Option<History> {
+        let run_id = run_id.or(self.newest.as_ref())?.clone();
+        let events = self.events.remove(&run_id)?;
+        Some(History { partition, events: events.into_values().collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::event::{NodeStarted, RunSettings, WorkflowStarted};
+    use crate::core::{command::Origin, definition::*, id::*, json::Json, time::Timestamp};
+
+    fn recorded(run: char, sequence: u64) -> Recorded {
+        let event = match sequence {
+            1 => Event::WorkflowStarted(WorkflowStarted {
+                definition: DefinitionRef {
+                    name: DefinitionName::new("shop").unwrap(),
+                    version: 1,
+                    hash: DefinitionHash("h".into()),
+                },
+                input: Json::null(),
+                conversation_id: None,
+                origin: Origin { topic: "requests".to_owned(), partition: 0, offset: 0, time: Timestamp(0) },
+                payload_hash: String::new(),
+                traceparent: None,
+                settings: RunSettings { parallel_threshold: 2, max_agent_calls: 5, agent_timeout_ms: 1 },
+            }),
+            _ => Event::NodeStarted(NodeStarted { node_id: NodeId::new("n").unwrap(), attempt: 1 }),
+        };
+        Recorded {
+            workflow_id: WorkflowId::new("w").unwrap(),
+            run_id: RunId::new(&run.to_string().repeat(32)).unwrap(),
+            sequence,
+            time: Timestamp(0),
+            event,
+        }
+    }
+
+    #[test]
+    fn the_newest_run_is_the_one_that_started_last() {
+        let mut runs = Runs::new(&WorkflowId::new("w").unwrap());
+        for event in [recorded('b', 1), recorded('b', 2), recorded('a', 1), recorded('b', 3), recorded('a', 1)] {
+            runs.add(event);
+        }
+        assert!(!runs.is_next(&recorded('b', 3)) && runs.is_next(&recorded('b', 4)));
+        let history = runs.history(2, None).unwrap();
+        assert_eq!((history.partition, history.events), (2, vec![recorded('a', 1)]));
+    }
+
+    #[test]
+    fn a_gap_breaks_a_history() {
+        assert_eq!(folded(&[recorded('a', 1), recorded('a', 2)]).unwrap().sequence, 2);
+        let broken = folded(&[recorded('a', 1), recorded('a', 3)]).unwrap_err();
+        assert!(format!("{broken:#}").contains("expected event 2"), "{broken:#}");
+        assert!(folded(&[]).is_err());
+    }
+
+    #[test]
+    fn near_offsets_are_read_in_one_go() {
+        assert_eq!(groups(&[1, 2, 200, 1_000, 1_001]), [vec![1, 2, 200], vec![1_000, 1_001]]);
+        assert!(groups(&[]).is_empty());
+    }
+}

@@ -1,0 +1,89 @@
+//! `orchestrator list`.
+
+use super::exit::Exit;
+use super::{Context, connect};
+use crate::core::status::Status;
+use crate::store::query::{Filter, Summary};
+use crate::ui::style::{harmless, short};
+use crate::ui::table::{lines, state, table};
+use crate::ui::time::{rfc3339, short as short_time};
+use crate::ui::timeline::duration;
+use anyhow::Result;
+use clap::builder::PossibleValuesParser;
+use serde_json::{Value, json};
+
+/// For `--help`.
+pub const EXAMPLES: &str = "\
+Examples:
+  orchestrator list
+  orchestrator list --status failed --definition shop --limit 100
+  orchestrator list --data .orchestrator --output json
+";
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// In this state alone
+    #[arg(long, value_parser = PossibleValuesParser::new(Status::ALL.map(Status::as_str)))]
+    pub status: Option<String>,
+    /// Of this definition alone
+    #[arg(long, value_name = "NAME")]
+    pub definition: Option<String>,
+    /// At most this many
+    #[arg(long, default_value_t = 20, value_name = "NUMBER")]
+    pub limit: usize,
+}
+
+/// Lists.
+pub fn run(args: &Args, context: &Context) -> Result<Exit> {
+    let status = args.status.as_deref().and_then(|word| Status::ALL.into_iter().find(|s| s.as_str() == word));
+    let filter = Filter { status, definition: args.definition.clone(), limit: args.limit };
+    let store = connect::open_store(context.settings())?;
+    let runs = store.query().runs(&filter)?;
+    if context.out.is_json() {
+        context.out.json(&runs.iter().map(row).collect::<Vec<_>>())?;
+    } else if runs.is_empty() {
+        context.out.line("no runs yet: `orchestrator submit NAME --input '{}'` starts one")?;
+    } else {
+        context.out.text(&shown(&runs, context.out.paint))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn shown(runs: &[Summary], paint: crate::ui::style::Paint) -> String {
+    let mut rows = table(&["workflow", "definition", "state", "nodes", "started (utc)", "took", "run"], paint);
+    for run in runs {
+        let (completed, failed, open) = run.nodes;
+        let mut nodes = format!("{completed} done");
+        for (count, word) in [(open, "open"), (failed, "failed")] {
+            if count > 0 {
+                nodes.push_str(&format!(", {count} {word}"));
+            }
+        }
+        rows.add_row(vec![
+            short(&harmless(run.workflow_id.as_str()), 48).into(),
+            format!("{} v{}", run.definition, run.version).into(),
+            state(run.status.as_str()),
+            nodes.into(),
+            short_time(run.started_at).into(),
+            run.ended_at.map_or_else(String::new, |ended| duration(ended.since(run.started_at))).into(),
+            run.run_id.as_str().into(),
+        ]);
+    }
+    lines(&rows)
+}
+
+fn row(run: &Summary) -> Value {
+    let (completed, failed, open) = run.nodes;
+    json!({
+        "workflow_id": run.workflow_id.as_str(),
+        "run_id": run.run_id.as_str(),
+        "partition": run.partition,
+        "definition": run.definition,
+        "version": run.version,
+        "status": run.status.as_str(),
+        "nodes": { "completed": completed, "failed": failed, "open": open },
+        "started_at": rfc3339(run.started_at),
+        "ended_at": run.ended_at.map(rfc3339),
+    })
+}

@@ -1,0 +1,70 @@
+//! `orchestrator show`.
+
+use super::exit::{Exit, fail};
+use super::history::read::{self, History};
+use super::{Context, connect};
+use crate::core::id::{RunId, WorkflowId};
+use crate::core::run::Run;
+use crate::store::StoreError;
+use crate::ui;
+use anyhow::Result;
+
+/// For `--help`.
+pub const EXAMPLES: &str = "\
+Examples:
+  orchestrator show order-7                  the newest run of the workflow
+  orchestrator show order-7 --run 0123456789abcdef0123456789abcdef
+  orchestrator show order-7 --output json
+";
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The workflow
+    #[arg(value_name = "WORKFLOW_ID")]
+    pub id: WorkflowId,
+    /// An older run of it
+    #[arg(long, value_name = "RUN_ID")]
+    pub run: Option<RunId>,
+}
+
+/// Shows.
+pub fn run(args: &Args, context: &Context) -> Result<Exit> {
+    let found = match from_store(args, context) {
+        Ok(Some(found)) => Some(found),
+        // Not projected yet, or no store: the log knows.
+        Ok(None) => from_log(args, context)?,
+        Err(error) if error.chain().any(|e| matches!(e.downcast_ref(), Some(StoreError::Unreachable { .. }))) => {
+            tracing::warn!("{error:#}; reading the event stream instead");
+            from_log(args, context)?
+        }
+        Err(error) => return Err(error),
+    };
+    let (partition, run) = found.ok_or_else(|| unknown(&args.id, args.run.as_ref()))?;
+    if context.out.is_json() {
+        context.out.json(&ui::run::json(&run, partition))?;
+    } else {
+        context.out.text(&ui::run::show(&run, partition, context.out.paint))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn from_store(args: &Args, context: &Context) -> Result<Option<(u32, Run)>> {
+    let store = connect::open_store(context.settings())?;
+    Ok(store.query().run(&args.id, args.run.as_ref())?)
+}
+
+fn from_log(args: &Args, context: &Context) -> Result<Option<(u32, Run)>> {
+    let log = connect::open_log(context.settings())?;
+    let history = read::from_events(log.as_ref(), &args.id, args.run.as_ref())?;
+    history.map(|History { partition, events }| Ok((partition, read::folded(&events)?))).transpose()
+}
+
+/// The error about a run that nobody knows.
+pub fn unknown(id: &WorkflowId, run: Option<&RunId>) -> anyhow::Error {
+    let run = run.map_or_else(String::new, |run| format!(" with the run {run}"));
+    fail(
+        Exit::Failed,
+        format!("there is no workflow {:?}{run}; `orchestrator list` shows those that there are", id.as_str()),
+    )
+}

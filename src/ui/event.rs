@@ -1,0 +1,212 @@
+//! Events as lines for people and as JSON for programs.
+
+use super::style::{Paint, harmless, short};
+use super::time::{clock, rfc3339};
+use crate::core::event::{Event, PartitionEvent, Recorded};
+use crate::wire::event::{PartitionRecorded, Published};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// An event's payload as JSON: the fields of its schema, with JSON strings (inputs, outputs …) as the values they
+/// hold.
+pub fn payload(event: &Event) -> Value {
+    match event {
+        Event::WorkflowStarted(e) => fields(e),
+        Event::PlanMade(e) => fields(e),
+        Event::NodeScheduled(e) => fields(e),
+        Event::NodeStarted(e) => fields(e),
+        Event::NodeCompleted(e) => fields(e),
+        Event::NodeFailed(e) => fields(e),
+        Event::StateTransitioned(e) => fields(e),
+        Event::WorkflowCompleted(e) => fields(e),
+        Event::WorkflowFailed(e) => fields(e),
+    }
+}
+
+fn partition_payload(event: &PartitionEvent) -> Value {
+    match event {
+        PartitionEvent::InputRefused(e) => fields(e),
+        PartitionEvent::InputRejected(e) => fields(e),
+        PartitionEvent::InputForwarded(e) => fields(e),
+        PartitionEvent::EffectFailed(e) => fields(e),
+        PartitionEvent::Trying(e) => fields(e),
+    }
+}
+
+/// The fields of payloads that hold JSON as a string.
+const JSON_FIELDS: [&str; 5] = ["input", "output", "plan", "answer", "details"];
+
+fn fields(payload: &impl Serialize) -> Value {
+    let mut value = serde_json::to_value(payload).unwrap_or(Value::Null);
+    let Some(object) = value.as_object_mut() else { return value };
+    for field in JSON_FIELDS {
+        if let Some(held) = object.get_mut(field)
+            && let Some(parsed) = held.as_str().and_then(|text| serde_json::from_str(text).ok())
+        {
+            *held = parsed;
+        }
+    }
+    for moment in ["time", "origin"] {
+        readable_time(object, moment);
+    }
+    value
+}
+
+/// Times are numbers on the wire and RFC 3339 for whoever reads JSON.
+fn readable_time(object: &mut Map<String, Value>, field: &str) {
+    match object.get_mut(field) {
+        Some(Value::Object(inner)) => readable_time(inner, "time"),
+        Some(value) => {
+            if let Some(micros) = value.as_i64() {
+                *value = Value::String(rfc3339(crate::core::time::Timestamp(micros)));
+            }
+        }
+        None => {}
+    }
+}
+
+/// An event of the stream as JSON: `{"type", "workflow_id", "run_id", "sequence", "time", "data"}`, or with
+/// `"partition"` in place of workflow and run.
+pub fn json(published: &Published) -> Value {
+    match published {
+        Published::Run(recorded) => run_json(recorded),
+        Published::Partition(recorded) => json!({
+            "type": recorded.event.name(),
+            "partition": recorded.partition,
+            "sequence": recorded.sequence,
+            "time": rfc3339(recorded.time),
+            "data": partition_payload(&recorded.event),
+        }),
+    }
+}
+
+/// An event of a run as JSON.
+pub fn run_json(recorded: &Recorded) -> Value {
+    json!({
+        "type": recorded.event.name(),
+        "workflow_id": recorded.workflow_id.as_str(),
+        "run_id": recorded.run_id.as_str(),
+        "sequence": recorded.sequence,
+        "time": rfc3339(recorded.time),
+        "data": payload(&recorded.event),
+    })
+}
+
+/// An event of the stream as a line: time, workflow, sequence, name, what matters of it.
+pub fn line(published: &Published, paint: Paint) -> String {
+    match published {
+        Published::Run(recorded) => {
+            let subject = short(&harmless(recorded.workflow_id.as_str()), 36);
+            written(recorded.time, &subject, recorded.sequence, &event_words(&recorded.event, paint), paint)
+        }
+        Published::Partition(recorded) => {
+            let subject = format!("partition {}", recorded.partition);
+            written(recorded.time, &subject, recorded.sequence, &partition_words(recorded, paint), paint)
+        }
+    }
+}
+
+fn written(time: crate::core::time::Timestamp, subject: &str, sequence: u64, words: &str, paint: Paint) -> String {
+    let (time, subject) = (paint.dim(&clock(time)), paint.name(&format!("{subject:36}")));
+    format!("{time} {subject} {sequence:>4} {words}")
+}
+
+/// Name and detail of an event of a run, the name padded so that details stand under one another.
+pub fn event_words(event: &Event, paint: Paint) -> String {
+    let name = format!("{:17}", event.name());
+    let name = match event {
+        Event::WorkflowCompleted(_) | Event::NodeCompleted(_) => paint.good(&name),
+        Event::WorkflowFailed(_) | Event::NodeFailed(_) => paint.bad(&name),
+        Event::NodeScheduled(_) | Event::NodeStarted(_) => paint.busy(&name),
+        Event::WorkflowStarted(_) | Event::PlanMade(_) | Event::StateTransitioned(_) => name,
+    };
+    format!("{name} {}", detail(event)).trim_end().to_owned()
+}
+
+/// How much of a JSON value a line shows.
+const VALUE_CHARS: usize = 100;
+
+fn detail(event: &Event) -> String {
+    let value = |json: &crate::core::json::Json| short(&harmless(json.as_str()), VALUE_CHARS);
+    match event {
+        Event::WorkflowStarted(e) => format!("{} v{} {}", e.definition.name, e.definition.version, value(&e.input)),
+        Event::PlanMade(e) => match (&e.planner, &e.plan) {
+            (Some(planner), Some(plan)) => format!("by {planner} {}", value(plan)),
+            _ => "the definition's own graph".to_owned(),
+        },
+        Event::NodeScheduled(e) => format!("{} ({}) attempt {} {}", e.node_id, e.agent_name, e.attempt, value(&e.input)),
+        Event::NodeStarted(e) => format!("{} attempt {}", e.node_id, e.attempt),
+        Event::NodeCompleted(e) => format!("{} {}", e.node_id, value(&e.output)),
+        Event::NodeFailed(e) => format!("{} {}: {}", e.node_id, e.code, short(&harmless(&e.message), VALUE_CHARS)),
+        Event::StateTransitioned(e) => format!("{} → {}", e.from, e.to),
+        Event::WorkflowCompleted(e) => value(&e.answer),
+        Event::WorkflowFailed(e) => {
+            let node = e.node_id.as_ref().map_or_else(String::new, |node| format!("{node} "));
+            format!("{node}{}: {}", e.code, short(&harmless(&e.message), VALUE_CHARS))
+        }
+    }
+}
+
+fn partition_words(recorded: &PartitionRecorded, paint: Paint) -> String {
+    let origin = |o: &crate::core::command::Origin| format!("{}/{}/{}", o.topic, o.partition, o.offset);
+    let sentence = |text: &str| short(&harmless(text), VALUE_CHARS);
+    let detail = match &recorded.event {
+        PartitionEvent::InputRefused(e) => format!("{} {}: {}", origin(&e.origin), e.reason, sentence(&e.message)),
+        PartitionEvent::InputRejected(e) => format!("{} {}: {}", origin(&e.origin), e.reason, sentence(&e.message)),
+        PartitionEvent::InputForwarded(e) => format!("{} to partition {}", origin(&e.origin), e.to_partition),
+        PartitionEvent::EffectFailed(e) => format!("{} on {}: {}", e.effect, e.topic, sentence(&e.message)),
+        PartitionEvent::Trying(e) => origin(&e.origin),
+    };
+    let name = format!("{:17}", recorded.event.name());
+    let name = match recorded.event {
+        PartitionEvent::InputRefused(_) | PartitionEvent::EffectFailed(_) => paint.bad(&name),
+        _ => paint.busy(&name),
+    };
+    format!("{name} {detail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::event::{NodeCompleted, NodeFailed};
+    use crate::core::failure::FailureClass;
+    use crate::core::id::{AgentName, NodeId, RunId, WorkflowId};
+    use crate::core::json::Json;
+    use crate::core::time::Timestamp;
+
+    fn recorded(event: Event) -> Published {
+        Published::Run(Recorded {
+            workflow_id: WorkflowId::new("order 7").unwrap(),
+            run_id: RunId::new(&"a".repeat(32)).unwrap(),
+            sequence: 5,
+            time: Timestamp(1_738_324_800_000_000),
+            event,
+        })
+    }
+
+    #[test]
+    fn programs_read_outputs_as_values() {
+        let output = Json::parse("{\"total\": 12}").unwrap();
+        let event = NodeCompleted { node_id: NodeId::new("sum").unwrap(), attempt: 1, output };
+        let json = json(&recorded(Event::NodeCompleted(event)));
+        assert_eq!(json["data"]["output"]["total"], 12);
+        assert_eq!((&json["type"], &json["workflow_id"]), (&"NodeCompleted".into(), &"order 7".into()));
+        assert_eq!(json["time"], "2025-01-31T12:00:00Z");
+    }
+
+    #[test]
+    fn people_read_one_harmless_line() {
+        let event = NodeFailed {
+            node_id: NodeId::new("sum").unwrap(),
+            agent_name: AgentName::new("adder").unwrap(),
+            attempt: 1,
+            class: FailureClass::Retryable,
+            code: "agent_failed".to_owned(),
+            message: "no\n\u{1b}[2J".to_owned(),
+            details: None,
+        };
+        let line = line(&recorded(Event::NodeFailed(event)), Paint::PLAIN);
+        assert!(line.starts_with("12:00:00.000 order 7 "), "{line}");
+        assert!(line.ends_with("5 NodeFailed        sum agent_failed: no\\u{a}\\u{1b}[2J"), "{line}");
+    }
+}

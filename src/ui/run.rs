@@ -1,0 +1,252 @@
+//! A run as people read it (nodes, timeline, answer) and as JSON for programs.
+
+use super::style::{Paint, harmless};
+use super::table::{lines, state, table};
+use super::time::{rfc3339, short};
+use super::timeline::{Span, duration, timeline};
+use crate::core::definition::DefinitionRef;
+use crate::core::failure::Failure;
+use crate::core::id::NodeId;
+use crate::core::json::Json;
+use crate::core::run::{NodeRun, Outcome, Run};
+use crate::core::status::NodeStatus;
+use crate::core::time::Timestamp;
+use serde_json::{Map, Value, json};
+use std::fmt::Write;
+
+/// How wide the bars of the timeline are.
+const BAR_WIDTH: usize = 40;
+
+/// A run for people. `partition` is where it lives.
+pub fn show(run: &Run, partition: u32, paint: Paint) -> String {
+    let mut text = head(run, partition, paint);
+    if !run.nodes.is_empty() {
+        let _ = write!(text, "\n{}\n{}", nodes(run, paint), timeline(&spans(run), end(run).since(run.started_at), BAR_WIDTH));
+    }
+    match &run.outcome {
+        Some(Outcome::Answer(answer)) => {
+            let _ = write!(text, "\n{}\n{}\n", paint.strong("Answer"), pretty(answer));
+        }
+        Some(Outcome::Failure(node, failure)) => {
+            let _ = write!(text, "\n{}\n{}\n", paint.strong("Failure"), failure_words(node.as_ref(), failure));
+        }
+        None => {}
+    }
+    text
+}
+
+fn head(run: &Run, partition: u32, paint: Paint) -> String {
+    let status = run.status.as_str();
+    let status = match run.status.has_ended() {
+        true if matches!(run.outcome, Some(Outcome::Answer(_))) => paint.good(status),
+        true => paint.bad(status),
+        false => paint.busy(status),
+    };
+    let mut rows = vec![
+        ("workflow", harmless(run.workflow_id.as_str())),
+        ("run", run.run_id.to_string()),
+        ("definition", reference(&run.definition)),
+        ("state", status),
+        ("partition", partition.to_string()),
+        ("started", format!("{} UTC", short(run.started_at))),
+    ];
+    if let Some(ended) = run.ended_at {
+        rows.push(("ended", format!("{} UTC, after {}", short(ended), duration(ended.since(run.started_at)))));
+    }
+    if let Some(conversation) = &run.conversation_id {
+        rows.push(("conversation", harmless(conversation.as_str())));
+    }
+    rows.iter().map(|(name, value)| format!("{name:12} {value}\n")).collect()
+}
+
+/// A definition for people: name, version, the first 12 digits of its hash.
+pub fn reference(reference: &DefinitionRef) -> String {
+    let digits: String = reference.hash.0.chars().take(12).collect();
+    format!("{} v{} ({digits})", reference.name, reference.version)
+}
+
+/// The last moment that is known of a run.
+fn end(run: &Run) -> Timestamp {
+    run.ended_at.unwrap_or(run.time)
+}
+
+/// The nodes in the order in which they were scheduled.
+fn in_order(run: &Run) -> Vec<(&NodeId, &NodeRun)> {
+    let mut nodes: Vec<_> = run.nodes.iter().collect();
+    nodes.sort_by_key(|(_, node)| node.scheduled_at);
+    nodes
+}
+
+fn nodes(run: &Run, paint: Paint) -> String {
+    let mut rows = table(&["node", "agent", "state", "attempt", "waited", "ran", "error"], paint);
+    for (node_id, node) in in_order(run) {
+        let ended = node.ended_at;
+        let waited = node.started_at.map(|started| duration(started.since(node.scheduled_at)));
+        let ran = ended.map(|ended| duration(ended.since(node.started_at.unwrap_or(node.scheduled_at))));
+        let error = node.failure.as_ref().map_or_else(String::new, |failure| failure_words(None, failure));
+        rows.add_row(vec![
+            node_id.as_str().into(),
+            node.agent_name.as_str().into(),
+            state(node.status.as_str()),
+            node.attempt.into(),
+            waited.unwrap_or_default().into(),
+            ran.unwrap_or_default().into(),
+            error.into(),
+        ]);
+    }
+    lines(&rows)
+}
+
+fn spans(run: &Run) -> Vec<Span> {
+    let span = |(node_id, node): (&NodeId, &NodeRun)| Span {
+        label: node_id.to_string(),
+        start: node.scheduled_at.since(run.started_at),
+        end: node.ended_at.map(|ended| ended.since(run.started_at)),
+        failed: node.status == NodeStatus::Failed,
+    };
+    in_order(run).into_iter().map(span).collect()
+}
+
+/// A failure in one line.
+pub fn failure_words(node: Option<&NodeId>, failure: &Failure) -> String {
+    let node = node.map_or_else(String::new, |node| format!("{node}: "));
+    let details = failure.details.as_ref().map_or_else(String::new, |details| format!(" {}", details.as_str()));
+    harmless(&format!("{node}{} ({}): {}{details}", failure.code, failure.class.as_str(), failure.message))
+}
+
+/// JSON, indented.
+pub fn pretty(json: &Json) -> String {
+    serde_json::to_string_pretty(&json.value()).unwrap_or_else(|_| json.as_str().to_owned())
+}
+
+/// A run for programs.
+pub fn json(run: &Run, partition: u32) -> Value {
+    let nodes: Map<String, Value> =
+        run.nodes.iter().map(|(node_id, node)| (node_id.to_string(), node_json(node))).collect();
+    let (answer, error) = match &run.outcome {
+        Some(Outcome::Answer(answer)) => (answer.value(), Value::Null),
+        Some(Outcome::Failure(node, failure)) => (Value::Null, failure_json(node.as_ref(), failure)),
+        None => (Value::Null, Value::Null),
+    };
+    json!({
+        "workflow_id": run.workflow_id.as_str(),
+        "run_id": run.run_id.as_str(),
+        "partition": partition,
+        "definition": {
+            "name": run.definition.name.as_str(),
+            "version": run.definition.version,
+            "hash": run.definition.hash.to_string(),
+        },
+        "status": run.status.as_str(),
+        "conversation_id": run.conversation_id.as_ref().map(|id| id.as_str()),
+        "input": run.input.value(),
+        "sequence": run.sequence,
+        "started_at": rfc3339(run.started_at),
+        "ended_at": run.ended_at.map(rfc3339),
+        "nodes": nodes,
+        "answer": answer,
+        "error": error,
+    })
+}
+
+fn node_json(node: &NodeRun) -> Value {
+    json!({
+        "agent_name": node.agent_name.as_str(),
+        "status": node.status.as_str(),
+        "attempt": node.attempt,
+        "timeout_ms": node.timeout_ms,
+        "scheduled_at": rfc3339(node.scheduled_at),
+        "started_at": node.started_at.map(rfc3339),
+        "ended_at": node.ended_at.map(rfc3339),
+        "output": node.output.as_ref().map(Json::value),
+        "error": node.failure.as_ref().map(|failure| failure_json(None, failure)),
+    })
+}
+
+fn failure_json(node: Option<&NodeId>, failure: &Failure) -> Value {
+    json!({
+        "node_id": node.map(NodeId::as_str),
+        "class": failure.class.as_str(),
+        "code": failure.code,
+        "message": failure.message,
+        "details": failure.details.as_ref().map(Json::value),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::command::Origin;
+    use crate::core::definition::DefinitionHash;
+    use crate::core::event::{RunSettings, WorkflowStarted};
+    use crate::core::failure::FailureClass;
+    use crate::core::id::{AgentName, DefinitionName, RunId, WorkflowId};
+    use crate::core::status::Status;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millis(1_738_324_800_000 + ms)
+    }
+
+    fn node(agent: &str, scheduled: i64, ended: Option<i64>) -> NodeRun {
+        NodeRun {
+            status: if ended.is_some() { NodeStatus::Completed } else { NodeStatus::Running },
+            agent_name: AgentName::new(agent).unwrap(),
+            attempt: 1,
+            timeout_ms: 60_000,
+            input: None,
+            output: ended.map(|_| Json::parse("{\"n\":1}").unwrap()),
+            failure: None,
+            scheduled_at: at(scheduled),
+            started_at: Some(at(scheduled + 5)),
+            ended_at: ended.map(at),
+        }
+    }
+
+    fn run() -> Run {
+        let started = WorkflowStarted {
+            definition: DefinitionRef {
+                name: DefinitionName::new("shop").unwrap(),
+                version: 2,
+                hash: DefinitionHash("0123456789abcdef".into()),
+            },
+            input: Json::parse("{}").unwrap(),
+            conversation_id: None,
+            origin: Origin { topic: "requests".to_owned(), partition: 1, offset: 2, time: at(0) },
+            payload_hash: String::new(),
+            traceparent: None,
+            settings: RunSettings { parallel_threshold: 2, max_agent_calls: 5, agent_timeout_ms: 60_000 },
+        };
+        let mut run =
+            Run::started(WorkflowId::new("order 7").unwrap(), RunId::new(&"a".repeat(32)).unwrap(), at(0), &started);
+        run.status = Status::ExecutingParallel;
+        run.time = at(400);
+        run.nodes.insert(NodeId::new("z-first").unwrap(), node("lookup", 0, Some(200)));
+        run.nodes.insert(NodeId::new("a-second").unwrap(), node("reviews", 100, None));
+        run
+    }
+
+    #[test]
+    fn a_run_under_way_shows_its_nodes_in_the_order_of_time() {
+        let text = show(&run(), 3, Paint::PLAIN);
+        assert!(text.contains("definition   shop v2 (0123456789ab)\n"), "{text}");
+        assert!(text.find("z-first").unwrap() < text.find("a-second").unwrap(), "{text}");
+        assert!(text.contains("300 ms and going on"), "{text}");
+        assert!(!text.contains("Answer"), "{text}");
+    }
+
+    #[test]
+    fn an_ended_run_shows_how_it_ended() {
+        let mut run = run();
+        run.status = Status::Completed;
+        run.ended_at = Some(at(400));
+        run.outcome = Some(Outcome::Answer(Json::parse("{\"total\":12}").unwrap()));
+        assert!(show(&run, 3, Paint::PLAIN).contains("Answer\n{\n  \"total\": 12\n}\n"));
+        let answered = json(&run, 3);
+        assert_eq!((&answered["answer"]["total"], &answered["status"]), (&12.into(), &"completed".into()));
+
+        let failure = Failure::new(FailureClass::Timeout, "timeout", "no answer within 60 s");
+        run.outcome = Some(Outcome::Failure(Some(NodeId::new("sum").unwrap()), failure));
+        assert!(show(&run, 3, Paint::PLAIN).contains("Failure\nsum: timeout (timeout): no answer within 60 s\n"));
+        assert_eq!(json(&run, 3)["error"]["node_id"], "sum");
+    }
+}

@@ -1,0 +1,36 @@
+//! Points in time as people and programs write them.
+
+use crate::core::time::Timestamp;
+
+/// RFC 3339 in UTC, e.g. `2025-01-31T12:00:00.123456Z`.
+pub fn rfc3339(time: Timestamp) -> String {
+    jiff::Timestamp::from_microsecond(time.0).map_or_else(|_| format!("{} µs", time.0), |time| time.to_string())
+}
+
+/// Day and time in UTC to the second, e.g. `2025-01-31 12:00:00`.
+pub fn short(time: Timestamp) -> String {
+    written(time, "%Y-%m-%d %H:%M:%S")
+}
+
+/// The time of day in UTC to the millisecond, e.g. `12:00:00.123`.
+pub fn clock(time: Timestamp) -> String {
+    written(time, "%H:%M:%S%.3f")
+}
+
+fn written(time: Timestamp, format: &str) -> String {
+    jiff::Timestamp::from_microsecond(time.0)
+        .map_or_else(|_| format!("{} µs", time.0), |time| time.strftime(format).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_utc() {
+        let time = Timestamp(1_738_324_800_123_456);
+        assert_eq!(rfc3339(time), "2025-01-31T12:00:00.123456Z");
+        assert_eq!((short(time), clock(time)), ("2025-01-31 12:00:00".to_owned(), "12:00:00.123".to_owned()));
+        assert_eq!(rfc3339(Timestamp(i64::MAX)), format!("{} µs", i64::MAX));
+    }
+}

@@ -1,0 +1,89 @@
+//! A timeline: what ran when, as bars under one another.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+/// Something that took time.
+#[derive(Clone, Debug)]
+pub struct Span {
+    /// What it is called.
+    pub label: String,
+    /// From the beginning of the timeline to its own.
+    pub start: Duration,
+    /// From the beginning of the timeline to its end; none: it is still under way.
+    pub end: Option<Duration>,
+    /// Whether it went wrong.
+    pub failed: bool,
+}
+
+/// Draws spans over `total`, the bars `width` characters wide, and below them the elapsed time beside the sum of all.
+pub fn timeline(spans: &[Span], total: Duration, width: usize) -> String {
+    let labels = spans.iter().map(|span| span.label.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for span in spans {
+        let end = span.end.unwrap_or(total);
+        let took = duration(end.saturating_sub(span.start));
+        let note = match (span.end, span.failed) {
+            (None, _) => " and going on",
+            (Some(_), true) => " failed",
+            (Some(_), false) => "",
+        };
+        let pad = labels - span.label.chars().count();
+        let _ = writeln!(text, "{}{} │{}│ {took}{note}", span.label, " ".repeat(pad), bar(span, end, total, width));
+    }
+    let sum: Duration = spans.iter().map(|span| span.end.unwrap_or(total).saturating_sub(span.start)).sum();
+    let _ = writeln!(text, "{} elapsed, {} of work", duration(total), duration(sum));
+    text
+}
+
+fn bar(span: &Span, end: Duration, total: Duration, width: usize) -> String {
+    let total = total.max(Duration::from_micros(1)).as_secs_f64();
+    let place = |at: Duration| ((at.as_secs_f64() / total * width as f64).round() as usize).min(width);
+    // Whatever happened is seen: a bar is at least one character wide.
+    let from = place(span.start).min(width.saturating_sub(1));
+    let to = place(end).clamp(from + 1, width.max(from + 1));
+    let fill = if span.failed { '▒' } else { '█' };
+    (0..width).map(|i| if (from..to).contains(&i) { fill } else { ' ' }).collect()
+}
+
+/// A duration as people say it: `340 µs`, `12 ms`, `1.25 s`, `3 min 20 s`.
+pub fn duration(duration: Duration) -> String {
+    let micros = duration.as_micros();
+    match micros {
+        0..1_000 => format!("{micros} µs"),
+        1_000..1_000_000 => format!("{} ms", micros / 1_000),
+        1_000_000..60_000_000 => format!("{:.2} s", duration.as_secs_f64()),
+        _ => format!("{} min {} s", duration.as_secs() / 60, duration.as_secs() % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(label: &str, start: u64, end: Option<u64>, failed: bool) -> Span {
+        let ms = Duration::from_millis;
+        Span { label: label.to_owned(), start: ms(start), end: end.map(ms), failed }
+    }
+
+    #[test]
+    fn bars_show_what_ran_beside_what() {
+        let spans =
+            [span("orders", 0, Some(500), false), span("reviews", 0, Some(250), true), span("sum", 500, None, false)];
+        let drawn = timeline(&spans, Duration::from_secs(1), 8);
+        assert_eq!(
+            drawn,
+            "orders  │████    │ 500 ms\n\
+             reviews │▒▒      │ 250 ms failed\n\
+             sum     │    ████│ 500 ms and going on\n\
+             1.00 s elapsed, 1.25 s of work\n"
+        );
+    }
+
+    #[test]
+    fn nothing_divides_by_zero() {
+        let drawn = timeline(&[span("n", 0, Some(0), false)], Duration::ZERO, 4);
+        assert!(drawn.starts_with("n │█   │ 0 µs"), "{drawn}");
+        assert!(timeline(&[span("n", 5, Some(9), false)], Duration::from_millis(1), 0).contains("││"));
+    }
+}
