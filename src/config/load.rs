@@ -139,7 +139,9 @@ impl Reading {
                 if let Err(fault) = targets::check_kind(kind, &store, &by) {
                     faults.push(fault);
                 }
-                if let Some(target) = StoreTarget::parse(&store.0).filter(|_| kind.is_none() && store.1 != Source::Default) {
+                if let Some(target) =
+                    StoreTarget::parse(&store.0).filter(|_| kind.is_none() && store.1 != Source::Default)
+                {
                     values.reason(table::STATE_STORAGE, (target.kind.as_str().to_owned(), Source::Follows(by)));
                 }
                 values.reason(table::STORE_URL, store);

@@ -31,6 +31,20 @@ pub enum HistoryFault {
     },
 }
 
+/// Folds one event into the state of its run: `None` before the first, and ever after the run.
+///
+/// # Errors
+/// Where the event is not the run's next; the state is then unchanged.
+pub fn fold(run: &mut Option<Run>, recorded: &Recorded) -> Result<(), HistoryFault> {
+    match run {
+        Some(run) => fold_next(run, recorded),
+        None => {
+            *run = Some(fold_first(recorded)?);
+            Ok(())
+        }
+    }
+}
+
 /// The state after a run's first event.
 ///
 /// # Errors

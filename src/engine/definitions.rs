@@ -1,6 +1,7 @@
 //! The definitions that an engine knows: read from their topic, compiled once each.
 
 use super::io::Io;
+use crate::core::catalogue::{Applied, Catalogue};
 use crate::core::definition::graph::Graph;
 use crate::core::definition::validate::validate;
 use crate::core::definition::{DefinitionHash, DefinitionRef};
@@ -8,13 +9,13 @@ use crate::core::id::DefinitionName;
 use crate::core::time::Timestamp;
 use crate::log::{LogError, Record, Topic};
 use crate::wire::definition::{DefinitionRecord, decode};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// All definitions read so far.
 #[derive(Default)]
 pub struct Definitions {
-    by_name: BTreeMap<DefinitionName, BTreeMap<u32, DefinitionRef>>,
+    catalogue: Catalogue,
     graphs: HashMap<DefinitionHash, Arc<Graph>>,
     next: u64,
     /// The end that was asked for last, and when.
@@ -27,7 +28,9 @@ impl Definitions {
         self.next = self.next.max(record.offset + 1);
         let (Some(key), Some(value)) = (&record.key, &record.value) else { return };
         match decode(key, value) {
-            Ok(DefinitionRecord::Applied { reference, document, .. }) => self.add(reference, document),
+            Ok(DefinitionRecord::Applied { reference, applied_at, document }) => {
+                self.add(Applied { reference, applied_at, document });
+            }
             Ok(DefinitionRecord::Installation { .. }) => {}
             Err(error) => {
                 tracing::error!(offset = record.offset, %error, "a record of `definitions` cannot be read; it is left out");
@@ -42,11 +45,11 @@ impl Definitions {
 
     /// The definition of a name: the version asked for, or the newest.
     pub fn find(&self, name: &DefinitionName, version: Option<u32>) -> Option<(DefinitionRef, Arc<Graph>)> {
-        let versions = self.by_name.get(name)?;
-        let reference = match version {
-            Some(version) => versions.get(&version)?,
-            None => versions.values().next_back()?,
+        let applied = match version {
+            Some(version) => self.catalogue.version(name.as_str(), version)?,
+            None => self.catalogue.newest(name.as_str())?,
         };
+        let reference = &applied.reference;
         Some((reference.clone(), self.graph(&reference.hash)?))
     }
 
@@ -71,29 +74,19 @@ impl Definitions {
         Ok(self.next >= high)
     }
 
-    fn add(&mut self, reference: DefinitionRef, document: serde_json::Value) {
-        let versions = self.by_name.entry(reference.name.clone()).or_default();
-        if versions.values().any(|known| known.hash == reference.hash) {
+    fn add(&mut self, applied: Applied) {
+        let reference = self.catalogue.fold(applied.clone());
+        if self.graphs.contains_key(&reference.hash) {
             return;
         }
-        let definition = match validate(document) {
-            Ok(definition) if definition.hash == reference.hash => definition,
-            Ok(definition) => {
-                tracing::error!(name = %reference.name, expected = %reference.hash, found = %definition.hash,
-                    "a definition is not what its hash says; it is left out");
-                return;
+        match validate(applied.document) {
+            Ok(definition) if definition.hash == reference.hash => {
+                self.graphs.insert(reference.hash, Arc::new(Graph::compile(&definition)));
             }
-            Err(faults) => {
-                tracing::error!(name = %reference.name, version = reference.version, ?faults,
-                    "a definition is not valid for this version of orchestrator; it is left out");
-                return;
-            }
-        };
-        // Two who applied at the same moment chose the same number: the later one counts on.
-        let taken = versions.contains_key(&reference.version);
-        let next = versions.keys().next_back().map_or(1, |newest| newest + 1);
-        let version = if taken { next } else { reference.version };
-        self.graphs.insert(reference.hash.clone(), Arc::new(Graph::compile(&definition)));
-        versions.insert(version, DefinitionRef { version, ..reference });
+            Ok(definition) => tracing::error!(name = %reference.name, expected = %reference.hash,
+                found = %definition.hash, "a definition is not what its hash says; it cannot be executed"),
+            Err(faults) => tracing::error!(name = %reference.name, version = reference.version, ?faults,
+                "a definition is not valid for this version of orchestrator; it cannot be executed"),
+        }
     }
 }

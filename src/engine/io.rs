@@ -3,9 +3,8 @@
 use super::perform::EffectRef;
 use super::settings::EngineSettings;
 use crate::core::id::AgentName;
-use crate::log::{
-    Ack, AppendError, Appender, Ends, Log, LogError, NewRecord, Purpose, Reader, Token, Topic, TopicSpec,
-};
+use crate::log::plan::agent_topics;
+use crate::log::{Ack, AppendError, Appender, Ends, Log, LogError, NewRecord, Purpose, Reader, Token, Topic};
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -146,8 +145,11 @@ impl Io {
         if self.known_agents.contains(agent) {
             return;
         }
-        let spec = |topic| TopicSpec { topic, partitions: self.partitions, settings: Vec::new() };
-        match self.log.create_topics(&[spec(Topic::Ready(agent.clone())), spec(Topic::Control(agent.clone()))]) {
+        let created = self
+            .log
+            .brokers()
+            .and_then(|brokers| self.log.create_topics(&agent_topics(agent, self.partitions, brokers)));
+        match created {
             Ok(()) => {
                 self.known_agents.insert(agent.clone());
             }

@@ -8,8 +8,8 @@
 
 pub mod kafka;
 pub mod memory;
-pub mod sqlite;
 pub mod plan;
+pub mod sqlite;
 pub mod topic;
 
 use crate::core::time::Timestamp;

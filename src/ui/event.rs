@@ -29,6 +29,7 @@ fn partition_payload(event: &PartitionEvent) -> Value {
         PartitionEvent::InputRejected(e) => fields(e),
         PartitionEvent::InputForwarded(e) => fields(e),
         PartitionEvent::EffectFailed(e) => fields(e),
+        PartitionEvent::InputLost(e) => fields(e),
         PartitionEvent::Trying(e) => fields(e),
     }
 }
@@ -134,7 +135,9 @@ fn detail(event: &Event) -> String {
             (Some(planner), Some(plan)) => format!("by {planner} {}", value(plan)),
             _ => "the definition's own graph".to_owned(),
         },
-        Event::NodeScheduled(e) => format!("{} ({}) attempt {} {}", e.node_id, e.agent_name, e.attempt, value(&e.input)),
+        Event::NodeScheduled(e) => {
+            format!("{} ({}) attempt {} {}", e.node_id, e.agent_name, e.attempt, value(&e.input))
+        }
         Event::NodeStarted(e) => format!("{} attempt {}", e.node_id, e.attempt),
         Event::NodeCompleted(e) => format!("{} {}", e.node_id, value(&e.output)),
         Event::NodeFailed(e) => format!("{} {}: {}", e.node_id, e.code, short(&harmless(&e.message), VALUE_CHARS)),
@@ -155,11 +158,16 @@ fn partition_words(recorded: &PartitionRecorded, paint: Paint) -> String {
         PartitionEvent::InputRejected(e) => format!("{} {}: {}", origin(&e.origin), e.reason, sentence(&e.message)),
         PartitionEvent::InputForwarded(e) => format!("{} to partition {}", origin(&e.origin), e.to_partition),
         PartitionEvent::EffectFailed(e) => format!("{} on {}: {}", e.effect, e.topic, sentence(&e.message)),
+        PartitionEvent::InputLost(e) => {
+            format!("{} from {} to {}: {}", e.topic, e.expected, e.resumed_at, sentence(&e.message))
+        }
         PartitionEvent::Trying(e) => origin(&e.origin),
     };
     let name = format!("{:17}", recorded.event.name());
     let name = match recorded.event {
-        PartitionEvent::InputRefused(_) | PartitionEvent::EffectFailed(_) => paint.bad(&name),
+        PartitionEvent::InputRefused(_) | PartitionEvent::EffectFailed(_) | PartitionEvent::InputLost(_) => {
+            paint.bad(&name)
+        }
         _ => paint.busy(&name),
     };
     format!("{name} {detail}")

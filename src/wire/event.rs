@@ -140,7 +140,7 @@ pub fn encode(recorded: &Recorded) -> Bytes {
         Event::NodeCompleted(event) => halves.write(&envelope, event, event.output.len()),
         Event::NodeFailed(event) => {
             halves.write(&envelope, event, event.message.len() + event.input.as_ref().map_or(0, |input| input.len()))
-        },
+        }
         Event::StateTransitioned(event) => halves.write(&envelope, event, 0),
         Event::WorkflowCompleted(event) => halves.write(&envelope, event, event.answer.len()),
         Event::WorkflowFailed(event) => halves.write(&envelope, event, event.message.len()),

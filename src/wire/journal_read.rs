@@ -174,13 +174,8 @@ impl<'de> Visitor<'de> for TransitionSeed<'_> {
     }
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Transition, A::Error> {
         let mut cause = None;
-        let mut transition = Transition {
-            cause: Cause::Deadline,
-            chain: [0; 16],
-            traceparent: None,
-            events: Vec::new(),
-            input: None,
-        };
+        let mut transition =
+            Transition { cause: Cause::Deadline, chain: [0; 16], traceparent: None, events: Vec::new(), input: None };
         while let Some(field) = fields.next_key()? {
             match field {
                 TransitionField::Cause => cause = Some(fields.next_value::<CauseIn>()?.into_cause()?),
