@@ -177,8 +177,8 @@ impl Writer {
     }
 
     fn expire(&mut self) {
-        let expired = connected(&mut self.connection, &self.path)
-            .and_then(|connection| retention::expire(connection, now_us()));
+        let expired =
+            connected(&mut self.connection, &self.path).and_then(|connection| retention::expire(connection, now_us()));
         if let Err(fault) = expired {
             tracing::warn!(file = %self.path.display(), reason = fault.reason, "cannot delete old records");
             self.connection = None;
