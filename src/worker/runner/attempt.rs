@@ -1,0 +1,178 @@
+//! One attempt, from the task to its report.
+
+use super::super::agent::Call;
+use super::super::attempts::Begin;
+use super::guarded::Guarded;
+use super::outbox::Entry;
+use super::worker::{Job, Worker};
+use super::{lock, report};
+use crate::core::failure::{Failure, FailureClass};
+use crate::log::NewRecord;
+use crate::wire;
+use crate::wire::report::{Report, ReportOutcome};
+use crate::wire::task::Task;
+use bytes::Bytes;
+use serde_json::Value;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+/// Longest `traceparent` that is passed on, in bytes: 55 by W3C Trace Context level 1, room for later versions.
+const MAX_TRACEPARENT_BYTES: usize = 256;
+
+/// An attempt under way.
+struct Attempt {
+    worker: Arc<Worker>,
+    task: Task,
+    traceparent: Option<Bytes>,
+    begun: Instant,
+    work: Guarded,
+}
+
+/// Runs a job that has a place, and whatever gets the place after it. Work that ends at once is done when this
+/// returns; any other goes on as a task.
+pub(super) fn start(worker: &Arc<Worker>, job: Job) {
+    let mut next = Some(job);
+    while let Some(job) = next {
+        if let Some(mut attempt) = Attempt::begin(worker, job) {
+            let inline = worker.inline();
+            let polled = if inline { attempt.poll_here() } else { Poll::Pending };
+            let Poll::Ready(result) = polled else {
+                worker.shared.runtime.spawn(work_off(attempt, inline));
+                return;
+            };
+            attempt.end(result);
+        }
+        next = worker.desk.next();
+    }
+}
+
+/// Runs an attempt to its end, and then whatever gets its place.
+async fn work_off(attempt: Attempt, mut polled: bool) {
+    let worker = attempt.worker.clone();
+    let mut attempt = Some(attempt);
+    loop {
+        if let Some(attempt) = attempt {
+            attempt.run(polled).await;
+            worker.shared.outbox.pump();
+        }
+        let Some(job) = worker.desk.next() else { return };
+        (attempt, polled) = (Attempt::begin(&worker, job), false);
+    }
+}
+
+impl Attempt {
+    /// Begins an attempt; none: there is nothing to run, and the record is or will be done.
+    fn begin(worker: &Arc<Worker>, job: Job) -> Option<Self> {
+        let Job { task, traceparent, place, .. } = job;
+        let shared = &worker.shared;
+        let begin = lock(&shared.attempts).begin(&task.dispatch_id, place);
+        match begin {
+            Begin::Run => {}
+            Begin::UnderWay => {
+                tracing::debug!(dispatch_id = %task.dispatch_id, "dispatched again while it is under way");
+                return None;
+            }
+            Begin::Remembered(report, place) => {
+                tracing::debug!(dispatch_id = %task.dispatch_id, "dispatched again: its report is sent again");
+                let record = report::record(report, &task.workflow_id, task.reply_partition, traceparent.as_ref());
+                shared.outbox.send(Entry { record, places: vec![place] });
+                return None;
+            }
+            Begin::Superseded(newest, place) => {
+                tracing::info!(dispatch_id = %task.dispatch_id, newest, "dropped: a newer attempt has been seen");
+                place.done();
+                return None;
+            }
+        }
+        let call = call(&task, traceparent.as_ref());
+        let agent = worker.agent.clone();
+        let work = Guarded::begin(move || agent.begin(call));
+        Some(Self { worker: worker.clone(), task, traceparent, begun: Instant::now(), work })
+    }
+
+    /// Polls the work once on this thread. A task that goes on with it polls again, with a waker of its own.
+    fn poll_here(&mut self) -> Poll<Result<Value, Failure>> {
+        let runtime = self.worker.shared.runtime.clone();
+        let _entered = runtime.enter();
+        self.first_poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn first_poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Value, Failure>> {
+        let polled = Pin::new(&mut self.work).poll(context);
+        self.worker.note_first_poll(polled.is_ready(), self.begun.elapsed());
+        polled
+    }
+
+    /// Runs the work to its end and reports it.
+    async fn run(mut self, polled: bool) {
+        let first = if polled { Poll::Pending } else { poll_fn(|context| Poll::Ready(self.first_poll(context))).await };
+        let result = match first {
+            Poll::Ready(result) => result,
+            Poll::Pending => self.wait().await,
+        };
+        self.end(result);
+    }
+
+    /// Waits for the work, says `started` in between, and drops it at the deadline.
+    async fn wait(&mut self) -> Result<Value, Failure> {
+        let timeout = Duration::from_millis(self.task.timeout_ms);
+        let gone = self.begun.elapsed();
+        let mut deadline = pin!(tokio::time::sleep(timeout.saturating_sub(gone)));
+        let started_after = self.worker.shared.settings.started_after;
+        let mut started = pin!(tokio::time::sleep(started_after.saturating_sub(gone)));
+        let mut said = false;
+        loop {
+            tokio::select! {
+                biased;
+                result = &mut self.work => return result,
+                () = deadline.as_mut() => {
+                    self.work.discard();
+                    let message = format!("the attempt took longer than {} ms", self.task.timeout_ms);
+                    return Err(Failure::new(FailureClass::Timeout, "timeout", message));
+                }
+                () = started.as_mut(), if !said => {
+                    said = true;
+                    self.say_started();
+                }
+            }
+        }
+    }
+
+    fn say_started(&self) {
+        let record = self.record(self.encode(ReportOutcome::Started));
+        self.worker.shared.outbox.send(Entry { record, places: Vec::new() });
+        self.worker.shared.outbox.pump();
+    }
+
+    /// Reports how the attempt ended.
+    fn end(self, result: Result<Value, Failure>) {
+        let shared = &self.worker.shared;
+        let report = self.encode(report::outcome(result, shared.settings.max_output_bytes));
+        let places = lock(&shared.attempts).end(&self.task.dispatch_id, &report);
+        shared.outbox.send(Entry { record: self.record(report), places });
+    }
+
+    fn encode(&self, outcome: ReportOutcome) -> Bytes {
+        let (dispatch_id, workflow_id) = (self.task.dispatch_id.clone(), self.task.workflow_id.clone());
+        wire::report::encode(&Report { dispatch_id, workflow_id, outcome })
+    }
+
+    fn record(&self, report: Bytes) -> NewRecord {
+        report::record(report, &self.task.workflow_id, self.task.reply_partition, self.traceparent.as_ref())
+    }
+}
+
+fn call(task: &Task, traceparent: Option<&Bytes>) -> Call {
+    let legal = |text: &&str| text.len() <= MAX_TRACEPARENT_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let traceparent = traceparent.and_then(|bytes| std::str::from_utf8(bytes).ok()).filter(legal);
+    Call {
+        dispatch_id: task.dispatch_id.clone(),
+        workflow_id: task.workflow_id.clone(),
+        input: task.input.value(),
+        timeout: Duration::from_millis(task.timeout_ms),
+        traceparent: traceparent.map(str::to_owned),
+    }
+}

@@ -1,0 +1,77 @@
+//! How many attempts of an agent run at once, and those that wait for a place.
+
+use super::lock;
+use super::worker::Job;
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+#[derive(Default)]
+struct State {
+    running: usize,
+    waiting: VecDeque<Job>,
+    closed: bool,
+}
+
+/// Places for attempts that run, and a queue before them. What is fetched ahead is at most one place's worth per
+/// place and one batch; it keeps the places filled while the partitions are held back.
+pub(super) struct Desk {
+    places: usize,
+    state: Mutex<State>,
+}
+
+impl Desk {
+    pub fn new(places: usize) -> Self {
+        Self { places: places.max(1), state: Mutex::default() }
+    }
+
+    /// Takes a place for a job and hands it back, or puts it into the queue.
+    pub fn admit(&self, job: Job) -> Option<Job> {
+        let mut state = lock(&self.state);
+        if state.closed {
+            return None;
+        }
+        if state.running < self.places {
+            state.running += 1;
+            return Some(job);
+        }
+        state.waiting.push_back(job);
+        None
+    }
+
+    /// A place is free again: hands it on to the next in the queue, or gives it back.
+    pub fn next(&self) -> Option<Job> {
+        let mut state = lock(&self.state);
+        let job = state.waiting.pop_front();
+        if job.is_none() {
+            state.running = state.running.saturating_sub(1);
+        }
+        job
+    }
+
+    /// Forgets what waits of a partition: it is no longer ours and will be run elsewhere.
+    pub fn forget(&self, partition: u32) {
+        lock(&self.state).waiting.retain(|job| job.partition != partition);
+    }
+
+    /// Takes nothing more and forgets what waits: it is not done and will be run again.
+    pub fn close(&self) {
+        let mut state = lock(&self.state);
+        state.closed = true;
+        state.waiting.clear();
+    }
+
+    /// How many attempts run.
+    pub fn running(&self) -> usize {
+        lock(&self.state).running
+    }
+
+    /// Whether so many wait that the partitions are to be held back.
+    pub fn full(&self) -> bool {
+        lock(&self.state).waiting.len() >= self.places
+    }
+
+    /// Whether so few wait that the partitions may go on.
+    pub fn roomy(&self) -> bool {
+        lock(&self.state).waiting.len() * 2 <= self.places
+    }
+}
