@@ -12,6 +12,7 @@
 //! | [`engine`] | One partition's life: take, recover, drain, decide, append, read back, perform |
 //! | [`projector`] | Journal to store |
 //! | [`worker`] | The agent trait, the runner, built-in agents |
+//! | [`ui`] | What people see in a terminal |
 //!
 //! Deliberately absent: Kafka transactions (the journal is a write-ahead log with terms), a scheduler (a node starts
 //! when its inputs are there), and an ORM.
@@ -22,5 +23,6 @@ pub mod journal;
 pub mod log;
 pub mod projector;
 pub mod store;
+pub mod ui;
 pub mod wire;
 pub mod worker;
