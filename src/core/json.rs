@@ -67,6 +67,13 @@ impl Json {
         Self(Arc::from(text))
     }
 
+    /// Takes a text that was put together from the texts of other values; the depth is checked here, the
+    /// rest is the caller's word.
+    pub(crate) fn assembled(text: String) -> Result<Self, JsonFault> {
+        check_depth(text.as_bytes())?;
+        Ok(Self(Arc::from(text)))
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
