@@ -60,6 +60,11 @@ impl Folding {
         &self.next
     }
 
+    /// The position that the store had when it last answered.
+    pub fn stored(&self) -> Option<&Position> {
+        self.expected.as_ref()
+    }
+
     /// How many journal records are in the batch so far.
     pub fn records(&self) -> usize {
         self.records
@@ -90,8 +95,7 @@ impl Folding {
             }
         }
         self.void(offset);
-        self.next.mark =
-            Some(JournalMark { offset, term: step.term, owner: step.owner.0, number: Some(step.number) });
+        self.next.mark = Some(JournalMark { offset, term: step.term, owner: step.owner.0, number: Some(step.number) });
         for position in &step.positions {
             replace(&mut self.next.inputs, position);
         }

@@ -96,7 +96,7 @@ pub struct Progress {
     pub next_offset: u64,
     /// Void records that were read since the partition was started.
     pub void_records: u64,
-    /// Whether all that the reader has seen up to the journal's end is in the store.
+    /// Whether all that was read is in the store, and the reader's last word was that there is no more.
     pub caught_up: bool,
     /// How the store took it.
     pub store: StoreAnswer,
@@ -146,6 +146,10 @@ impl Projector {
                 self.part.offer(delivery);
             }
         }
-        self.part.advance(&*self.store)
+        let progress = self.part.advance(&*self.store)?;
+        match progress {
+            Progress { committed: 0, store: StoreAnswer::Done, .. } => self.part.verify(&*self.store),
+            _ => Ok(progress),
+        }
     }
 }

@@ -174,6 +174,28 @@ impl Part {
         }
     }
 
+    /// With nothing to commit: whether the store still is where it was. A database that crashed may have lost its last
+    /// commits, and no commit would find out as long as no record comes.
+    pub fn verify(&mut self, store: &dyn Store) -> Result<Progress, ProjectorError> {
+        if self.wants_start() || self.has_work() {
+            return Ok(self.progress(StoreAnswer::Done));
+        }
+        match store.position(self.partition) {
+            Ok(found) if found.as_ref() == self.folding.stored() => {
+                self.store_is_back(store);
+                Ok(self.progress(StoreAnswer::Done))
+            }
+            Ok(found) => {
+                let found = found.map_or(0, |position| position.next_offset);
+                let (partition, expected) = (self.partition, self.committed);
+                tracing::info!(partition, expected, found, "the store has moved; its state is read anew");
+                self.stage = Stage::Unstarted;
+                Ok(self.progress(StoreAnswer::Fenced))
+            }
+            Err(fault) => self.store_fault(store, fault).map(|()| self.progress(StoreAnswer::Away)),
+        }
+    }
+
     /// Makes the next batch. What was read before a fault of the journal still goes into the store, but for a broken
     /// history, of which a part may have been folded.
     fn fold_a_batch(&mut self) -> Result<(), ProjectorError> {

@@ -23,6 +23,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// After having been fenced: how long the position must not move before this projector takes over.
 const STANDBY_LOOK: Duration = Duration::from_secs(1);
 
+/// How often a partition without news asks the store whether it still is where it was.
+const IDLE_LOOK: Duration = Duration::from_secs(10);
+
 /// A running projector.
 pub struct ProjectorThread {
     lags: Arc<Lags>,
@@ -39,7 +42,7 @@ impl ProjectorThread {
     ) -> std::io::Result<Self> {
         let lags = Arc::new(Lags::new(&partitions));
         let shared = Arc::clone(&lags);
-        let run = move || run_all(&*log, &*store, &partitions, &stop, &shared);
+        let run = move || run_all(&*log, &*store, &partitions, Codec::WIRE, &stop, &shared);
         let thread = std::thread::Builder::new().name("projector".to_owned()).spawn(run)?;
         Ok(Self { lags, thread })
     }
@@ -72,11 +75,12 @@ pub fn run_all(
     log: &dyn Log,
     store: &dyn Store,
     partitions: &[u32],
+    codec: Codec,
     stop: &AtomicBool,
     lags: &Lags,
 ) -> Result<(), ProjectorError> {
     let mut reader = log.reader()?;
-    let mut turns: Vec<Turn> = partitions.iter().map(|partition| Turn::new(*partition)).collect();
+    let mut turns: Vec<Turn> = partitions.iter().map(|partition| Turn::new(*partition, codec)).collect();
     let mut deliveries = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         let now = Instant::now();
@@ -114,6 +118,8 @@ struct Turn {
     due: Instant,
     /// The pause after the next fault of the store.
     pause: Duration,
+    /// When the store last answered.
+    heard: Instant,
     /// Records are held back.
     held: bool,
     /// After having been fenced: the position that was seen last.
@@ -121,9 +127,10 @@ struct Turn {
 }
 
 impl Turn {
-    fn new(partition: u32) -> Self {
-        let part = Part::new(partition, Codec::WIRE);
-        Self { part, due: Instant::now(), pause: FIRST_PAUSE, held: false, standby: None }
+    fn new(partition: u32, codec: Codec) -> Self {
+        let part = Part::new(partition, codec);
+        let now = Instant::now();
+        Self { part, due: now, pause: FIRST_PAUSE, heard: now, held: false, standby: None }
     }
 
     /// How long nothing has to be done for it, if no record comes.
@@ -156,11 +163,15 @@ impl Turn {
                 lags.moved(self.part.partition(), progress.next_offset);
                 progress.store
             })
+        } else if now >= self.heard + IDLE_LOOK {
+            self.part.verify(store).map(|progress| progress.store)
         } else {
             return self.hold_or_go_on(reader);
         };
         match answer {
-            Ok(StoreAnswer::Done) => (self.due, self.pause) = (now + COMMIT_PAUSE, FIRST_PAUSE),
+            Ok(StoreAnswer::Done) => {
+                (self.due, self.pause, self.heard) = (now + COMMIT_PAUSE, FIRST_PAUSE, now);
+            }
             Ok(StoreAnswer::Away) => {
                 (self.due, self.pause) = (now + self.pause, (self.pause * 2).min(LONGEST_PAUSE));
             }

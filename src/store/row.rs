@@ -35,11 +35,7 @@ impl ProjectionBatch {
     /// The error of a commit that finds another position than it expects.
     pub fn fenced(&self, found: Option<&Position>) -> StoreError {
         let next = |position: Option<&Position>| position.map_or(0, |position| position.next_offset);
-        StoreError::Fenced {
-            partition: self.partition,
-            expected: next(self.expected.as_ref()),
-            found: next(found),
-        }
+        StoreError::Fenced { partition: self.partition, expected: next(self.expected.as_ref()), found: next(found) }
     }
 }
 

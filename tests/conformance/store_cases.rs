@@ -82,8 +82,10 @@ pub fn a_position_reads_back_as_written(store: Arc<dyn Store>) {
 }
 
 pub fn a_second_projector_is_fenced_and_writes_nothing(store: Arc<dyn Store>) {
-    let late = |expected: Option<Position>| {
-        ProjectionBatch { expected, next: position(20), ..batch_of(0, &[answered(1, "late", 5)]) }
+    let late = |expected: Option<Position>| ProjectionBatch {
+        expected,
+        next: position(20),
+        ..batch_of(0, &[answered(1, "late", 5)])
     };
     store.commit(&empty(0, None, position(5))).unwrap();
     store.commit(&empty(0, Some(position(5)), position(8))).unwrap();
@@ -156,11 +158,8 @@ pub fn what_concerns_no_run_is_found_under_its_partition(store: Arc<dyn Store>) 
     };
     let rejected = Operation::InputRejected { reason: "duplicate".into(), message: "it was accepted before".into() };
     let operations = vec![operation(1, rejected), operation(2, Operation::InputForwarded { to_partition: 2 })];
-    let batch = ProjectionBatch {
-        operations: operations.clone(),
-        errors: vec![error.clone()],
-        ..empty(4, None, position(5))
-    };
+    let batch =
+        ProjectionBatch { operations: operations.clone(), errors: vec![error.clone()], ..empty(4, None, position(5)) };
     store.commit(&batch).unwrap();
     assert_eq!(store.query().partition_operations(4).unwrap(), operations);
     assert_eq!(store.query().partition_errors(4).unwrap(), vec![error]);
@@ -251,7 +250,8 @@ pub fn hostile_texts_do_no_harm(store: Arc<dyn Store>) {
 
         history.then(1, workflow_failed(text));
         let last = history.events.last().unwrap();
-        let mut folding = orchestrator::projector::folding::Folding::new(partition, Some(snapshot), super::histories::chain);
+        let mut folding =
+            orchestrator::projector::folding::Folding::new(partition, Some(snapshot), super::histories::chain);
         folding.step(11, &super::fixture::step(2), &super::histories::decoded(std::slice::from_ref(last))).unwrap();
         store.commit(&folding.take_batch().unwrap()).unwrap();
         let (_, found) = store.query().run(&history.run.workflow_id, None).unwrap().unwrap();

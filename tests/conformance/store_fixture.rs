@@ -1,8 +1,8 @@
 //! A fresh store for each case.
 
 use super::histories::{History, chain, decoded};
-use orchestrator::journal::record::{Owner, Step};
 use orchestrator::core::time::Timestamp;
+use orchestrator::journal::record::{Owner, Step};
 use orchestrator::projector::folding::Folding;
 use orchestrator::store::memory::MemoryStore;
 use orchestrator::store::row::ProjectionBatch;

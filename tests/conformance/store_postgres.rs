@@ -30,7 +30,11 @@ fn a_newer_format_is_left_alone(store: &Arc<dyn Store>, make_newer: impl FnOnce(
     is_newer(store.position(0));
     is_newer(store.snapshot(0, orchestrator::core::time::Timestamp(0), 1));
     let next = orchestrator::store::Position { next_offset: 99, ..batch.next.clone() };
-    is_newer(store.commit(&orchestrator::store::row::ProjectionBatch { expected: Some(batch.next.clone()), next, ..batch }));
+    is_newer(store.commit(&orchestrator::store::row::ProjectionBatch {
+        expected: Some(batch.next.clone()),
+        next,
+        ..batch
+    }));
 }
 
 #[test]

@@ -24,9 +24,8 @@ impl Query for MemoryStore {
     }
 
     fn run(&self, workflow_id: &WorkflowId, run_id: Option<&RunId>) -> Result<Option<(u32, Run)>, StoreError> {
-        let wanted = |row: &RunRow| {
-            row.run.workflow_id == *workflow_id && run_id.is_none_or(|run_id| *run_id == row.run.run_id)
-        };
+        let wanted =
+            |row: &RunRow| row.run.workflow_id == *workflow_id && run_id.is_none_or(|run_id| *run_id == row.run.run_id);
         self.ask(|tables| {
             let runs = tables.runs.values().filter(|(_, row)| wanted(row));
             let newest = runs.max_by_key(|(_, row)| (row.run.started_at, row.run.run_id.clone()));

@@ -108,17 +108,12 @@ impl<'a> From<&'a OperationRow> for FlatOperation<'a> {
                 to_status: Some(to.as_str()),
                 ..Self::default()
             },
-            Operation::InputRejected { reason, message } => Self {
-                operation: "input_rejected",
-                reason: Some(reason),
-                message: Some(message),
-                ..Self::default()
-            },
-            Operation::InputForwarded { to_partition } => Self {
-                operation: "input_forwarded",
-                to_partition: Some(i64::from(*to_partition)),
-                ..Self::default()
-            },
+            Operation::InputRejected { reason, message } => {
+                Self { operation: "input_rejected", reason: Some(reason), message: Some(message), ..Self::default() }
+            }
+            Operation::InputForwarded { to_partition } => {
+                Self { operation: "input_forwarded", to_partition: Some(i64::from(*to_partition)), ..Self::default() }
+            }
         }
     }
 }

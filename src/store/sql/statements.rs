@@ -88,8 +88,19 @@ pub const METRICS: &str = "SELECT partition, agent_name, minute, calls, failures
 
 /// The columns of the duration histogram, in the order of [`crate::store::row::DURATION_BUCKETS_MS`].
 pub const BUCKETS: [&str; 13] = [
-    "upto_5ms", "upto_10ms", "upto_25ms", "upto_50ms", "upto_100ms", "upto_250ms", "upto_500ms", "upto_1s", "upto_5s",
-    "upto_15s", "upto_60s", "upto_300s", "longer",
+    "upto_5ms",
+    "upto_10ms",
+    "upto_25ms",
+    "upto_50ms",
+    "upto_100ms",
+    "upto_250ms",
+    "upto_500ms",
+    "upto_1s",
+    "upto_5s",
+    "upto_15s",
+    "upto_60s",
+    "upto_300s",
+    "longer",
 ];
 
 /// $1 run.

@@ -35,7 +35,11 @@ pub async fn snapshot(
 
 impl SqliteStore {
     /// Asks a question and reads the rows of the answer.
-    fn ask<T>(&self, question: Question, read: impl Fn(&SqliteRow) -> Result<T, StoreError>) -> Result<Vec<T>, StoreError> {
+    fn ask<T>(
+        &self,
+        question: Question,
+        read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
         self.run(async |connection| {
             let rows = question.fetch_all(connection).await?;
             Ok(rows.iter().map(read).collect::<Result<_, _>>()?)

@@ -12,7 +12,7 @@ use super::{Position, Snapshot, Store, StoreError};
 use crate::core::time::Timestamp;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool, SqlStr};
+use sqlx::{ConnectOptions, Connection, SqlStr, SqliteConnection, SqlitePool};
 use std::path::Path;
 use std::time::Duration;
 

@@ -4,10 +4,10 @@ use super::position;
 use crate::store::row::{ErrorRow, MetricRow, OffsetsRow, OperationRow, ProjectionBatch, ResultRow};
 use crate::store::sql::fault::Fault;
 use crate::store::sql::flat::{FlatOperation, FlatRun};
+use crate::store::sql::int;
 use crate::store::sql::micros::Micros;
 use crate::store::sql::statements::{BUCKETS, UPDATE_RUN, add_metrics};
 use crate::store::sql::text::{clean, clean_opt};
-use crate::store::sql::int;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
 
