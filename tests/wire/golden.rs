@@ -136,3 +136,23 @@ fn undocumented(value: &Value, place: &str) {
         values.iter().for_each(|value| undocumented(value, place));
     }
 }
+
+#[test]
+fn the_message_reference_shows_what_is_written() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/messages.md")).unwrap();
+    for schema in schema::all() {
+        assert!(page.contains(&format!("`{}`", schema.name)), "{} is missing", schema.name);
+        assert!(page.contains(&hex(schema.fingerprint())), "the fingerprint of {} is missing", schema.name);
+    }
+    for file in std::fs::read_dir(root.join("tests/golden/wire")).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        // Names in lower case are those of JSON records; one example of Avro is enough.
+        if name.ends_with(".json") && (name.starts_with(char::is_lowercase) || name == "NodeCompleted.json") {
+            for line in std::fs::read_to_string(path).unwrap().lines() {
+                assert!(page.contains(line), "{name} is not as in the page: {line}");
+            }
+        }
+    }
+}

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(strategies::cases(200))]
 
     #[test]
     fn events_of_a_run(recorded in strategies::recorded()) {

@@ -19,7 +19,19 @@ use orchestrator::wire::task::Task;
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use serde_json::Value;
+
+/// So many cases from a seed that a failing test prints; `PROPTEST_RNG_SEED` runs them again.
+pub fn cases(cases: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
+    let seed = match default.rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => rand::random(),
+    };
+    println!("PROPTEST_RNG_SEED={seed}");
+    ProptestConfig { cases, rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..default }
+}
 
 fn id<T: std::str::FromStr<Err = IllegalId>>(text: String) -> T {
     text.parse().unwrap()
