@@ -92,7 +92,10 @@ pub fn check(log: &dyn Log, partitions: u32) -> Result<Vec<String>> {
     if faults.is_empty() {
         return Ok(warnings);
     }
-    Err(fail(Exit::Refused, format!("the topics at {} are not as they should be:\n  {}", log.cluster(), faults.join("\n  "))))
+    Err(fail(
+        Exit::Refused,
+        format!("the topics at {} are not as they should be:\n  {}", log.cluster(), faults.join("\n  ")),
+    ))
 }
 
 /// What to say of a topic with another number of partitions than planned.

@@ -231,7 +231,8 @@ mod tests {
 
     #[test]
     fn a_setting_reaches_verbs_of_verbs() {
-        let cli = Cli::try_parse_from(["orchestrator", "definitions", "list", "--data", "x", "--output", "json"]).unwrap();
+        let cli =
+            Cli::try_parse_from(["orchestrator", "definitions", "list", "--data", "x", "--output", "json"]).unwrap();
         assert_eq!((cli.settings.0, cli.output), (vec![(table::DATA, "x".to_owned())], Output::Json));
     }
 }

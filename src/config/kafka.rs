@@ -57,7 +57,8 @@ const SAFETY: &str = "what the log promises rests on it, so that it can't be set
 pub fn read(variable: &str, value: &str) -> Result<KafkaProperty, ConfigFault> {
     let key = variable.trim_start_matches(KAFKA_PREFIX).to_ascii_lowercase().replace('_', ".");
     let property = KafkaProperty { key, value: value.to_owned() };
-    let fault = |allowed: String| ConfigFault { name: variable.to_owned(), value: property.shown().to_owned(), allowed };
+    let fault =
+        |allowed: String| ConfigFault { name: variable.to_owned(), value: property.shown().to_owned(), allowed };
     if property.key.is_empty() {
         return Err(fault(format!("is {KAFKA_PREFIX}<a property of librdkafka, with _ for .>")));
     }

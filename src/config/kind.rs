@@ -92,11 +92,9 @@ impl Kind {
                 write_millis(*min_ms),
                 write_millis(*max_ms)
             ),
-            Self::Bytes { min, max } => format!(
-                "are bytes or a number with KiB or MiB, from {} to {}",
-                write_bytes(*min),
-                write_bytes(*max)
-            ),
+            Self::Bytes { min, max } => {
+                format!("are bytes or a number with KiB or MiB, from {} to {}", write_bytes(*min), write_bytes(*max))
+            }
             Self::Bool => "are true and false".to_owned(),
             Self::Level => format!("are {}", LEVELS.map(|(name, _)| name).join(", ")),
             Self::Word(words) => format!("are {}", words.join(", ")),

@@ -4,7 +4,6 @@ use super::fault::{ConfigFault, ConfigFaults};
 use super::kafka::{self, KafkaProperty};
 use super::kind::Value;
 use super::mask;
-use super::report::Row;
 use super::table::{self, KAFKA_PREFIX, OF_SCRIPTS, PREFIX, SETTINGS, Setting};
 use super::targets::{self, Given, LogTarget, Reasoned, StoreTarget};
 use super::{Config, Settings, Source};
@@ -139,7 +138,9 @@ impl Reading {
                 if let Err(fault) = targets::check_kind(kind, &store, &by) {
                     faults.push(fault);
                 }
-                if let Some(target) = StoreTarget::parse(&store.0).filter(|_| kind.is_none() && store.1 != Source::Default) {
+                if let Some(target) =
+                    StoreTarget::parse(&store.0).filter(|_| kind.is_none() && store.1 != Source::Default)
+                {
                     values.reason(table::STATE_STORAGE, (target.kind.as_str().to_owned(), Source::Follows(by)));
                 }
                 values.reason(table::STORE_URL, store);

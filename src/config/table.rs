@@ -96,12 +96,7 @@ pub const SETTINGS: &[Setting] = &[
         "orchestrator",
         "What the name of every topic begins with, followed by a dot. Installations with different ones share a Kafka.",
     ),
-    setting(
-        GROUP,
-        Kind::Group,
-        "orchestrator-engine",
-        "The consumer group by which engines share the partitions.",
-    ),
+    setting(GROUP, Kind::Group, "orchestrator-engine", "The consumer group by which engines share the partitions."),
     setting(
         PARTITIONS,
         Kind::Count { min: 1, max: 256 },

@@ -147,7 +147,10 @@ pub(super) fn settle(
         (Some(url), Some(folder)) => Err(ConfigFault {
             name: url.by.clone(),
             value: mask::url(&url.text),
-            allowed: format!("is only one of it and {} ({:?}), which stands for both URLs; remove one", folder.by, folder.text),
+            allowed: format!(
+                "is only one of it and {} ({:?}), which stands for both URLs; remove one",
+                folder.by, folder.text
+            ),
         }),
     }
 }

@@ -58,11 +58,7 @@ impl Catalogue {
             return Placement::Known(applied.reference.clone());
         }
         let newest = versions.and_then(|all| all.last_key_value()).map_or(0, |(version, _)| *version);
-        Placement::New(DefinitionRef {
-            name: name.clone(),
-            version: newest.saturating_add(1),
-            hash: hash.clone(),
-        })
+        Placement::New(DefinitionRef { name: name.clone(), version: newest.saturating_add(1), hash: hash.clone() })
     }
 
     /// The newest version of a name.

@@ -1,7 +1,7 @@
 //! Which topics an installation has, with which settings, and what is wrong with those that are there.
 
-use super::topic::{DelayTier, Topic};
 use super::TopicSpec;
+use super::topic::{DelayTier, Topic};
 use crate::core::id::AgentName;
 
 /// The largest record of every topic: a step of the journal and a dead letter have to fit.

@@ -134,7 +134,9 @@ fn detail(event: &Event) -> String {
             (Some(planner), Some(plan)) => format!("by {planner} {}", value(plan)),
             _ => "the definition's own graph".to_owned(),
         },
-        Event::NodeScheduled(e) => format!("{} ({}) attempt {} {}", e.node_id, e.agent_name, e.attempt, value(&e.input)),
+        Event::NodeScheduled(e) => {
+            format!("{} ({}) attempt {} {}", e.node_id, e.agent_name, e.attempt, value(&e.input))
+        }
         Event::NodeStarted(e) => format!("{} attempt {}", e.node_id, e.attempt),
         Event::NodeCompleted(e) => format!("{} {}", e.node_id, value(&e.output)),
         Event::NodeFailed(e) => format!("{} {}: {}", e.node_id, e.code, short(&harmless(&e.message), VALUE_CHARS)),

@@ -21,7 +21,12 @@ const BAR_WIDTH: usize = 40;
 pub fn show(run: &Run, partition: u32, paint: Paint) -> String {
     let mut text = head(run, partition, paint);
     if !run.nodes.is_empty() {
-        let _ = write!(text, "\n{}\n{}", nodes(run, paint), timeline(&spans(run), end(run).since(run.started_at), BAR_WIDTH));
+        let _ = write!(
+            text,
+            "\n{}\n{}",
+            nodes(run, paint),
+            timeline(&spans(run), end(run).since(run.started_at), BAR_WIDTH)
+        );
     }
     match &run.outcome {
         Some(Outcome::Answer(answer)) => {

@@ -62,9 +62,7 @@ impl Paint {
 /// A text that came from outside, made safe for a terminal: control characters, which could move the cursor or
 /// recolour what follows, are shown as their code.
 pub fn harmless(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] })
-        .collect()
+    text.chars().flat_map(|c| if c.is_control() { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect()
 }
 
 /// A text cut to a number of characters, with an ellipsis where something is missing.

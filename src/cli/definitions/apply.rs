@@ -76,10 +76,9 @@ fn words(outcome: &Outcome) -> String {
     match (outcome.known, outcome.newest == outcome.reference.version) {
         (false, _) => format!("{reference} applied"),
         (true, true) => format!("{reference} was there already"),
-        (true, false) => format!(
-            "{reference} was there already; requests without a version get the newest, v{}",
-            outcome.newest
-        ),
+        (true, false) => {
+            format!("{reference} was there already; requests without a version get the newest, v{}", outcome.newest)
+        }
     }
 }
 

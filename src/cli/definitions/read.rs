@@ -39,7 +39,10 @@ fn text(name: &str) -> Result<String> {
     };
     let bytes = bytes.map_err(|error| fail(Exit::Usage, format!("{name} can't be read: {error}")))?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(fail(Exit::Refused, format!("{name} is larger than {} MiB: that is no definition", MAX_BYTES >> 20)));
+        return Err(fail(
+            Exit::Refused,
+            format!("{name} is larger than {} MiB: that is no definition", MAX_BYTES >> 20),
+        ));
     }
     String::from_utf8(bytes).map_err(|_| fail(Exit::Refused, format!("{name} is not UTF-8")))
 }

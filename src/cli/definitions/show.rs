@@ -79,7 +79,8 @@ fn find<'a>(catalogue: &'a Catalogue, name: &str, version: Option<u32>) -> Resul
     let versions: Vec<_> = catalogue.versions(name).map(|applied| applied.reference.version.to_string()).collect();
     if versions.is_empty() {
         let names: Vec<_> = catalogue.all_newest().map(|applied| applied.reference.name.to_string()).collect();
-        let names = if names.is_empty() { "there are none".to_owned() } else { format!("there are {}", names.join(", ")) };
+        let names =
+            if names.is_empty() { "there are none".to_owned() } else { format!("there are {}", names.join(", ")) };
         return Err(fail(Exit::Refused, format!("there is no definition {name:?}: {names}")));
     }
     let found = version.map_or_else(|| catalogue.newest(name), |version| catalogue.version(name, version));

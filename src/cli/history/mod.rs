@@ -67,5 +67,10 @@ fn line(event: &Recorded, all: &[Recorded], paint: Paint) -> String {
     let start = all.first().map_or(event.time, |first| first.time);
     let since = format!("+{}", ui::timeline::duration(event.time.since(start)));
     let time = paint.dim(&ui::time::clock(event.time));
-    format!("{:>4} {time} {} {}", event.sequence, paint.dim(&format!("{since:>12}")), ui::event::event_words(&event.event, paint))
+    format!(
+        "{:>4} {time} {} {}",
+        event.sequence,
+        paint.dim(&format!("{since:>12}")),
+        ui::event::event_words(&event.event, paint)
+    )
 }

@@ -17,8 +17,8 @@ pub fn read(argument: &str) -> Result<Json> {
         None if argument == "-" => ("the standard input", limited(&mut std::io::stdin().lock(), "the standard input")?),
         None => ("--input", argument.to_owned()),
         Some(path) => {
-            let mut file =
-                std::fs::File::open(path).map_err(|error| fail(Exit::Usage, format!("{path} can't be read: {error}")))?;
+            let mut file = std::fs::File::open(path)
+                .map_err(|error| fail(Exit::Usage, format!("{path} can't be read: {error}")))?;
             (path, limited(&mut file, path)?)
         }
     };

@@ -197,7 +197,10 @@ mod tests {
             json!({ "definition": "shop", "input": { "n": 1 }, "workflow_id": "order 7" })
         );
         let more = written(&["shop", "--input", "{}", "--version", "2", "--conversation", "c"], "null");
-        assert_eq!((&more["version"], &more["conversation_id"], &more["input"]), (&json!(2), &json!("c"), &json!(null)));
+        assert_eq!(
+            (&more["version"], &more["conversation_id"], &more["input"]),
+            (&json!(2), &json!("c"), &json!(null))
+        );
     }
 
     #[test]
