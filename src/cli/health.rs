@@ -12,8 +12,8 @@ use std::time::Duration;
 /// For `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  orchestrator health                     the log, the store, and the process here if one answers
-  orchestrator health --serving           a process has to answer here and be ready: for a container's health check
+  orchestrator health                the log, the store, the process if one answers
+  orchestrator health --serving      a process has to answer here and be ready
   orchestrator health --data .orchestrator --output json
 ";
 

@@ -13,9 +13,9 @@ use serde_json::json;
 /// For `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  orchestrator init                                  on the Kafka and Postgres of scripts/services
-  orchestrator init --partitions 12 --log-url kafka://a:9092,b:9092 --store-url postgres://me@db/orchestrator
-  orchestrator init --data coffee                    an embedded log and store in a folder
+  orchestrator init                    on the Kafka and Postgres of scripts/services
+  orchestrator init --partitions 12 --log-url kafka://a:9092,b:9092
+  orchestrator init --data coffee      an embedded log and store in a folder
 ";
 
 /// The arguments.

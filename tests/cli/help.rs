@@ -64,6 +64,10 @@ fn every_command_has_examples_that_the_command_line_takes() {
     for path in commands() {
         let text = help(&path);
         assert!(text.contains("Examples:"), "{path:?} has no examples:\n{text}");
+        let shown = text.split("Examples:").nth(1).unwrap_or_default();
+        for line in shown.lines().take_while(|line| !line.starts_with("Exit codes")) {
+            assert!(line.chars().count() <= 84, "{path:?}: too long for a terminal: {line}");
+        }
         let lines: Vec<_> = examples(&text).collect();
         assert!(!lines.is_empty(), "{path:?}");
         for line in lines {
