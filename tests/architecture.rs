@@ -31,7 +31,7 @@ const TOP: [&str; 3] = ["cli", "lib", "main"];
 const LOG_AND_STORE: [&str; 5] = ["engine", "projector", "history", "cli", "api"];
 
 /// What the pure rooms may import from outside.
-const PURE_CRATES: [&str; 10] = [
+const PURE_CRATES: [&str; 12] = [
     "std",
     "serde",
     "serde_json",
@@ -39,6 +39,8 @@ const PURE_CRATES: [&str; 10] = [
     "serde_json_canonicalizer",
     "cel",
     "jsonschema",
+    "base64",
+    "regex",
     "sha2",
     "thiserror",
     "bytes",
