@@ -63,7 +63,7 @@ fn log(context: &Context) -> Check {
     let look = || {
         let log = connect::open_log(context.settings())?;
         let (partitions, catalogue) = installation::require(log.as_ref())?;
-        let warnings = installation::check(log.as_ref(), partitions)?;
+        let warnings = installation::check(log.as_ref(), &context.settings().log, partitions)?;
         let definitions = catalogue.all_newest().count();
         let more = warnings.iter().map(|warning| format!("; {warning}")).collect::<String>();
         Ok(format!("{}, {partitions} partitions, {definitions} definitions{more}", log.cluster()))

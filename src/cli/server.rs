@@ -60,7 +60,7 @@ impl Server {
     pub fn prepare(context: &Context, roles: &BTreeSet<Role>, stop: &Stop) -> Result<Option<Self>> {
         let settings = context.settings().clone();
         let Some(log) = wait_for(stop, "the log", || connect::open_log(&settings))? else { return Ok(None) };
-        let Some(partitions) = wait_for(stop, "the log", || checked(log.as_ref()))? else { return Ok(None) };
+        let Some(partitions) = wait_for(stop, "the log", || checked(log.as_ref(), &settings))? else { return Ok(None) };
         let names: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
         let status = Arc::new(Status::new(log.cluster(), &names));
         let (store, store_is_there) = match *roles == BTreeSet::from([Role::Worker]) {
@@ -200,9 +200,9 @@ fn wait_for<T>(stop: &Stop, what: &str, attempt: impl Fn() -> Result<T>) -> Resu
 }
 
 /// The pinned number of partitions, where the topics are as they should be.
-fn checked(log: &dyn Log) -> Result<u32> {
+fn checked(log: &dyn Log, settings: &Settings) -> Result<u32> {
     let (partitions, _) = installation::require(log)?;
-    for warning in installation::check(log, partitions)? {
+    for warning in installation::check(log, &settings.log, partitions)? {
         tracing::warn!("{warning}");
     }
     Ok(partitions)
