@@ -1,5 +1,7 @@
 //! Settings: precedence, everything bad at once, secrets, the documentation.
 
+#![allow(clippy::panic, reason = "a test that cannot go on says why")]
+
 use orchestrator::config::table::{self, SETTINGS};
 use orchestrator::config::{Config, ConfigFaults, Inputs, LogTarget, StoreKind, load, report};
 use std::path::PathBuf;

@@ -1,5 +1,7 @@
 //! The command line, run as a user runs it: output, exit codes, JSON.
 
+#![allow(clippy::panic, reason = "a test that cannot go on says why")]
+
 mod bad_settings;
 mod definitions;
 mod embedded;
