@@ -24,7 +24,7 @@ pub struct Parts {
     pub settings: Settings,
     /// The log.
     pub log: Arc<dyn Log>,
-    /// The store; none: it did not answer at the start.
+    /// The store; it may be away. None: this process needs none, or it could not be opened.
     pub store: Option<Arc<dyn Store>>,
     /// The pinned number of partitions.
     pub partitions: u32,
