@@ -33,6 +33,7 @@ pub mod journal;
 pub mod log;
 pub mod projector;
 pub mod shutdown;
+pub mod simulation;
 pub mod store;
 pub mod telemetry;
 pub mod ui;

@@ -1,9 +1,10 @@
 //! JSON as text: carried, stored and compared as bytes, parsed only where a value is looked at.
 
-use serde::de::{self, Deserializer};
+use serde::de::{self, DeserializeSeed, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// How deeply arrays and objects may nest. Below serde_json's own limit of 128, so that a value which was
@@ -35,15 +36,13 @@ impl Json {
 
     /// Checks and takes a text.
     pub fn parse(text: &str) -> Result<Self, JsonFault> {
-        check_depth(text.as_bytes())?;
-        check_well_formed(text)?;
+        check(text)?;
         Ok(Self(Arc::from(text.trim_ascii())))
     }
 
     /// Takes what a JSON parser has already accepted as raw text; depth, numbers and escapes are checked here.
     pub fn from_raw(raw: &RawValue) -> Result<Self, JsonFault> {
-        check_depth(raw.get().as_bytes())?;
-        check_well_formed(raw.get())?;
+        check(raw.get())?;
         Ok(Self(Arc::from(raw.get())))
     }
 
@@ -65,6 +64,13 @@ impl Json {
         }
         text.push('}');
         Self(Arc::from(text))
+    }
+
+    /// Takes a text that was put together from the texts of other values; the depth is checked here, the
+    /// rest is the caller's word.
+    pub(crate) fn assembled(text: String) -> Result<Self, JsonFault> {
+        check_depth(text.as_bytes())?;
+        Ok(Self(Arc::from(text)))
     }
 
     /// The text.
@@ -89,51 +95,77 @@ impl Json {
     }
 }
 
-/// Refuses what [`Json::value`] could not read. A raw value is only scanned: a lone surrogate (`"\ud800"`) or a number
-/// that no double holds (`1e999`) would pass. Nothing is built.
-fn check_well_formed(text: &str) -> Result<(), JsonFault> {
-    serde_json::from_str::<WellFormed>(text).map(|_| ()).map_err(|e| JsonFault::Malformed(e.to_string()))
+/// Refuses what [`Json::value`] could not read, and nesting beyond [`MAX_DEPTH`], in one pass that builds nothing.
+/// A raw value is only scanned: a lone surrogate (`"\ud800"`) or a number that no double holds (`1e999`) would pass.
+fn check(text: &str) -> Result<(), JsonFault> {
+    let too_deep = Cell::new(false);
+    let mut parser = serde_json::Deserializer::from_str(text);
+    let read = Checked { left: MAX_DEPTH, too_deep: &too_deep }.deserialize(&mut parser).and_then(|()| parser.end());
+    match read {
+        Err(_) if too_deep.get() => Err(JsonFault::TooDeep),
+        read => read.map_err(|e| JsonFault::Malformed(e.to_string())),
+    }
 }
 
 /// Looks at every part of a value and keeps nothing.
-struct WellFormed;
+#[derive(Clone, Copy)]
+struct Checked<'a> {
+    /// How many levels may follow.
+    left: usize,
+    too_deep: &'a Cell<bool>,
+}
 
-impl<'de> Deserialize<'de> for WellFormed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(WellFormed)
+impl Checked<'_> {
+    fn inner<E: de::Error>(self) -> Result<Self, E> {
+        match self.left.checked_sub(1) {
+            Some(left) => Ok(Self { left, ..self }),
+            None => {
+                self.too_deep.set(true);
+                Err(E::custom("too deep"))
+            }
+        }
     }
 }
 
-impl<'de> de::Visitor<'de> for WellFormed {
-    type Value = WellFormed;
+impl<'de> DeserializeSeed<'de> for Checked<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> de::Visitor<'de> for Checked<'_> {
+    type Value = ();
     fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         f.write_str("JSON")
     }
-    fn visit_unit<E>(self) -> Result<WellFormed, E> {
-        Ok(self)
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
     }
-    fn visit_bool<E>(self, _: bool) -> Result<WellFormed, E> {
-        Ok(self)
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
     }
-    fn visit_i64<E>(self, _: i64) -> Result<WellFormed, E> {
-        Ok(self)
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
     }
-    fn visit_u64<E>(self, _: u64) -> Result<WellFormed, E> {
-        Ok(self)
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
     }
-    fn visit_f64<E>(self, _: f64) -> Result<WellFormed, E> {
-        Ok(self)
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
     }
-    fn visit_str<E>(self, _: &str) -> Result<WellFormed, E> {
-        Ok(self)
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
     }
-    fn visit_seq<A: de::SeqAccess<'de>>(self, mut elements: A) -> Result<WellFormed, A::Error> {
-        while let Some(WellFormed) = elements.next_element()? {}
-        Ok(self)
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        let inner = self.inner()?;
+        while elements.next_element_seed(inner)?.is_some() {}
+        Ok(())
     }
-    fn visit_map<A: de::MapAccess<'de>>(self, mut members: A) -> Result<WellFormed, A::Error> {
-        while let Some((WellFormed, WellFormed)) = members.next_entry()? {}
-        Ok(self)
+    fn visit_map<A: de::MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let inner = self.inner()?;
+        while members.next_entry_seed(inner, inner)?.is_some() {}
+        Ok(())
     }
 }
 

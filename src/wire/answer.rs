@@ -108,7 +108,13 @@ pub(super) fn write_origin(origin: &Origin) -> Object {
 }
 
 #[derive(Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+struct KindIn {
+    format: Option<u64>,
+    kind: Kind,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Kind {
     Answer,
     Refused,
@@ -168,9 +174,9 @@ const EXPECTED: &str = "a response";
 
 /// Reads a response. Fields that are not known here are left alone: a newer engine may add some.
 pub fn decode(bytes: &[u8]) -> Result<Response, WireError> {
-    match json_text::read("the response", EXPECTED, bytes)? {
-        Kind::Answer => read_answer(json_text::read("the response", EXPECTED, bytes)?),
-        Kind::Refused => read_refused(json_text::read("the response", EXPECTED, bytes)?),
+    match json_text::read("the response", EXPECTED, bytes, |read: &KindIn| read.format)?.kind {
+        Kind::Answer => read_answer(json_text::read("the response", EXPECTED, bytes, |_| None)?),
+        Kind::Refused => read_refused(json_text::read("the response", EXPECTED, bytes, |_| None)?),
     }
 }
 

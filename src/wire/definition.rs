@@ -58,6 +58,7 @@ fn key(name: &DefinitionName, hash: &DefinitionHash) -> String {
 
 #[derive(Deserialize)]
 struct AppliedIn {
+    format: Option<u64>,
     name: String,
     version: u32,
     hash: String,
@@ -67,6 +68,7 @@ struct AppliedIn {
 
 #[derive(Deserialize)]
 struct InstallationIn {
+    format: Option<u64>,
     partitions: u32,
 }
 
@@ -75,14 +77,15 @@ pub fn decode(record_key: &[u8], value: &[u8]) -> Result<DefinitionRecord, WireE
     let countable = |number: u32| number > 0 && i32::try_from(number).is_ok();
     if record_key == INSTALLATION_KEY {
         const EXPECTED: &str = "the installation's record, {\"format\":1,\"partitions\":N}";
-        let InstallationIn { partitions } = json_text::read("the installation's record", EXPECTED, value)?;
+        let InstallationIn { partitions, .. } =
+            json_text::read("the installation's record", EXPECTED, value, |read: &InstallationIn| read.format)?;
         if !countable(partitions) {
             return Err(malformed(EXPECTED, format!("{partitions} partitions")));
         }
         return Ok(DefinitionRecord::Installation { partitions });
     }
     const EXPECTED: &str = "a definition under the key name@hash";
-    let applied: AppliedIn = json_text::read("the definition", EXPECTED, value)?;
+    let applied = json_text::read("the definition", EXPECTED, value, |read: &AppliedIn| read.format)?;
     let name = DefinitionName::new(&applied.name).map_err(|fault| malformed(EXPECTED, fault.to_string()))?;
     let applied_at = rfc3339::read(&applied.applied_at)
         .ok_or_else(|| malformed(EXPECTED, "applied_at is not an RFC 3339 time".to_owned()))?;

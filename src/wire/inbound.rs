@@ -94,13 +94,14 @@ impl Kind {
     ) -> Result<T, Refusal> {
         match body {
             Body::Json(text) => {
-                let read = serde_json::from_str(text);
-                if let Some(refusal) = self.newer_format(text) {
-                    return Err(refusal);
-                }
-                from_json(read.map_err(|fault| {
-                    malformed(format!("expected a {}, found: {}", self.what, json_text::brief(&fault.to_string())))
-                })?)
+                let read = serde_json::from_str(text).map_err(|fault| match Format::newer(text.as_bytes()) {
+                    Some(format) => self.newer(format),
+                    None => {
+                        let fault = json_text::brief(&fault.to_string());
+                        malformed(format!("expected a {}, found: {fault}", self.what))
+                    }
+                });
+                from_json(read?)
             }
             Body::Avro(bytes) => {
                 from_avro(schema::read_all(bytes, self.schema().avro(), PhantomData::<A>).map_err(|fault| {
@@ -114,14 +115,18 @@ impl Kind {
         }
     }
 
-    /// A newer format explains whatever else is strange; a body without the word `format` needs no second look.
-    fn newer_format(&self, text: &str) -> Option<Refusal> {
-        if !text.contains("\"format\"") {
-            return None;
+    /// Checks the `format` of a body that could be read.
+    pub(super) fn known_format(&self, format: Option<u64>) -> Result<(), Refusal> {
+        match format {
+            Some(format) if format > FORMAT => Err(self.newer(format)),
+            _ => Ok(()),
         }
-        let format = Format::newer(text.as_bytes())?;
+    }
+
+    /// A newer format explains whatever else is strange.
+    fn newer(&self, format: u64) -> Refusal {
         let message = format!("the {} has format {format}, this version reads up to {FORMAT}", self.what);
-        Some(Refusal::new(RefusalReason::Unsupported, message))
+        Refusal::new(RefusalReason::Unsupported, message)
     }
 
     /// Names the workflow of a refused record, as far as it can be read: by the key, else by the body.

@@ -114,13 +114,15 @@ impl<'a> TransitionOut<'a> {
     }
 }
 
+type Header = (String, Bytes);
+
 #[derive(Serialize)]
 struct InputOut<'a> {
     key: Option<Raw<'a>>,
     value: Option<Raw<'a>>,
     value_bytes: u64,
     value_sha256: &'a str,
-    headers: Each<'a, (String, Bytes), fn(&'a (String, Bytes)) -> HeaderOut<'a>>,
+    headers: Each<'a, Header, fn(&'a Header) -> HeaderOut<'a>>,
 }
 
 #[derive(Serialize)]
@@ -131,7 +133,7 @@ struct HeaderOut<'a> {
 
 impl<'a> InputOut<'a> {
     fn of(input: &'a InputRecord) -> Self {
-        let header: fn(&'a (String, Bytes)) -> HeaderOut<'a> = |(name, value)| HeaderOut { name, value: Raw(value) };
+        let header: fn(&'a Header) -> HeaderOut<'a> = |(name, value)| HeaderOut { name, value: Raw(value) };
         Self {
             key: input.key.as_deref().map(Raw),
             value: input.value.as_deref().map(Raw),

@@ -103,16 +103,25 @@ impl Format {
     }
 }
 
-/// Reads a JSON record. A newer format is told from a malformed record before anything else.
+/// Reads a JSON record whose `format` field `format` finds. A newer format explains whatever else is strange, so it
+/// is looked for where the record cannot be read, too.
 pub(super) fn read<'a, T: Deserialize<'a>>(
     what: &'static str,
     expected: &'static str,
     bytes: &'a [u8],
+    format: impl FnOnce(&T) -> Option<u64>,
 ) -> Result<T, WireError> {
-    if let Some(format) = Format::newer(bytes) {
-        return Err(WireError::Newer { what, found: format.to_string(), known: FORMAT.to_string() });
+    let newer = |found: u64| WireError::Newer { what, found: found.to_string(), known: FORMAT.to_string() };
+    match serde_json::from_slice(bytes) {
+        Ok(record) => match format(&record) {
+            Some(found) if found > FORMAT => Err(newer(found)),
+            _ => Ok(record),
+        },
+        Err(fault) => Err(match Format::newer(bytes) {
+            Some(found) => newer(found),
+            None => WireError::Malformed { expected, found: brief(&fault.to_string()) },
+        }),
     }
-    serde_json::from_slice(bytes).map_err(|fault| WireError::Malformed { expected, found: brief(&fault.to_string()) })
 }
 
 /// Takes a part of a document as JSON text.

@@ -71,6 +71,7 @@ pub fn encode(report: &Report) -> Bytes {
 
 #[derive(Deserialize)]
 struct InJson<'a> {
+    format: Option<u64>,
     #[serde(borrow, rename = "type")]
     kind: Cow<'a, str>,
     #[serde(borrow)]
@@ -120,6 +121,7 @@ pub fn decode(key: Option<&[u8]>, value: Option<&[u8]>, max_bytes: usize) -> Res
             KIND.read(
                 body,
                 |json: InJson| {
+                    KIND.known_format(json.format)?;
                     let said = Said {
                         kind: &json.kind,
                         dispatch_id: &json.dispatch_id,

@@ -22,8 +22,7 @@ const KIND: Kind = Kind { what: "request", schema: "Request" };
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct InJson<'a> {
-    #[serde(rename = "format")]
-    _format: Option<u64>,
+    format: Option<u64>,
     #[serde(borrow)]
     definition: Cow<'a, str>,
     version: Option<u32>,
@@ -53,6 +52,7 @@ pub fn decode(key: Option<&[u8]>, value: Option<&[u8]>, max_bytes: usize) -> Res
             KIND.read(
                 body,
                 |json: InJson| {
+                    KIND.known_format(json.format)?;
                     let input = inbound::from_raw("input", json.input)?;
                     request(key, &json.definition, json.version, input, json.workflow_id, json.conversation_id)
                 },

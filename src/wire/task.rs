@@ -50,6 +50,7 @@ pub fn encode(task: &Task) -> Bytes {
 
 #[derive(Deserialize)]
 struct TaskIn<'a> {
+    format: Option<u64>,
     #[serde(borrow)]
     dispatch_id: Cow<'a, str>,
     #[serde(borrow)]
@@ -71,7 +72,7 @@ struct Reply {
 /// Reads a task. Fields that are not known here are left alone: a newer engine may add some.
 pub fn decode(bytes: &[u8]) -> Result<Task, WireError> {
     const EXPECTED: &str = "a task";
-    let task: TaskIn = json_text::read("the task", EXPECTED, bytes)?;
+    let task = json_text::read("the task", EXPECTED, bytes, |task: &TaskIn| task.format)?;
     let illegal = |fault: IllegalId| WireError::Malformed { expected: EXPECTED, found: fault.to_string() };
     Ok(Task {
         dispatch_id: task.dispatch_id.parse().map_err(illegal)?,

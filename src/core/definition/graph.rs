@@ -2,8 +2,9 @@
 
 use super::contract::Contract;
 use super::expression::InputMapping;
-use super::{Definition, DefinitionHash, ExecutionNode};
+use super::{Definition, DefinitionHash, ExecutionNode, Role};
 use crate::core::id::NodeId;
+use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -20,14 +21,16 @@ pub struct Graph {
     pub nodes: Vec<Arc<GraphNode>>,
     /// Index by `node_id`.
     pub index: HashMap<NodeId, usize>,
+    /// How many of the nodes are the definition's own.
+    pub static_nodes: usize,
 }
 
 /// A compiled node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct GraphNode {
     /// As its author wrote it.
     pub node: ExecutionNode,
-    /// Indices of the nodes it waits for.
+    /// Indices of the nodes it waits for: those its author named, in that order, then those of its role.
     pub dependencies: Vec<usize>,
     /// Indices of the nodes that wait for it.
     pub dependents: Vec<usize>,
@@ -40,19 +43,166 @@ pub struct GraphNode {
 }
 
 impl Graph {
-    /// Compiles a definition.
-    pub fn compile(_definition: &Definition) -> Graph {
-        todo!()
+    /// Compiles a definition. What each node waits for is told by [`waits`].
+    pub fn compile(definition: &Definition) -> Graph {
+        let waits = waits(&definition.nodes);
+        let mut graph = Graph {
+            hash: definition.hash.clone(),
+            input_contract: compiled(definition.input_contract.as_ref()),
+            max_agent_calls: definition.max_agent_calls,
+            nodes: Vec::with_capacity(definition.nodes.len()),
+            index: HashMap::with_capacity(definition.nodes.len()),
+            static_nodes: definition.nodes.len(),
+        };
+        for (node, dependencies) in definition.nodes.iter().zip(waits) {
+            graph.push(node, dependencies);
+        }
+        graph.connect(0);
+        graph
     }
 
-    /// The graph with the nodes of a plan: they depend on the planner, and every synthesizer and responder of the
-    /// definition depends on the plan's sinks.
-    pub fn with_plan(&self, _planner: &NodeId, _planned: &[ExecutionNode]) -> Graph {
-        todo!()
+    /// The graph with the nodes of a plan.
+    ///
+    /// Planned nodes depend on the planner. Every synthesizer and responder of the definition that waits for the
+    /// planner (all but those on the way to a planner, see [`waits`]) depends on the plan's sinks: planned nodes
+    /// that no other planned node waits for. Where such a node has no `input` of its own, and waits for no other
+    /// synthesizer or responder that takes the plan's outputs in, its input has the sinks' outputs too.
+    pub fn with_plan(&self, planner: &NodeId, planned: &[ExecutionNode]) -> Graph {
+        let mut graph = Graph {
+            hash: self.hash.clone(),
+            input_contract: self.input_contract.clone(),
+            max_agent_calls: self.max_agent_calls,
+            nodes: self.nodes.clone(),
+            index: self.index.clone(),
+            static_nodes: self.static_nodes,
+        };
+        let Some(planner) = self.index.get(planner).copied() else { return graph };
+        let first = self.nodes.len();
+        for (i, node) in planned.iter().enumerate() {
+            graph.index.insert(node.node_id.clone(), first + i);
+        }
+        for node in planned {
+            let named = node.dependencies.iter().filter_map(|id| graph.index.get(id).copied());
+            let mut dependencies: Vec<usize> = named.collect();
+            if !dependencies.contains(&planner) {
+                dependencies.push(planner);
+            }
+            graph.push(node, dependencies);
+        }
+        graph.connect(first);
+        let sinks: Vec<usize> = (first..graph.nodes.len()).filter(|i| graph.nodes[*i].dependents.is_empty()).collect();
+        graph.close(&self.downstream(planner), &sinks);
+        graph
     }
 
     /// Indices of the nodes that no other node waits for.
     pub fn sinks(&self) -> Vec<usize> {
         (0..self.nodes.len()).filter(|i| self.nodes[*i].dependents.is_empty()).collect()
     }
+
+    /// Which nodes are upstream of a node, by index.
+    pub(super) fn upstream(&self, node: usize) -> Vec<bool> {
+        reached(self.nodes.len(), &[node], |i| &self.nodes[i].dependencies)
+    }
+
+    fn downstream(&self, node: usize) -> Vec<bool> {
+        reached(self.nodes.len(), &[node], |i| &self.nodes[i].dependents)
+    }
+
+    fn push(&mut self, node: &ExecutionNode, dependencies: Vec<usize>) {
+        let index = self.nodes.len();
+        self.index.insert(node.node_id.clone(), index);
+        self.nodes.push(Arc::new(GraphNode {
+            node: node.clone(),
+            dependencies,
+            dependents: Vec::new(),
+            input: mapping(node, &node.dependencies),
+            input_contract: compiled(node.input_contract.as_ref()),
+            output_contract: compiled(node.output_contract.as_ref()),
+        }));
+    }
+
+    /// Tells the nodes that are waited for by those from an index on.
+    fn connect(&mut self, from: usize) {
+        for i in from..self.nodes.len() {
+            for to in self.nodes[i].dependencies.clone() {
+                Arc::make_mut(&mut self.nodes[to]).dependents.push(i);
+            }
+        }
+    }
+
+    /// Lets the definition's synthesizers and responders downstream of a planner wait for the sinks of its plan.
+    fn close(&mut self, downstream: &[bool], sinks: &[usize]) {
+        let closers: Vec<usize> =
+            (0..self.static_nodes).filter(|i| downstream[*i] && is_closer(self.nodes[*i].node.role)).collect();
+        let after = reached(self.nodes.len(), &closers, |i| &self.nodes[i].dependents);
+        for i in closers {
+            Arc::make_mut(&mut self.nodes[i]).dependencies.extend(sinks);
+            if self.nodes[i].node.input.is_none() && !after[i] {
+                let input = self.default_input(i);
+                Arc::make_mut(&mut self.nodes[i]).input = input;
+            }
+            for sink in sinks {
+                Arc::make_mut(&mut self.nodes[*sink]).dependents.push(i);
+            }
+        }
+    }
+
+    /// The outputs of the nodes that a node's author named, and of the planned nodes it waits for.
+    fn default_input(&self, i: usize) -> InputMapping {
+        let GraphNode { node, dependencies, .. } = &*self.nodes[i];
+        let planned = dependencies.iter().filter(|to| **to >= self.static_nodes);
+        let planned = planned.map(|to| &self.nodes[*to].node.node_id);
+        mapping(node, &node.dependencies.iter().chain(planned).cloned().collect::<Vec<_>>())
+    }
+}
+
+/// What each node of a definition waits for, by index: the dependencies that its author named, and, for a synthesizer
+/// or responder, every planner. Without that, it could start before there is a plan whose results it is for. Those
+/// on the way to a planner (their output, or that of a node after them, goes into a planner) wait for none beyond
+/// what they name, or planners would wait for each other.
+pub fn waits(nodes: &[ExecutionNode]) -> Vec<Vec<usize>> {
+    let index: HashMap<&str, usize> = nodes.iter().enumerate().map(|(i, node)| (node.node_id.as_str(), i)).collect();
+    let named = |node: &ExecutionNode| -> Vec<usize> {
+        node.dependencies.iter().filter_map(|id| index.get(id.as_str()).copied()).collect()
+    };
+    let mut waits: Vec<Vec<usize>> = nodes.iter().map(named).collect();
+    let planners: Vec<usize> = (0..nodes.len()).filter(|i| nodes[*i].role == Role::Planner).collect();
+    let before_a_planner = reached(nodes.len(), &planners, |i| &waits[i]);
+    for (i, node) in nodes.iter().enumerate() {
+        if is_closer(node.role) && !before_a_planner[i] {
+            let more: Vec<usize> = planners.iter().filter(|planner| !waits[i].contains(planner)).copied().collect();
+            waits[i].extend(more);
+        }
+    }
+    waits
+}
+
+/// Whether a role is to bring together, or to word, what others have found.
+fn is_closer(role: Role) -> bool {
+    matches!(role, Role::Synthesizer | Role::Responder)
+}
+
+/// The nodes that can be reached from some nodes in one step or more.
+fn reached<'e>(count: usize, from: &[usize], edges: impl Fn(usize) -> &'e Vec<usize>) -> Vec<bool> {
+    let (mut reached, mut open) = (vec![false; count], from.to_vec());
+    while let Some(node) = open.pop() {
+        for next in edges(node) {
+            if !std::mem::replace(&mut reached[*next], true) {
+                open.push(*next);
+            }
+        }
+    }
+    reached
+}
+
+// A definition comes from `validate`, and a plan from `plan::read`: both have compiled every mapping and contract once,
+// so compiling them again cannot fail.
+
+fn mapping(node: &ExecutionNode, dependencies: &[NodeId]) -> InputMapping {
+    InputMapping::compile(node.input.as_ref(), dependencies).expect("validated: the mapping compiles")
+}
+
+fn compiled(schema: Option<&Value>) -> Option<Contract> {
+    schema.map(|schema| Contract::compile(schema).expect("validated: the contract compiles"))
 }

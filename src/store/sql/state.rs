@@ -119,3 +119,54 @@ impl From<Node> for NodeRun {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::command::Origin;
+    use crate::core::definition::{DefinitionHash, DefinitionRef};
+    use crate::core::event::WorkflowStarted;
+    use crate::core::id::{DefinitionName, RunId, WorkflowId};
+
+    fn run(completed: u32, open: u32) -> Run {
+        let started = WorkflowStarted {
+            definition: DefinitionRef {
+                name: DefinitionName::new("d").unwrap(),
+                version: 1,
+                hash: DefinitionHash("0".into()),
+            },
+            input: Json::null(),
+            conversation_id: None,
+            origin: Origin { topic: "requests".into(), partition: 0, offset: 0, time: Timestamp(0) },
+            payload_hash: String::new(),
+            traceparent: None,
+            settings: RunSettings { parallel_threshold: 2, max_agent_calls: 5, agent_timeout_ms: 60_000 },
+        };
+        let ids = (WorkflowId::new("w").unwrap(), RunId::new(&"0".repeat(32)).unwrap());
+        let mut run = Run::started(ids.0, ids.1, Timestamp(0), &started);
+        for number in 0..completed + open {
+            let is_open = number >= completed;
+            let node = NodeRun {
+                status: if is_open { NodeStatus::Scheduled } else { NodeStatus::Completed },
+                agent_name: AgentName::new("a").unwrap(),
+                attempt: 1,
+                timeout_ms: 1,
+                input: is_open.then(Json::null),
+                output: (!is_open).then(Json::null),
+                failure: None,
+                scheduled_at: Timestamp(0),
+                started_at: None,
+                ended_at: (!is_open).then_some(Timestamp(1)),
+            };
+            run.nodes.insert(NodeId::new(&format!("n{number}")).unwrap(), node);
+        }
+        run
+    }
+
+    #[test]
+    fn its_size_is_that_of_the_open_nodes() {
+        let bytes = |completed, open| encode(&run(completed, open)).unwrap().len();
+        assert_eq!(bytes(10_000, 0), bytes(0, 0));
+        assert!(bytes(10_000, 3) < bytes(0, 0) + 3 * 250);
+    }
+}

@@ -1,0 +1,144 @@
+//! One CEL expression, compiled.
+
+use super::cost::{self, ENVIRONMENT};
+use super::{Scope, check, convert, output};
+use crate::core::json::Json;
+use cel::Context;
+use cel::common::ast::IdedExpr;
+use cel::common::types::{CelMap, CelMapKey};
+use cel::common::value::Val;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Longest expression, in bytes: a node's input is wired, not programmed.
+pub const MAX_EXPRESSION_BYTES: usize = 4096;
+/// Most of an expression that a message quotes, and most of the library's words, in characters.
+const MAX_QUOTED_CHARS: usize = 200;
+/// Nested brackets, as the library's parser counts them; with it, [`LARGE_STACK`] is ample (5 MB without
+/// optimisation, measured).
+const MAX_PARSE_DEPTH: u16 = 32;
+/// Stack for work whose depth an author decides. Pages that are not touched cost nothing.
+const LARGE_STACK: usize = 32 << 20;
+/// An expression at most this deep is evaluated on the caller's stack (40 KB a level without optimisation).
+const SHALLOW: usize = 12;
+
+/// A compiled expression.
+#[derive(Debug)]
+pub(super) struct Program {
+    source: String,
+    expression: IdedExpr,
+    facts: check::Facts,
+}
+
+/// The node id, where an expression is just the name of an output.
+pub(super) fn plain_output(source: &str) -> Option<&str> {
+    let rest = source.trim().strip_prefix("outputs")?;
+    if let Some(name) = rest.strip_prefix('.') {
+        let mut chars = name.chars();
+        let starts = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+        let legal = starts && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
+        return (legal && !check::is_reserved(name)).then_some(name);
+    }
+    let inside = rest.strip_prefix('[')?.strip_suffix(']')?.trim();
+    let quote = inside.chars().next().filter(|c| *c == '"' || *c == '\'')?;
+    let name = inside.strip_prefix(quote)?.strip_suffix(quote)?;
+    let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    (!name.is_empty() && name.chars().all(legal)).then_some(name)
+}
+
+impl Program {
+    /// # Errors
+    /// A sentence that quotes the expression and says what is wrong with it.
+    pub(super) fn compile(source: &str) -> Result<Self, String> {
+        let fault = |what: String| format!("the expression {}: {what}", quote(source));
+        if source.len() > MAX_EXPRESSION_BYTES {
+            let length = source.len();
+            return Err(fault(format!("is {length} bytes long; at most {MAX_EXPRESSION_BYTES} are allowed")));
+        }
+        if source.trim().is_empty() {
+            return Err("the expression is empty; for an empty text write \"''\"".to_owned());
+        }
+        let compiled = on_large_stack(|| {
+            let parser = ENVIRONMENT.parser().max_recursion_depth(MAX_PARSE_DEPTH);
+            let mut expression = parser.parse(source).map_err(|errors| parse_fault(&errors))?;
+            let facts = check::check(&expression)?;
+            cost::weigh(&mut expression);
+            Ok((expression, facts))
+        });
+        let (expression, facts) = compiled.and_then(|result| result).map_err(fault)?;
+        Ok(Self { source: source.to_owned(), expression, facts })
+    }
+
+    /// The nodes whose outputs it names, sorted.
+    pub(super) fn outputs(&self) -> &[String] {
+        &self.facts.outputs
+    }
+
+    /// Evaluates it and appends its value as JSON.
+    pub(super) fn write(&self, scope: &dyn Scope, text: &mut String) -> Result<(), String> {
+        let request = self.facts.request.then(|| scope.request().clone());
+        let outputs: Result<Vec<Json>, String> = self.facts.outputs.iter().map(|id| output(scope, id)).collect();
+        let outputs = outputs?;
+        let evaluate = || self.evaluate(request.as_ref(), &outputs);
+        let value = if self.facts.depth <= SHALLOW {
+            catch_unwind(AssertUnwindSafe(evaluate)).unwrap_or_else(|_| Err(PANICKED.to_owned()))
+        } else {
+            on_large_stack(evaluate).and_then(|result| result)
+        };
+        text.push_str(&value.map_err(|what| format!("the expression {}: {what}", quote(&self.source)))?);
+        Ok(())
+    }
+
+    fn evaluate(&self, request: Option<&Json>, outputs: &[Json]) -> Result<String, String> {
+        let request = request.map(parsed).transpose()?;
+        let outputs: Vec<Value> = outputs.iter().map(parsed).collect::<Result<_, _>>()?;
+        let mut context = Context::with_env(ENVIRONMENT.clone());
+        if let Some(request) = &request {
+            context.add_variable_as_val("request", convert::to_cel(request));
+        }
+        let named = self.facts.outputs.iter().zip(&outputs);
+        let members: HashMap<CelMapKey, Box<dyn Val>> =
+            named.map(|(id, value)| (CelMapKey::from(id.as_str()), convert::to_cel(value))).collect();
+        context.add_variable_as_val("outputs", Box::new(CelMap::from(members)));
+        cost::within_budget(|| {
+            let value = cel::Value::resolve_val(&self.expression, &context).map_err(|e| shortened(&e.to_string()))?;
+            let mut text = String::new();
+            convert::write_json(&*value, &mut text)?;
+            Ok(text)
+        })
+    }
+}
+
+fn parsed(json: &Json) -> Result<Value, String> {
+    serde_json::from_str(json.as_str()).map_err(|e| format!("reads JSON that has no value: {e}"))
+}
+
+const PANICKED: &str = "the CEL library failed on it; write it differently";
+
+/// Does something on a stack of its own; a panic there ends there.
+fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, String> {
+    std::thread::scope(|scope| {
+        match std::thread::Builder::new().stack_size(LARGE_STACK).spawn_scoped(scope, work) {
+            Ok(thread) => thread.join().map_err(|_| PANICKED.to_owned()),
+            Err(error) => Err(format!("no thread could be started for it: {error}")),
+        }
+    })
+}
+
+fn parse_fault(errors: &cel::ParseErrors) -> String {
+    let Some(first) = errors.errors.first() else { return "does not parse as CEL".to_owned() };
+    let (line, column) = first.pos;
+    format!("does not parse as CEL at {line}:{column}: {}", shortened(&first.msg))
+}
+
+fn quote(source: &str) -> String {
+    format!("`{}`", shortened(source))
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MAX_QUOTED_CHARS) {
+        Some((end, _)) => format!("{} …", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,402 @@
+//! One partition's life in the projector: start from the store, check that the journal is still there, follow it,
+//! commit.
+
+use super::codec::Codec;
+use super::folding::{Decoded, Folding};
+use super::{Progress, ProjectorError, StoreAnswer};
+use crate::core::time::Timestamp;
+use crate::journal::record::{JournalRecord, Step};
+use crate::journal::rule::{ReadersRule, Verdict};
+use crate::log::{Delivery, Record};
+use crate::store::row::ProjectionBatch;
+use crate::store::{JournalMark, Store, StoreError};
+use crate::wire::WireError;
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+/// A batch has at most so many records and (about) so many bytes: enough to make the cost of a transaction
+/// disappear, small enough to be written in well under a second.
+pub const MAX_BATCH_RECORDS: usize = 2_000;
+/// See [`MAX_BATCH_RECORDS`].
+pub const MAX_BATCH_BYTES: usize = 8 << 20;
+/// What may wait to be folded, in bytes: two batches, so that reading goes on during a commit.
+const MAX_QUEUE_BYTES: usize = 2 * MAX_BATCH_BYTES;
+
+/// Where a partition stands.
+enum Stage {
+    /// The store has to be asked.
+    Unstarted,
+    /// Records below the store's position are read: they seed the readers' rule and show that the journal is the
+    /// one the store was projected from.
+    Checking {
+        /// The record that the position remembers, until it has come by.
+        mark: Option<JournalMark>,
+        /// Where the position stands.
+        until: u64,
+    },
+    /// Records are folded.
+    Following,
+    /// It goes no further.
+    Stopped(ProjectorError),
+}
+
+/// The projector of one partition, without its reader.
+pub struct Part {
+    partition: u32,
+    codec: Codec,
+    stage: Stage,
+    rule: ReadersRule,
+    folding: Folding,
+    queue: VecDeque<Delivery>,
+    queue_bytes: usize,
+    /// A batch that the store has not taken yet, with its number of records.
+    pending: Option<(ProjectionBatch, usize)>,
+    /// Why it will stop once the batch before is in the store.
+    halt: Option<ProjectorError>,
+    committed: u64,
+    at_end: bool,
+    away: bool,
+}
+
+impl Part {
+    /// A partition that has not been started.
+    pub fn new(partition: u32, codec: Codec) -> Self {
+        Self {
+            partition,
+            codec,
+            stage: Stage::Unstarted,
+            rule: ReadersRule::default(),
+            folding: Folding::new(partition, None, codec.chain),
+            queue: VecDeque::new(),
+            queue_bytes: 0,
+            pending: None,
+            halt: None,
+            committed: 0,
+            at_end: false,
+            away: false,
+        }
+    }
+
+    /// Its number.
+    pub fn partition(&self) -> u32 {
+        self.partition
+    }
+
+    /// Whether it has to be started before anything else.
+    pub fn wants_start(&self) -> bool {
+        matches!(self.stage, Stage::Unstarted)
+    }
+
+    /// Whether it has room for more records.
+    pub fn wants_records(&self) -> bool {
+        matches!(self.stage, Stage::Checking { .. } | Stage::Following)
+            && self.pending.is_none()
+            && self.halt.is_none()
+            && self.queue_bytes < MAX_QUEUE_BYTES
+    }
+
+    /// Whether [`Part::advance`] has something to do.
+    pub fn has_work(&self) -> bool {
+        !self.is_stopped() && (self.pending.is_some() || self.halt.is_some() || !self.queue.is_empty())
+    }
+
+    /// Whether a whole batch is there.
+    pub fn is_full(&self) -> bool {
+        self.pending.is_some() || self.queue.len() >= MAX_BATCH_RECORDS || self.queue_bytes >= MAX_BATCH_BYTES
+    }
+
+    /// Whether it goes no further.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self.stage, Stage::Stopped(_))
+    }
+
+    /// Asks the store where it stands. The offset from which the journal has to be read; `None` while the store is
+    /// away.
+    pub fn start(&mut self, store: &dyn Store) -> Result<Option<u64>, ProjectorError> {
+        // What has ended is of no interest here: no event of it can come any more.
+        let snapshot = match store.snapshot(self.partition, Timestamp(i64::MAX), 0) {
+            Ok(snapshot) => snapshot,
+            Err(fault) => return self.store_fault(store, fault).map(|()| None),
+        };
+        self.store_is_back(store);
+        (self.rule, self.at_end) = (ReadersRule::default(), false);
+        self.queue.clear();
+        self.queue_bytes = 0;
+        let position = snapshot.as_ref().map(|snapshot| &snapshot.position);
+        let (mark, until) = position.map_or((None, 0), |position| (position.mark, position.next_offset));
+        self.stage = if until == 0 { Stage::Following } else { Stage::Checking { mark, until } };
+        self.committed = until;
+        self.folding = Folding::new(self.partition, snapshot, self.codec.chain);
+        tracing::info!(partition = self.partition, next_offset = until, "projecting the journal");
+        Ok(Some(mark.map_or(0, |mark| mark.offset)))
+    }
+
+    /// Takes what the reader hands out.
+    pub fn offer(&mut self, delivery: Delivery) {
+        if self.wants_start() || self.is_stopped() {
+            return;
+        }
+        self.queue_bytes += weight(&delivery);
+        self.queue.push_back(delivery);
+    }
+
+    /// Folds what has been offered, up to one batch, and commits it.
+    pub fn advance(&mut self, store: &dyn Store) -> Result<Progress, ProjectorError> {
+        if let Stage::Stopped(error) = &self.stage {
+            return Err(error.clone());
+        }
+        if self.pending.is_none() {
+            self.fold_a_batch()?;
+        }
+        let Some((batch, records)) = self.pending.take() else {
+            return match self.halt.take() {
+                Some(error) => Err(self.stop(error)),
+                None => Ok(self.progress(StoreAnswer::Done)),
+            };
+        };
+        match store.commit(&batch) {
+            Ok(()) => {
+                self.store_is_back(store);
+                self.committed = batch.next.next_offset;
+                self.folding.committed(batch);
+                Ok(Progress { committed: records, ..self.progress(StoreAnswer::Done) })
+            }
+            Err(fault @ StoreError::Fenced { .. }) => {
+                tracing::info!(partition = self.partition, "{fault}; its state is read anew");
+                self.stage = Stage::Unstarted;
+                Ok(self.progress(StoreAnswer::Fenced))
+            }
+            Err(fault) => {
+                self.pending = Some((batch, records));
+                self.store_fault(store, fault)?;
+                Ok(self.progress(StoreAnswer::Away))
+            }
+        }
+    }
+
+    /// With nothing to commit: whether the store still is where it was. A database that crashed may have lost its last
+    /// commits, and no commit would find out as long as no record comes.
+    pub fn verify(&mut self, store: &dyn Store) -> Result<Progress, ProjectorError> {
+        if self.wants_start() || self.has_work() {
+            return Ok(self.progress(StoreAnswer::Done));
+        }
+        match store.position(self.partition) {
+            Ok(found) if found.as_ref() == self.folding.stored() => {
+                self.store_is_back(store);
+                Ok(self.progress(StoreAnswer::Done))
+            }
+            Ok(found) => {
+                let found = found.map_or(0, |position| position.next_offset);
+                let (partition, expected) = (self.partition, self.committed);
+                tracing::info!(partition, expected, found, "the store has moved; its state is read anew");
+                self.stage = Stage::Unstarted;
+                Ok(self.progress(StoreAnswer::Fenced))
+            }
+            Err(fault) => self.store_fault(store, fault).map(|()| self.progress(StoreAnswer::Away)),
+        }
+    }
+
+    /// Makes the next batch. What was read before a fault of the journal still goes into the store, but for a broken
+    /// history, of which a part may have been folded.
+    fn fold_a_batch(&mut self) -> Result<(), ProjectorError> {
+        if self.halt.is_none() {
+            self.halt = self.digest().err();
+        }
+        if let Some(error @ ProjectorError::BrokenHistory { .. }) = &self.halt {
+            let error = error.clone();
+            return Err(self.stop(error));
+        }
+        let records = self.folding.records();
+        self.pending = self.folding.take_batch().map(|batch| (batch, records));
+        Ok(())
+    }
+
+    /// What can be said of a poll that committed nothing.
+    pub fn progress(&self, store: StoreAnswer) -> Progress {
+        let caught_up = self.at_end && self.queue.is_empty() && self.pending.is_none() && !self.wants_start();
+        let void_records = self.rule.void_records;
+        Progress { committed: 0, next_offset: self.committed, void_records, caught_up, store }
+    }
+
+    fn stop(&mut self, error: ProjectorError) -> ProjectorError {
+        tracing::error!(partition = self.partition, "{error}");
+        self.stage = Stage::Stopped(error.clone());
+        error
+    }
+
+    /// Says once that the store is away; what will not heal by waiting stops the partition.
+    fn store_fault(&mut self, store: &dyn Store, fault: StoreError) -> Result<(), ProjectorError> {
+        if let StoreError::Newer { .. } = fault {
+            return Err(self.stop(ProjectorError::Store { partition: self.partition, fault }));
+        }
+        if !std::mem::replace(&mut self.away, true) {
+            let at = store.describe();
+            tracing::warn!(partition = self.partition, at, "{fault}; workflows go on, the projection will catch up");
+        }
+        Ok(())
+    }
+
+    fn store_is_back(&mut self, store: &dyn Store) {
+        if std::mem::replace(&mut self.away, false) {
+            tracing::info!(partition = self.partition, at = store.describe(), "the store answers again");
+        }
+    }
+
+    /// Folds what has been offered, up to one batch.
+    fn digest(&mut self) -> Result<(), ProjectorError> {
+        let mut bytes = 0;
+        while self.folding.records() < MAX_BATCH_RECORDS && bytes < MAX_BATCH_BYTES {
+            let Some(delivery) = self.queue.pop_front() else { break };
+            let weight = weight(&delivery);
+            self.queue_bytes -= weight;
+            bytes += weight;
+            match delivery {
+                Delivery::Record(record) => {
+                    self.at_end = false;
+                    self.record(&record)?;
+                }
+                Delivery::End { offset, .. } => {
+                    self.reached_end(offset)?;
+                    self.at_end = true;
+                }
+                Delivery::Lost { wanted, low, .. } => {
+                    return Err(self.lost(wanted, low, "these records are not there any more".to_owned()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, record: &Record) -> Result<(), ProjectorError> {
+        let decoded = self.decode(record)?;
+        match self.stage {
+            Stage::Checking { mark, until } if record.offset < until => {
+                return self.check(record.offset, mark, until, decoded.as_ref());
+            }
+            Stage::Checking { mark: Some(mark), until } => {
+                return Err(self.lost(mark.offset, until, format!("expected {mark:?}, found nothing")));
+            }
+            Stage::Checking { mark: None, .. } => self.stage = Stage::Following,
+            Stage::Following | Stage::Unstarted | Stage::Stopped(_) => {}
+        }
+        self.follow(record.offset, decoded.as_ref())
+    }
+
+    /// Reads a record; `None`: nobody who keeps to the format wrote it, so it cannot count.
+    fn decode(&self, record: &Record) -> Result<Option<JournalRecord>, ProjectorError> {
+        let empty = Bytes::new();
+        match (self.codec.record)(record.value.as_ref().unwrap_or(&empty)) {
+            Ok(decoded) => Ok(Some(decoded)),
+            Err(fault @ WireError::Newer { .. }) => {
+                Err(ProjectorError::Unreadable { partition: self.partition, offset: record.offset, fault })
+            }
+            Err(fault) => {
+                tracing::error!(partition = self.partition, offset = record.offset, "{fault}: this record is void");
+                Ok(None)
+            }
+        }
+    }
+
+    /// A record below the store's position: the mark has to be what it was, and no step may count after it.
+    fn check(
+        &mut self,
+        offset: u64,
+        mark: Option<JournalMark>,
+        until: u64,
+        record: Option<&JournalRecord>,
+    ) -> Result<(), ProjectorError> {
+        let Some(mark) = mark else {
+            let seeded = self.rule.current.is_some();
+            let counts = record.is_some_and(|record| self.rule.read(record) == Verdict::Counts);
+            // Takings may follow the mark; a step would have been the mark, as would have been the first taking.
+            if counts && !(seeded && matches!(record, Some(JournalRecord::PartitionTaken(_)))) {
+                return Err(self.lost(offset, until, "expected no record that counts, found one".to_owned()));
+            }
+            return Ok(());
+        };
+        let found = record.map(|record| (mark_of(offset, record), record));
+        match found {
+            Some((found, record)) if found == mark => {
+                match record {
+                    JournalRecord::Step(step) => self.rule = ReadersRule::seeded(step),
+                    JournalRecord::PartitionTaken(_) => {
+                        self.rule.read(record);
+                    }
+                }
+                self.stage = Stage::Checking { mark: None, until };
+                Ok(())
+            }
+            other => Err(self.lost(
+                mark.offset,
+                until,
+                format!("expected {mark:?}, found {:?}", other.map(|(found, _)| found)),
+            )),
+        }
+    }
+
+    fn follow(&mut self, offset: u64, record: Option<&JournalRecord>) -> Result<(), ProjectorError> {
+        let Some(record) = record else {
+            self.rule.void_records += 1;
+            self.folding.void(offset);
+            return Ok(());
+        };
+        match (self.rule.read(record), record) {
+            (Verdict::Counts, JournalRecord::PartitionTaken(taken)) => self.folding.taken(offset, taken),
+            (Verdict::Counts, JournalRecord::Step(step)) => self.step(offset, step)?,
+            (verdict, _) => {
+                let void_records = self.rule.void_records;
+                tracing::warn!(partition = self.partition, offset, ?verdict, void_records, "void journal record");
+                self.folding.void(offset);
+            }
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, offset: u64, step: &Step) -> Result<(), ProjectorError> {
+        let partition = self.partition;
+        let bodies = step.transitions.iter().flat_map(|transition| &transition.events);
+        let decode = |body: &Bytes| (self.codec.event)(body).map(|event| Decoded { body: body.clone(), event });
+        let events: Result<Vec<Decoded>, WireError> = bodies.map(decode).collect();
+        let events = events.map_err(|fault| ProjectorError::Unreadable { partition, offset, fault })?;
+        let folded = self.folding.step(offset, step, &events);
+        folded.map_err(|fault| ProjectorError::BrokenHistory { partition, offset, fault })
+    }
+
+    /// The journal ends here, for now: not below what the store has seen of it.
+    fn reached_end(&mut self, end: u64) -> Result<(), ProjectorError> {
+        if let Stage::Checking { mark, until } = self.stage {
+            if let Some(mark) = mark {
+                return Err(self.lost(mark.offset, until, format!("expected {mark:?}, found the journal's end")));
+            }
+            if end < until {
+                return Err(self.lost(end, until, format!("the journal ends at {end}")));
+            }
+            self.stage = Stage::Following;
+        }
+        Ok(())
+    }
+
+    fn lost(&self, from: u64, to: u64, found: String) -> ProjectorError {
+        ProjectorError::JournalLost { partition: self.partition, from, to, found }
+    }
+}
+
+/// What a position remembers of a record.
+fn mark_of(offset: u64, record: &JournalRecord) -> JournalMark {
+    match record {
+        JournalRecord::PartitionTaken(taken) => {
+            JournalMark { offset, term: taken.term, owner: taken.owner.0, number: None }
+        }
+        JournalRecord::Step(step) => {
+            JournalMark { offset, term: step.term, owner: step.owner.0, number: Some(step.number) }
+        }
+    }
+}
+
+/// What a delivery holds in memory, about.
+fn weight(delivery: &Delivery) -> usize {
+    match delivery {
+        Delivery::Record(record) => 256 + record.value.as_ref().map_or(0, Bytes::len),
+        Delivery::End { .. } | Delivery::Lost { .. } => 64,
+    }
+}

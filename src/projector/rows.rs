@@ -1,0 +1,216 @@
+//! The rows that events make, beside the state of their run.
+
+use crate::core::event::{Event, NodeFailed, PartitionEvent, Recorded, WorkflowFailed};
+use crate::core::id::{AgentName, NodeId, RunId};
+use crate::core::json::Json;
+use crate::core::run::{NodeRun, Run};
+use crate::core::status::NodeStatus;
+use crate::core::time::Timestamp;
+use crate::store::row::{
+    ErrorRow, MetricRow, OffsetsRow, Operation, OperationRow, ResultRow, bucket_of, partition_subject,
+};
+use crate::wire::event::PartitionRecorded;
+use std::collections::BTreeMap;
+
+/// One minute, in microseconds.
+const MINUTE: i64 = 60_000_000;
+
+/// The rows of a batch that are appended or added up.
+#[derive(Default)]
+pub struct Rows {
+    /// Attempts that ended.
+    pub results: Vec<ResultRow>,
+    /// Agent calls, state transitions, rejected and forwarded inputs.
+    pub operations: Vec<OperationRow>,
+    /// Failures and refusals.
+    pub errors: Vec<ErrorRow>,
+    /// Calls by agent and minute.
+    pub metrics: BTreeMap<(AgentName, Timestamp), MetricRow>,
+    /// Where events stand, by run.
+    pub offsets: BTreeMap<RunId, Vec<u64>>,
+}
+
+impl Rows {
+    /// The rows of an event of a run; `run` is the state after it, in the record at `offset`.
+    pub fn run_event(&mut self, recorded: &Recorded, run: &Run, offset: u64) {
+        let offsets = self.offsets.entry(recorded.run_id.clone()).or_default();
+        if offsets.last() != Some(&offset) {
+            offsets.push(offset);
+        }
+        match &recorded.event {
+            Event::NodeCompleted(event) => self.attempt_ended(recorded, run, &event.node_id),
+            Event::NodeFailed(event) => {
+                self.attempt_ended(recorded, run, &event.node_id);
+                self.errors.push(node_failed(recorded, event));
+            }
+            Event::StateTransitioned(event) => {
+                let operation = Operation::StateTransition { from: event.from, to: event.to };
+                self.operations.push(operation_of_run(recorded, operation));
+            }
+            Event::WorkflowFailed(event) => self.errors.push(workflow_failed(recorded, run, event)),
+            Event::WorkflowStarted(_)
+            | Event::PlanMade(_)
+            | Event::NodeScheduled(_)
+            | Event::NodeStarted(_)
+            | Event::WorkflowCompleted(_) => {}
+        }
+    }
+
+    fn attempt_ended(&mut self, recorded: &Recorded, run: &Run, node_id: &NodeId) {
+        // An end of a node that was never scheduled changes no state, so it makes no row.
+        let Some(node) = run.nodes.get(node_id) else { return };
+        let duration = recorded.time.since(node.scheduled_at);
+        let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.results.push(result(recorded, node_id, node));
+        let call = Operation::AgentCall {
+            node_id: node_id.clone(),
+            agent_name: node.agent_name.clone(),
+            attempt: node.attempt,
+            status: node.status,
+            duration_us,
+        };
+        self.operations.push(operation_of_run(recorded, call));
+        self.count(&node.agent_name, recorded.time, node.status, duration_us);
+    }
+
+    fn count(&mut self, agent: &AgentName, time: Timestamp, status: NodeStatus, duration_us: u64) {
+        let minute = Timestamp(time.0 - time.0.rem_euclid(MINUTE));
+        let mut call = MetricRow {
+            agent_name: agent.clone(),
+            minute,
+            calls: 1,
+            failures: u64::from(status == NodeStatus::Failed),
+            duration_us,
+            buckets: [0; 13],
+        };
+        call.buckets[bucket_of(duration_us)] = 1;
+        let sum = self.metrics.entry((agent.clone(), minute));
+        sum.and_modify(|sum| sum.add(&call)).or_insert(call);
+    }
+
+    /// The row of an event of the partition itself.
+    pub fn partition_event(&mut self, recorded: &PartitionRecorded) {
+        match &recorded.event {
+            PartitionEvent::InputRejected(event) => {
+                let (reason, message) = (event.reason.clone(), event.message.clone());
+                let operation = Operation::InputRejected { reason, message };
+                self.operations.push(OperationRow {
+                    subject: partition_subject(recorded.partition),
+                    sequence: recorded.sequence,
+                    workflow_id: event.workflow_id.clone(),
+                    time: recorded.time,
+                    operation,
+                });
+            }
+            PartitionEvent::InputForwarded(event) => self.operations.push(OperationRow {
+                subject: partition_subject(recorded.partition),
+                sequence: recorded.sequence,
+                workflow_id: event.workflow_id.clone(),
+                time: recorded.time,
+                operation: Operation::InputForwarded { to_partition: event.to_partition },
+            }),
+            PartitionEvent::InputRefused(event) => self.errors.push(ErrorRow {
+                workflow_id: event.workflow_id.clone(),
+                details: event.details.clone(),
+                ..error_of_partition(recorded, &event.reason, &event.message)
+            }),
+            PartitionEvent::EffectFailed(event) => self.errors.push(ErrorRow {
+                workflow_id: event.workflow_id.clone(),
+                details: Some(Json::from_value(&serde_json::json!({"topic": event.topic, "step": event.step}))),
+                ..error_of_partition(recorded, &event.effect, &event.message)
+            }),
+            PartitionEvent::InputLost(event) => self.errors.push(ErrorRow {
+                details: Some(Json::from_value(
+                    &serde_json::json!({"expected": event.expected, "resumed_at": event.resumed_at}),
+                )),
+                ..error_of_partition(recorded, &event.topic, &event.message)
+            }),
+            PartitionEvent::Trying(_) => {}
+        }
+    }
+
+    /// The offsets, a row a run.
+    pub fn offset_rows(offsets: BTreeMap<RunId, Vec<u64>>) -> Vec<OffsetsRow> {
+        offsets.into_iter().map(|(run_id, offsets)| OffsetsRow { run_id, offsets }).collect()
+    }
+}
+
+fn result(recorded: &Recorded, node_id: &NodeId, node: &NodeRun) -> ResultRow {
+    ResultRow {
+        workflow_id: recorded.workflow_id.clone(),
+        run_id: recorded.run_id.clone(),
+        sequence: recorded.sequence,
+        node_id: node_id.clone(),
+        attempt: node.attempt,
+        agent_name: node.agent_name.clone(),
+        status: node.status,
+        output: node.output.clone(),
+        failure: node.failure.clone(),
+        timeout_ms: node.timeout_ms,
+        scheduled_at: node.scheduled_at,
+        started_at: node.started_at,
+        ended_at: recorded.time,
+    }
+}
+
+fn operation_of_run(recorded: &Recorded, operation: Operation) -> OperationRow {
+    OperationRow {
+        subject: recorded.run_id.to_string(),
+        sequence: recorded.sequence,
+        workflow_id: recorded.workflow_id.clone(),
+        time: recorded.time,
+        operation,
+    }
+}
+
+fn node_failed(recorded: &Recorded, event: &NodeFailed) -> ErrorRow {
+    ErrorRow {
+        subject: recorded.run_id.to_string(),
+        sequence: recorded.sequence,
+        event: recorded.event.name(),
+        workflow_id: Some(recorded.workflow_id.clone()),
+        node_id: Some(event.node_id.clone()),
+        agent_name: Some(event.agent_name.clone()),
+        attempt: Some(event.attempt),
+        class: Some(event.class),
+        code: event.code.clone(),
+        message: event.message.clone(),
+        details: event.details.clone(),
+        time: recorded.time,
+    }
+}
+
+fn workflow_failed(recorded: &Recorded, run: &Run, event: &WorkflowFailed) -> ErrorRow {
+    let node = event.node_id.as_ref().and_then(|node_id| run.nodes.get(node_id));
+    ErrorRow {
+        subject: recorded.run_id.to_string(),
+        sequence: recorded.sequence,
+        event: recorded.event.name(),
+        workflow_id: Some(recorded.workflow_id.clone()),
+        node_id: event.node_id.clone(),
+        agent_name: node.map(|node| node.agent_name.clone()),
+        attempt: node.map(|node| node.attempt),
+        class: Some(event.class),
+        code: event.code.clone(),
+        message: event.message.clone(),
+        details: event.details.clone(),
+        time: recorded.time,
+    }
+}
+
+fn error_of_partition(recorded: &PartitionRecorded, code: &str, message: &str) -> ErrorRow {
+    ErrorRow {
+        subject: partition_subject(recorded.partition),
+        sequence: recorded.sequence,
+        event: recorded.event.name(),
+        workflow_id: None,
+        node_id: None,
+        agent_name: None,
+        attempt: None,
+        class: None,
+        code: code.to_owned(),
+        message: message.to_owned(),
+        details: None,
+        time: recorded.time,
+    }
+}

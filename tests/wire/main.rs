@@ -1,0 +1,14 @@
+//! Bytes to core and back: what is written reads back, others read it with the schemas alone, and nothing that comes
+//! from outside does harm.
+//!
+//! `UPDATE_GOLDEN=1` writes the files of `tests/golden/wire/` anew; a released format must not change.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails in a test's helper fails the test")]
+
+mod golden;
+mod hostile;
+mod inbound;
+mod messages;
+mod round_trip;
+mod samples;
+mod strategies;

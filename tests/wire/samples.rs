@@ -1,0 +1,273 @@
+//! One example of everything, the same as in `docs/messages.md`.
+
+use bytes::Bytes;
+use orchestrator::core::command::Origin;
+use orchestrator::core::definition::{DefinitionHash, DefinitionRef};
+use orchestrator::core::effect::DeadNode;
+use orchestrator::core::event::*;
+use orchestrator::core::failure::{Failure, FailureClass};
+use orchestrator::core::id::*;
+use orchestrator::core::json::Json;
+use orchestrator::core::run::Outcome;
+use orchestrator::core::status::Status;
+use orchestrator::core::time::Timestamp;
+use orchestrator::journal::record::*;
+use orchestrator::wire::answer::Response;
+use orchestrator::wire::definition::DefinitionRecord;
+use orchestrator::wire::event::{self, PartitionRecorded};
+use orchestrator::wire::report::{Report, ReportOutcome};
+use orchestrator::wire::task::Task;
+
+pub fn id<T: std::str::FromStr<Err = IllegalId>>(text: &str) -> T {
+    text.parse().unwrap()
+}
+
+pub fn json(text: &str) -> Json {
+    Json::parse(text).unwrap()
+}
+
+/// 2026-02-03T04:05:06.000007Z and as many milliseconds more.
+pub fn at(millis: i64) -> Timestamp {
+    Timestamp(1_770_091_506_000_007 + millis * 1_000)
+}
+
+pub fn origin() -> Origin {
+    Origin { topic: "requests".into(), partition: 2, offset: 4711, time: Timestamp::from_millis(1_770_091_505_990) }
+}
+
+pub fn definition() -> DefinitionRef {
+    DefinitionRef { name: id("recommend-coffee"), version: 3, hash: DefinitionHash("5f".repeat(32).into()) }
+}
+
+pub fn run() -> RunId {
+    id("0123456789abcdef0123456789abcdef")
+}
+
+pub fn dispatch_id() -> DispatchId {
+    id("0123456789abcdef0123456789abcdef/find-orders/1")
+}
+
+fn failure() -> Failure {
+    Failure {
+        class: FailureClass::NonRetryable,
+        code: "no_such_customer".into(),
+        message: "no customer \"c-7\"".into(),
+        details: Some(json(r#"{"customer":"c-7"}"#)),
+    }
+}
+
+/// Every event of a run, in the order of their schemas.
+pub fn run_events() -> Vec<Recorded> {
+    let Failure { class, code, message, details } = failure();
+    let node = |text: &str| -> NodeId { id(text) };
+    [
+        Event::WorkflowStarted(WorkflowStarted {
+            definition: definition(),
+            input: json(r#"{"customer":"c-7"}"#),
+            conversation_id: Some(id("chat-42")),
+            origin: origin(),
+            payload_hash: "00112233445566778899aabbccddeeff".into(),
+            traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
+            settings: RunSettings { parallel_threshold: 2, max_agent_calls: 5, agent_timeout_ms: 60_000 },
+        }),
+        Event::PlanMade(PlanMade { planner: None, definition_hash: Some("5f".repeat(32)), plan: None }),
+        Event::NodeScheduled(NodeScheduled {
+            node_id: node("find-orders"),
+            agent_name: id("orders"),
+            attempt: 1,
+            input: json(r#"{"customer":"c-7"}"#),
+            timeout_ms: 60_000,
+        }),
+        Event::NodeStarted(NodeStarted { node_id: node("find-orders"), attempt: 1 }),
+        Event::NodeCompleted(NodeCompleted {
+            node_id: node("find-orders"),
+            attempt: 1,
+            output: json(r#"[{"sku":"espresso","count":2}]"#),
+        }),
+        Event::NodeFailed(NodeFailed {
+            node_id: node("find-orders"),
+            agent_name: id("orders"),
+            attempt: 1,
+            class,
+            code: code.clone(),
+            message: message.clone(),
+            details: details.clone(),
+        }),
+        Event::StateTransitioned(StateTransitioned { from: Status::Initializing, to: Status::ExecutingSingle }),
+        Event::WorkflowCompleted(WorkflowCompleted { answer: json(r#""Try the Sidamo ☕""#) }),
+        Event::WorkflowFailed(WorkflowFailed { node_id: Some(node("find-orders")), class, code, message, details }),
+    ]
+    .into_iter()
+    .zip(1..)
+    .map(|(event, sequence)| Recorded {
+        workflow_id: id("order 7 / ☕"),
+        run_id: run(),
+        sequence,
+        time: at(sequence as i64),
+        event,
+    })
+    .collect()
+}
+
+/// Every event of a partition.
+pub fn partition_events() -> Vec<PartitionRecorded> {
+    [
+        PartitionEvent::InputRefused(refused()),
+        PartitionEvent::InputRejected(InputRejected {
+            origin: origin(),
+            reason: "duplicate".into(),
+            message: "the same request was accepted before".into(),
+            workflow_id: id("order 7 / ☕"),
+            run_id: Some(run()),
+        }),
+        PartitionEvent::InputForwarded(InputForwarded {
+            origin: origin(),
+            to_partition: 0,
+            workflow_id: id("order 7 / ☕"),
+        }),
+        PartitionEvent::EffectFailed(EffectFailed {
+            effect: "dispatch".into(),
+            step: 12,
+            topic: "ready.orders".into(),
+            message: "the topic is unknown".into(),
+            workflow_id: Some(id("order 7 / ☕")),
+        }),
+        PartitionEvent::Trying(Trying { origin: origin() }),
+    ]
+    .into_iter()
+    .zip(1..)
+    .map(|(event, sequence)| PartitionRecorded { partition: 2, sequence, time: at(sequence as i64), event })
+    .collect()
+}
+
+pub fn refused() -> InputRefused {
+    InputRefused {
+        origin: origin(),
+        reason: "unknown_definition".into(),
+        message: "no definition \"recommend-tea\" has been applied".into(),
+        details: Some(json(r#"{"definition":"recommend-tea"}"#)),
+        workflow_id: Some(id("order 7 / ☕")),
+    }
+}
+
+pub fn input_record() -> InputRecord {
+    let value = r#"{"definition":"recommend-tea","input":{}}"#;
+    orchestrator::wire::dead_letter::keep(
+        Some(&Bytes::from("order 7 / ☕")),
+        Some(&Bytes::from(value)),
+        &[("traceparent".into(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into())],
+    )
+}
+
+pub fn dead_node() -> DeadNode {
+    DeadNode {
+        dispatch_id: dispatch_id(),
+        agent_name: id("orders"),
+        input: Some(json(r#"{"customer":"c-7"}"#)),
+        failure: failure(),
+    }
+}
+
+pub fn step() -> Step {
+    let events = run_events();
+    Step {
+        term: 3,
+        owner: Owner(*b"0123456789abcdef"),
+        number: 12,
+        time: at(0),
+        positions: vec![
+            InputPosition {
+                topic: "requests".into(),
+                next: 4712,
+                below: Some(Below { offset: 4711, time: Timestamp::from_millis(1_770_091_505_990) }),
+            },
+            InputPosition { topic: "results".into(), next: 0, below: None },
+        ],
+        effects_through: Some(EffectsThrough { step: 11, offset: 13 }),
+        transitions: vec![
+            Transition {
+                cause: Cause::Input(origin()),
+                events: events[2..4].iter().map(event::encode).collect(),
+                input: None,
+            },
+            Transition {
+                cause: Cause::Input(origin()),
+                events: vec![event::encode_partition(&partition_events()[0])],
+                input: Some(input_record()),
+            },
+            Transition { cause: Cause::Deadline, events: vec![], input: None },
+            Transition { cause: Cause::Continuation, events: vec![], input: None },
+            Transition { cause: Cause::EffectFailed, events: vec![], input: None },
+        ],
+    }
+}
+
+pub fn taken() -> PartitionTaken {
+    PartitionTaken {
+        term: 3,
+        owner: Owner(*b"0123456789abcdef"),
+        time: at(0),
+        group: "orchestrator".into(),
+        host: "engine-1".into(),
+        version: "0.1.0".into(),
+        cluster: "MkU3OEVBNTcwNTJENDM2Qg".into(),
+    }
+}
+
+pub fn task() -> Task {
+    Task {
+        dispatch_id: dispatch_id(),
+        workflow_id: id("order 7 / ☕"),
+        agent_name: id("orders"),
+        input: json(r#"{"customer":"c-7"}"#),
+        timeout_ms: 60_000,
+        reply_topic: "orchestrator.results".into(),
+        reply_partition: 2,
+    }
+}
+
+pub fn reports() -> Vec<(&'static str, Report)> {
+    let report = |outcome| Report { dispatch_id: dispatch_id(), workflow_id: id("order 7 / ☕"), outcome };
+    vec![
+        ("report_started", report(ReportOutcome::Started)),
+        ("report_completed", report(ReportOutcome::Completed(json(r#"[{"sku":"espresso","count":2}]"#)))),
+        ("report_failed", report(ReportOutcome::Failed(failure()))),
+    ]
+}
+
+pub fn responses() -> Vec<(&'static str, Response)> {
+    let answer = |outcome| Response::Answer {
+        workflow_id: id("order 7 / ☕"),
+        run_id: run(),
+        definition: definition(),
+        outcome,
+        started_at: at(1),
+        ended_at: at(9),
+    };
+    vec![
+        ("response_completed", answer(Outcome::Answer(json(r#""Try the Sidamo ☕""#)))),
+        ("response_failed", answer(Outcome::Failure(Some(id("find-orders")), failure()))),
+        (
+            "response_refused",
+            Response::Refused {
+                workflow_id: Some(id("order 7 / ☕")),
+                run_id: None,
+                reason: "unknown_definition".into(),
+                message: "no definition \"recommend-tea\" has been applied".into(),
+                details: Some(json(r#"{"definition":"recommend-tea"}"#)),
+                origin: origin(),
+            },
+        ),
+    ]
+}
+
+pub fn definitions() -> Vec<(&'static str, DefinitionRecord)> {
+    let document = serde_json::json!({
+        "name": "recommend-coffee",
+        "nodes": [{"node_id": "find-orders", "agent_name": "orders"}],
+    });
+    vec![
+        ("definition_applied", DefinitionRecord::Applied { reference: definition(), applied_at: at(0), document }),
+        ("definition_installation", DefinitionRecord::Installation { partitions: 4 }),
+    ]
+}
