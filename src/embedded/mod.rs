@@ -202,3 +202,27 @@ impl Embedded {
 fn make_folder(folder: &Path) -> Result<(), EmbeddedError> {
     std::fs::create_dir_all(folder).map_err(|fault| EmbeddedError::Folder { folder: folder.to_owned(), fault })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn definition(description: &str) -> Definition {
+        let text = format!("{{name: echo, description: {description}, nodes: [{{node_id: a, agent_name: echo}}]}}");
+        Definition::read(&text).unwrap()
+    }
+
+    #[test]
+    fn a_folder_keeps_its_partitions_and_its_definitions() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("inner/coffee");
+        let first = Embedded::start(EmbeddedOptions { partitions: 3, ..EmbeddedOptions::new(&path) }).unwrap();
+        assert_eq!((first.partitions(), first.apply(&definition("one")).unwrap().version), (3, 1));
+        assert_eq!(first.apply(&definition("two")).unwrap().version, 2);
+        assert_eq!(first.ended(), None);
+        first.stop().unwrap();
+        let again = Embedded::start(EmbeddedOptions::new(&path)).unwrap();
+        assert_eq!((again.partitions(), again.apply(&definition("one")).unwrap().version), (3, 1));
+        again.stop().unwrap();
+    }
+}

@@ -32,8 +32,24 @@ impl Threads {
         agents: Agents,
         runner: RunnerSettings,
     ) -> Result<Self, EmbeddedError> {
-        let flag = || Arc::new(AtomicBool::new(false));
-        let (engine_stop, projector_stop, worker_stop) = (flag(), flag(), flag());
+        let flags: [Arc<AtomicBool>; 3] = Default::default();
+        let started = Self::spawn(log, store, engine, agents, runner, &flags);
+        if started.is_err() {
+            // Those that have a thread already must not go on without the others.
+            flags.iter().for_each(|stop| stop.store(true, Ordering::Relaxed));
+        }
+        started
+    }
+
+    fn spawn(
+        log: &Arc<dyn Log>,
+        store: &Arc<dyn Store>,
+        engine: EngineSettings,
+        agents: Agents,
+        runner: RunnerSettings,
+        flags: &[Arc<AtomicBool>; 3],
+    ) -> Result<Self, EmbeddedError> {
+        let [engine_stop, projector_stop, worker_stop] = flags.clone();
         let partitions = (0..engine.partitions).collect();
         let projector = ProjectorThread::spawn(log.clone(), store.clone(), partitions, projector_stop.clone())?;
         let engine = thread::spawn(ThreadParts {

@@ -33,7 +33,7 @@ pub fn line(board: &Board, recorded: &Recorded) -> Option<String> {
         Event::PlanMade(_) | Event::StateTransitioned(_) => return None,
     };
     let ids = board.runs.iter().map(|run| run.id.as_str().chars().count()).max().unwrap_or(0);
-    let nodes = board.nodes().map(|node| node.id.as_str().len()).max().unwrap_or(0);
+    let nodes = board.nodes().map(|node| node.id.as_str().len()).max().unwrap_or(0).max("answered".len());
     Some(format!("{}  {:ids$}  {what:nodes$}  {how}", offset(board, recorded.time), run.id.as_str()))
 }
 

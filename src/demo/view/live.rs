@@ -29,10 +29,9 @@ pub fn frame(board: &Board, now: Timestamp, width: usize, paint: Paint) -> Vec<S
     let rows = board.runs.iter().map(|run| run.nodes.len()).max().unwrap_or(0);
     for i in 0..rows {
         let label = board.runs.iter().find_map(|run| run.nodes.get(i)).map_or("", |node| node.id.as_str());
-        let cells = board.runs.iter().map(|run| run.nodes.get(i).map_or_else(Default::default, |n| at(&n.state, now)));
+        let cells = board.runs.iter().map(|run| cell_of(run, i, now));
         lines.push(row(label, cells.collect()));
     }
-    lines.push(String::new());
     lines.push(foot(board, now, paint));
     lines
 }
@@ -71,6 +70,14 @@ fn state(run: &BoardRun) -> (String, Ink) {
         Some(Status::Completed) => ("completed".to_owned(), Ink::Good),
         Some(status @ (Status::Failed | Status::Cancelled)) => (status.to_string(), Ink::Bad),
         Some(status) => (status.to_string(), Ink::Busy),
+    }
+}
+
+fn cell_of(run: &BoardRun, row: usize, now: Timestamp) -> (String, Ink) {
+    match run.nodes.get(row).map(|node| &node.state) {
+        None => Default::default(),
+        Some(NodeState::Waiting) if run.ended_at.is_some() => ("– not run".to_owned(), Ink::Dim),
+        Some(state) => at(state, now),
     }
 }
 
