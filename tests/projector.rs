@@ -120,7 +120,7 @@ fn check(store: &MemoryStore, histories: &[History], offsets: &BTreeMap<String, 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_rows_equal_the_fold_whatever_happens_between_two_polls(
@@ -214,6 +214,19 @@ fn a_journal_that_is_not_the_one_that_was_projected_is_not_projected() {
             }
         }
         assert_eq!(store.position(0).unwrap(), before, "{name}");
+    }
+}
+
+#[test]
+fn a_journal_that_lost_void_records_alone_is_not_projected_either() {
+    let (log, store) = projected();
+    log.write(0, taken(1));
+    log.write(0, taken(1));
+    assert_eq!(finish(&mut projector(&log, &store), &log).next_offset, 13);
+    log.truncate(0, 12);
+    match projector(&log, &store).poll(NOW) {
+        Err(ProjectorError::JournalLost { from: 12, to: 13, .. }) => {}
+        other => panic!("expected the loss to be noticed, found {other:?}"),
     }
 }
 

@@ -3,13 +3,14 @@
 use super::exit::{Exit, fail};
 use crate::config::{LogTarget, Settings, StoreKind};
 use crate::core::definition::Definition;
-use crate::core::time::Timestamp;
 use crate::log::Log;
-use crate::store::Store;
-use anyhow::{Context, Result, bail};
+use crate::log::kafka::{KafkaLog, KafkaSettings};
+use crate::log::sqlite::SqliteLog;
+use crate::store::{self, Store};
+use crate::ui::graph;
+use anyhow::{Context, Result};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// How a definition is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,17 +21,6 @@ pub enum Drawing {
     Dot,
     /// For Markdown.
     Mermaid,
-}
-
-/// A fault of a definition, with its place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DefinitionFault {
-    /// Where in the document, e.g. `nodes[2].dependencies[0]`.
-    pub place: String,
-    /// The line, where it is known.
-    pub line: Option<u64>,
-    /// What is wrong.
-    pub message: String,
 }
 
 /// Opens the log that the settings name.
@@ -62,7 +52,16 @@ pub fn make_log(settings: &Settings) -> Result<Arc<dyn Log>> {
 }
 
 fn connect_log(settings: &Settings) -> Result<Arc<dyn Log>> {
-    bail!("the log {} cannot be opened by this build", settings.log.url())
+    Ok(match &settings.log {
+        LogTarget::Sqlite { path } => Arc::new(SqliteLog::open(path, &settings.namespace)?),
+        LogTarget::Kafka { brokers } => Arc::new(KafkaLog::connect(KafkaSettings {
+            brokers: brokers.clone(),
+            namespace: settings.namespace.clone(),
+            client_id: "orchestrator".to_owned(),
+            journal_timeout: settings.journal_timeout,
+            properties: settings.kafka.iter().map(|p| (p.key.clone(), p.value.clone())).collect(),
+        })?),
+    })
 }
 
 /// Opens the store that the settings name, and makes its folder where it is a file.
@@ -75,21 +74,16 @@ pub fn open_store(settings: &Settings) -> Result<Arc<dyn Store>> {
     {
         make_folder_of(Path::new(path))?;
     }
-    bail!("the store {} cannot be opened by this build", settings.store.shown())
-}
-
-/// Reads and validates a definition, YAML or JSON.
-///
-/// # Errors
-/// Every fault at once.
-pub fn read_definition(_text: &str) -> Result<Definition, Vec<DefinitionFault>> {
-    let message = "definitions cannot be read by this build".to_owned();
-    Err(vec![DefinitionFault { place: String::new(), line: None, message }])
+    Ok(store::open(&settings.store.url)?)
 }
 
 /// Draws the graph of a definition.
-pub fn draw(definition: &Definition, _drawing: Drawing) -> String {
-    definition.nodes.iter().map(|node| format!("{}\n", node.node_id)).collect()
+pub fn draw(definition: &Definition, drawing: Drawing) -> String {
+    match drawing {
+        Drawing::Terminal => graph::draw(definition),
+        Drawing::Dot => graph::dot(definition),
+        Drawing::Mermaid => graph::mermaid(definition),
+    }
 }
 
 fn make_folder_of(path: &Path) -> Result<()> {
@@ -101,8 +95,4 @@ fn make_folder_of(path: &Path) -> Result<()> {
     }
 }
 
-/// The clock of this machine.
-pub fn now() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::default().after(since_epoch)
-}
+pub use crate::engine::thread::wall_clock as now;

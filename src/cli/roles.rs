@@ -3,12 +3,19 @@
 use crate::api::Status;
 use crate::config::Settings;
 use crate::core::id::AgentName;
+use crate::engine::thread::{EngineStatus, ThreadParts};
+use crate::engine::{self, EngineSettings};
 use crate::log::Log;
+use crate::projector::ProjectorThread;
 use crate::shutdown::Stop;
 use crate::store::Store;
-use anyhow::{Result, bail};
-use std::sync::Arc;
+use crate::worker::{Agents, BuiltinSettings, ExecAgent, Runner, RunnerSettings, builtin};
+use anyhow::{Result, anyhow};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// What roles are made of.
 #[derive(Clone)]
@@ -77,26 +84,117 @@ impl BuiltIn {
     }
 }
 
+/// How often a running role says what it is doing.
+const SAY_EVERY: Duration = Duration::from_millis(500);
+
 /// Starts the engine.
 ///
 /// # Errors
 /// Where it can't be started.
-pub fn start_engine(_parts: &Parts) -> Result<Running> {
-    bail!("the engine is not part of this build")
+pub fn start_engine(parts: &Parts) -> Result<Running> {
+    let doing = Arc::new(Mutex::new(EngineStatus::default()));
+    let engine = engine::thread::spawn(ThreadParts {
+        log: parts.log.clone(),
+        store: parts.store.clone(),
+        settings: engine_settings(&parts.settings, parts.partitions),
+        stop: parts.stop.flag(),
+        status: doing.clone(),
+    })?;
+    let (status, stop) = (parts.status.clone(), parts.stop.clone());
+    watch("engine-watch", move || {
+        let mut owned = BTreeSet::new();
+        while !engine.is_finished() {
+            let now = doing.lock().map(|doing| doing.owned.clone()).unwrap_or_default();
+            for partition in owned.iter().filter(|p| !now.iter().any(|owned| owned.partition == **p)) {
+                status.dropped(*partition);
+            }
+            for partition in &now {
+                status.owned(partition.partition, partition.term, partition.unfinished as u64);
+            }
+            owned = now.iter().map(|owned| owned.partition).collect();
+            stop.wait(SAY_EVERY);
+        }
+        engine.join().map_err(|_| anyhow!("its thread panicked"))
+    })
+}
+
+fn engine_settings(settings: &Settings, partitions: u32) -> EngineSettings {
+    EngineSettings {
+        namespace: settings.namespace.clone(),
+        partitions,
+        group: settings.group.clone(),
+        host: std::fs::read_to_string("/etc/hostname").map_or_else(|_| "localhost".to_owned(), |h| h.trim().to_owned()),
+        limits: settings.limits.clone(),
+        max_record_bytes: settings.max_request_bytes,
+        max_unfinished: settings.max_unfinished,
+        duplicate_window: settings.duplicate_window,
+        journal_timeout: settings.journal_timeout,
+        deadline_grace: settings.deadline_grace,
+        ..EngineSettings::default()
+    }
 }
 
 /// Starts the projector.
 ///
 /// # Errors
 /// Where it can't be started.
-pub fn start_projector(_parts: &Parts, _store: Arc<dyn Store>) -> Result<Running> {
-    bail!("the projector is not part of this build")
+pub fn start_projector(parts: &Parts, store: Arc<dyn Store>) -> Result<Running> {
+    let partitions = (0..parts.partitions).collect();
+    let projector = ProjectorThread::spawn(parts.log.clone(), store, partitions, parts.stop.flag())?;
+    let (log, status, stop) = (parts.log.clone(), parts.status.clone(), parts.stop.clone());
+    watch("projector-watch", move || {
+        while !projector.is_finished() && !stop.wait(SAY_EVERY) {
+            for lag in projector.lags().read(&*log).unwrap_or_default() {
+                status.lag(lag.partition, lag.records());
+            }
+        }
+        Ok(projector.join()?)
+    })
 }
 
 /// Starts a worker for each kind. The topics of their agents exist.
 ///
 /// # Errors
 /// Where one can't be started.
-pub fn start_workers(_parts: &Parts, _kinds: &[WorkerKind]) -> Result<Running> {
-    bail!("workers are not part of this build")
+pub fn start_workers(parts: &Parts, kinds: &[WorkerKind]) -> Result<Running> {
+    let settings = &parts.settings;
+    let runner = Runner::new(
+        parts.log.clone(),
+        agents_of(settings, kinds)?,
+        RunnerSettings {
+            namespace: settings.namespace.clone(),
+            concurrency: settings.worker_concurrency,
+            max_output_bytes: settings.max_request_bytes,
+            ready_partitions: parts.partitions,
+            ..RunnerSettings::default()
+        },
+    );
+    let stop = parts.stop.flag();
+    watch("worker", move || Ok(runner.run(&stop)?))
+}
+
+fn agents_of(settings: &Settings, kinds: &[WorkerKind]) -> Result<Agents> {
+    let mut built_in = builtin::agents(&BuiltinSettings {
+        http_hosts: settings.http_agent_hosts.clone(),
+        exec_programs: settings.exec_agent_programs.iter().map(Into::into).collect(),
+        max_output_bytes: settings.max_request_bytes,
+    })?;
+    let mut wanted = Vec::new();
+    let mut programs = Agents::new();
+    for kind in kinds {
+        match kind {
+            WorkerKind::BuiltIn(agent) => wanted.push(AgentName::new(agent.as_str())?),
+            WorkerKind::Program { agent, program, arguments } => {
+                let arguments = arguments.iter().map(OsString::from);
+                programs.insert(agent.clone(), ExecAgent::new(agent.clone(), program.into(), arguments));
+            }
+        }
+    }
+    built_in.retain(&wanted);
+    programs.extend(built_in);
+    Ok(programs)
+}
+
+fn watch(name: &str, run: impl FnOnce() -> Result<()> + Send + 'static) -> Result<Running> {
+    Ok(std::thread::Builder::new().name(name.to_owned()).spawn(run)?)
 }

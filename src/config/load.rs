@@ -4,7 +4,6 @@ use super::fault::{ConfigFault, ConfigFaults};
 use super::kafka::{self, KafkaProperty};
 use super::kind::Value;
 use super::mask;
-use super::report::Row;
 use super::table::{self, KAFKA_PREFIX, OF_SCRIPTS, PREFIX, SETTINGS, Setting};
 use super::targets::{self, Given, LogTarget, Reasoned, StoreTarget};
 use super::{Config, Settings, Source};

@@ -5,6 +5,7 @@ use super::io::{Claimant, Io, Signal};
 use super::partition::{Env, Partition, PhaseName};
 use super::settings::EngineSettings;
 use super::snapshots::Snapshots;
+use super::thread::{EngineStatus, OwnedPartition};
 use crate::core::time::Timestamp;
 use crate::log::{Committed, Delivery, Group, GroupEvent, Log, LogError, Membership, Topic};
 use crate::store::Store;
@@ -99,17 +100,19 @@ impl Engine {
     }
 
     /// Says what it is doing.
-    pub fn report(&self, status: &mut super::thread::EngineStatus) {
+    pub fn report(&self, status: &mut EngineStatus) {
         status.owned.clear();
         status.taking.clear();
-        status.unfinished = 0;
         for (id, partition) in &self.partitions {
-            match partition.phase() {
-                PhaseName::Owning => status.owned.push(*id),
-                PhaseName::Resting | PhaseName::Claiming => status.taking.push(*id),
-                PhaseName::Away => {}
+            match partition.owned() {
+                Some(owning) => status.owned.push(OwnedPartition {
+                    partition: *id,
+                    term: owning.term(),
+                    unfinished: owning.unfinished(),
+                }),
+                None if partition.is_ours() => status.taking.push(*id),
+                None => {}
             }
-            status.unfinished += partition.owned().map_or(0, super::owner::Owning::unfinished);
         }
     }
 

@@ -61,7 +61,8 @@ pub fn all(around: &Surroundings) -> Result<Report, String> {
     let mut report = Report::default();
     let mut told = Vec::new();
     for partition in 0..around.partitions {
-        let journal = read_journal(around, partition, &graphs).map_err(|what| format!("journal {partition}: {what}"))?;
+        let journal =
+            read_journal(around, partition, &graphs).map_err(|what| format!("journal {partition}: {what}"))?;
         report.repeated_publications +=
             check_events(around, partition, &journal).map_err(|what| format!("events {partition}: {what}"))?;
         check_store(around, partition, &journal).map_err(|what| format!("store {partition}: {what}"))?;

@@ -36,10 +36,16 @@ impl Client {
         let home = partition_of(id.as_bytes(), self.partitions);
         let (key, partition, value) = match rng.random_range(0..20) {
             0 => (keyed, Some((home + 1) % self.partitions), Some(good)),
-            1 => (None, Some(rng.random_range(0..self.partitions)), Some(Bytes::from(format!("{{\"definition\":\"{name}\",\"input\":1}}")))),
+            1 => (
+                None,
+                Some(rng.random_range(0..self.partitions)),
+                Some(Bytes::from(format!("{{\"definition\":\"{name}\",\"input\":1}}"))),
+            ),
             2 => (keyed, Some(home), Some(Bytes::from_static(b"rubbish"))),
             3 => (keyed, Some(home), None),
-            4 => (keyed, Some(home), Some(Bytes::from(json!({ "definition": "nobody-knows", "input": 1 }).to_string()))),
+            4 => {
+                (keyed, Some(home), Some(Bytes::from(json!({ "definition": "nobody-knows", "input": 1 }).to_string())))
+            }
             5 => (Some(Bytes::from_static(b"another")), None, Some(good)),
             _ => (keyed, Some(home), Some(good)),
         };

@@ -128,8 +128,7 @@ impl Worker {
     }
 
     fn plan(&mut self, task: &Task, at: Timestamp, outcome: ReportOutcome) {
-        let report =
-            Report { dispatch_id: task.dispatch_id.clone(), workflow_id: task.workflow_id.clone(), outcome };
+        let report = Report { dispatch_id: task.dispatch_id.clone(), workflow_id: task.workflow_id.clone(), outcome };
         let number = self.due.len() as u64 + self.answers * 1_000;
         self.due.insert((at, number), report);
     }

@@ -161,11 +161,11 @@ impl World {
             800..960 => {
                 let millis = self.rng.random_range(1..50);
                 self.pass(Duration::from_millis(millis));
-            },
+            }
             960..970 => {
                 let millis = self.rng.random_range(100..15_000);
                 self.pass(Duration::from_millis(millis));
-            },
+            }
             _ if !self.options.faults => self.pass(Duration::from_millis(5)),
             970..978 => self.crash_engine(),
             978..984 => self.freeze_or_thaw(),
@@ -296,8 +296,8 @@ impl World {
         }
         self.store.set_away(false);
         // Reports that were lost by an error are sent again by workers that read their tasks anew.
-        self.worker = Worker::new(&self.log.process(WORKER), self.options.partitions)
-            .expect("without faults the log answers");
+        self.worker =
+            Worker::new(&self.log.process(WORKER), self.options.partitions).expect("without faults the log answers");
         while self.published < self.options.requests {
             self.publish();
         }
@@ -327,9 +327,11 @@ impl World {
 
     fn is_at_rest(&self) -> bool {
         self.worker.is_at_rest()
-            && (0..self.options.partitions).all(|p| self.owner(p).is_some_and(|owner| {
-                owner.is_at_rest() && owner.unfinished() == 0 && self.everything_is_decided(p, owner)
-            }))
+            && (0..self.options.partitions).all(|p| {
+                self.owner(p).is_some_and(|owner| {
+                    owner.is_at_rest() && owner.unfinished() == 0 && self.everything_is_decided(p, owner)
+                })
+            })
             && (0..self.options.partitions).all(|p| self.is_projected(p))
     }
 
@@ -396,8 +398,7 @@ fn install(log: &MemoryLog, partitions: u32, known: &[Definition]) {
     process.create_topics(&topics).expect("the log answers before faults begin");
     let mut appender = process.appender(Purpose::Client).expect("the log answers before faults begin");
     for (token, definition) in known.iter().enumerate() {
-        let reference =
-            DefinitionRef { name: definition.name.clone(), version: 1, hash: definition.hash.clone() };
+        let reference = DefinitionRef { name: definition.name.clone(), version: 1, hash: definition.hash.clone() };
         let document = definition.document.clone();
         let record = DefinitionRecord::Applied { reference, applied_at: BEGINNING, document };
         let (key, value) = encode(&record);

@@ -212,6 +212,7 @@ mod tests {
             code: "agent_failed".to_owned(),
             message: "no\n\u{1b}[2J".to_owned(),
             details: None,
+            input: None,
         };
         let line = line(&recorded(Event::NodeFailed(event)), Paint::PLAIN);
         assert!(line.starts_with("12:00:00.000 order 7 "), "{line}");

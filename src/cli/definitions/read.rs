@@ -1,9 +1,9 @@
 //! Definitions from files and from the standard input.
 
-use crate::cli::connect::{self, DefinitionFault};
 use crate::cli::exit::{Exit, fail};
 use crate::cli::output::say;
 use crate::core::definition::Definition;
+use crate::core::definition::validate::Fault;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::io::Read;
@@ -17,7 +17,7 @@ pub struct Source {
     /// The file, or `-`.
     pub name: String,
     /// The definition, or every fault.
-    pub result: Result<Definition, Vec<DefinitionFault>>,
+    pub result: Result<Definition, Vec<Fault>>,
 }
 
 /// Reads every file; a file that can't be read at all is an error, one with faults is not.
@@ -25,7 +25,7 @@ pub struct Source {
 /// # Errors
 /// The file that can't be read.
 pub fn all(files: &[String]) -> Result<Vec<Source>> {
-    files.iter().map(|name| Ok(Source { name: name.clone(), result: connect::read_definition(&text(name)?) })).collect()
+    files.iter().map(|name| Ok(Source { name: name.clone(), result: Definition::read(&text(name)?) })).collect()
 }
 
 fn text(name: &str) -> Result<String> {
@@ -56,7 +56,7 @@ pub fn say_faults(sources: &[Source]) {
     }
 }
 
-fn line(name: &str, fault: &DefinitionFault) -> String {
+fn line(name: &str, fault: &Fault) -> String {
     let at = fault.line.map_or_else(String::new, |line| format!(":{line}"));
     let place = if fault.place.is_empty() { String::new() } else { format!("{}: ", fault.place) };
     format!("{name}{at}: {place}{}", fault.message)
@@ -84,11 +84,8 @@ mod tests {
 
     #[test]
     fn a_fault_is_a_line_that_editors_can_jump_to() {
-        let fault = |place: &str, at| DefinitionFault {
-            place: place.to_owned(),
-            line: at,
-            message: "expected a list".to_owned(),
-        };
+        let fault =
+            |place: &str, at| Fault { place: place.to_owned(), line: at, message: "expected a list".to_owned() };
         assert_eq!(line("shop.yaml", &fault("nodes", Some(7))), "shop.yaml:7: nodes: expected a list");
         assert_eq!(line("-", &fault("", None)), "-: expected a list");
     }

@@ -89,7 +89,7 @@ fn find<'a>(catalogue: &'a Catalogue, name: &str, version: Option<u32>) -> Resul
 }
 
 fn compiled(applied: &Applied) -> Result<Definition> {
-    match connect::read_definition(&applied.document.to_string()) {
+    match Definition::read(&applied.document.to_string()) {
         Ok(definition) => Ok(definition),
         Err(faults) => {
             let words: Vec<_> = faults.iter().map(|fault| format!("{}: {}", fault.place, fault.message)).collect();

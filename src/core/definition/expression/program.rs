@@ -118,11 +118,9 @@ const PANICKED: &str = "the CEL library failed on it; write it differently";
 
 /// Does something on a stack of its own; a panic there ends there.
 fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, String> {
-    std::thread::scope(|scope| {
-        match std::thread::Builder::new().stack_size(LARGE_STACK).spawn_scoped(scope, work) {
-            Ok(thread) => thread.join().map_err(|_| PANICKED.to_owned()),
-            Err(error) => Err(format!("no thread could be started for it: {error}")),
-        }
+    std::thread::scope(|scope| match std::thread::Builder::new().stack_size(LARGE_STACK).spawn_scoped(scope, work) {
+        Ok(thread) => thread.join().map_err(|_| PANICKED.to_owned()),
+        Err(error) => Err(format!("no thread could be started for it: {error}")),
     })
 }
 
