@@ -12,6 +12,8 @@
 //! | [`engine`] | One partition's life: take, recover, drain, decide, append, read back, perform |
 //! | [`projector`] | Journal to store |
 //! | [`worker`] | The agent trait, the runner, built-in agents |
+//! | [`embedded`] | Everything in one process and one folder |
+//! | [`demo`] | Three requests about a coffee shop, live |
 //! | [`config`] | Every setting, in one table |
 //! | [`cli`] | One file per verb; the place that puts the parts together |
 //! | [`api`], [`ui`] | What a running process answers; how things look in a terminal |
@@ -24,6 +26,8 @@ pub mod api;
 pub mod cli;
 pub mod config;
 pub mod core;
+pub mod demo;
+pub mod embedded;
 pub mod engine;
 pub mod journal;
 pub mod log;

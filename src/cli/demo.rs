@@ -2,7 +2,9 @@
 
 use super::Context;
 use super::exit::Exit;
-use anyhow::{Result, bail};
+use crate::demo::{self, DemoOptions};
+use crate::shutdown::Stop;
+use anyhow::{Context as _, Result};
 
 /// For `--help`.
 pub const EXAMPLES: &str = "\
@@ -17,6 +19,11 @@ Examples:
 pub struct Args {}
 
 /// Runs the demo.
-pub fn run(_args: &Args, _context: &Context) -> Result<Exit> {
-    bail!("the demo is not part of this build")
+pub fn run(_args: &Args, context: &Context) -> Result<Exit> {
+    let stop = Stop::new();
+    stop.listen().context("signals can't be listened to")?;
+    let data = context.settings().data.clone();
+    let options = DemoOptions { stop: stop.flag(), ..DemoOptions::for_stdout(data) };
+    demo::run(&options, &mut std::io::stdout())?;
+    Ok(Exit::Done)
 }

@@ -200,10 +200,8 @@ fn defaults(command: &Command) -> Vec<(&'static str, String, String)> {
     let plainly = |why: &str| (table::STRUCTURED_LOGGING, "false".to_owned(), why.to_owned());
     match command {
         Command::Serve(_) | Command::Worker(_) | Command::Config(_) => Vec::new(),
-        Command::Demo(_) | Command::Dev(_) if std::io::stderr().is_terminal() => {
-            vec![plainly("`demo` and `dev` on a terminal")]
-        }
-        Command::Demo(_) | Command::Dev(_) => Vec::new(),
+        Command::Dev(_) if std::io::stderr().is_terminal() => vec![plainly("`demo` and `dev` on a terminal")],
+        Command::Dev(_) => Vec::new(),
         // A command that ends by itself speaks to people, and only when something is wrong.
         _ => vec![
             plainly("a command for people"),
