@@ -139,11 +139,6 @@ impl Owning {
         Ok(owning)
     }
 
-    /// The term in which it is owned.
-    pub fn term(&self) -> u64 {
-        self.term
-    }
-
     /// The unfinished runs.
     pub fn unfinished(&self) -> usize {
         self.state.runs.len()
