@@ -2,6 +2,7 @@
 
 use super::cost::{self, ENVIRONMENT};
 use super::{Scope, check, convert, output};
+use crate::core::definition::stack::{Panicked, on_large_stack};
 use crate::core::json::Json;
 use cel::Context;
 use cel::common::ast::IdedExpr;
@@ -15,11 +16,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub const MAX_EXPRESSION_BYTES: usize = 4096;
 /// Most of an expression that a message quotes, and most of the library's words, in characters.
 const MAX_QUOTED_CHARS: usize = 200;
-/// Nested brackets, as the library's parser counts them; with it, [`LARGE_STACK`] is ample (5 MB without
+/// Nested brackets, as the library's parser counts them; with it, a large stack is ample (5 MB without
 /// optimisation, measured).
 const MAX_PARSE_DEPTH: u16 = 32;
-/// Stack for work whose depth an author decides. Pages that are not touched cost nothing.
-const LARGE_STACK: usize = 32 << 20;
 /// An expression at most this deep is evaluated on the caller's stack (40 KB a level without optimisation).
 const SHALLOW: usize = 12;
 
@@ -66,7 +65,7 @@ impl Program {
             cost::weigh(&mut expression);
             Ok((expression, facts))
         });
-        let (expression, facts) = compiled.and_then(|result| result).map_err(fault)?;
+        let (expression, facts) = compiled.unwrap_or_else(|_| Err(PANICKED.to_owned())).map_err(fault)?;
         Ok(Self { source: source.to_owned(), expression, facts })
     }
 
@@ -82,10 +81,11 @@ impl Program {
         let outputs = outputs?;
         let evaluate = || self.evaluate(request.as_ref(), &outputs);
         let value = if self.facts.depth <= SHALLOW {
-            catch_unwind(AssertUnwindSafe(evaluate)).unwrap_or_else(|_| Err(PANICKED.to_owned()))
+            catch_unwind(AssertUnwindSafe(evaluate)).map_err(|_| Panicked)
         } else {
-            on_large_stack(evaluate).and_then(|result| result)
+            on_large_stack(evaluate)
         };
+        let value = value.unwrap_or_else(|_| Err(PANICKED.to_owned()));
         text.push_str(&value.map_err(|what| format!("the expression {}: {what}", quote(&self.source)))?);
         Ok(())
     }
@@ -115,16 +115,6 @@ fn parsed(json: &Json) -> Result<Value, String> {
 }
 
 const PANICKED: &str = "the CEL library failed on it; write it differently";
-
-/// Does something on a stack of its own; a panic there ends there.
-fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, String> {
-    std::thread::scope(|scope| {
-        match std::thread::Builder::new().stack_size(LARGE_STACK).spawn_scoped(scope, work) {
-            Ok(thread) => thread.join().map_err(|_| PANICKED.to_owned()),
-            Err(error) => Err(format!("no thread could be started for it: {error}")),
-        }
-    })
-}
 
 fn parse_fault(errors: &cel::ParseErrors) -> String {
     let Some(first) = errors.errors.first() else { return "does not parse as CEL".to_owned() };
