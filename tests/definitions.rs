@@ -1,5 +1,7 @@
 //! Definitions, mappings, contracts and plans, as the people who write them meet them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what is wrong by failing")]
+
 #[path = "definitions/expressions.rs"]
 mod expressions;
 #[path = "definitions/faults.rs"]

@@ -71,8 +71,10 @@ fn expressions_make_what_they_say() {
         (json!("duration('-1500ms')"), "\"-1.500s\""),
         (json!("b'abc'"), "\"YWJj\""),
         (json!("{1: 'a', true: 'b', 'c': [1u]}"), r#"{"1":"a","c":[1],"true":"b"}"#),
-        (json!({"a": "request.order", "b": [1, true, null, "'text'"], "c/d": {"e": "outputs.lookup.total"}}),
-            r#"{"a":7,"b":[1,true,null,"text"],"c/d":{"e":12}}"#),
+        (
+            json!({"a": "request.order", "b": [1, true, null, "'text'"], "c/d": {"e": "outputs.lookup.total"}}),
+            r#"{"a":7,"b":[1,true,null,"text"],"c/d":{"e":12}}"#,
+        ),
         (json!(5), "5"),
         (json!(null), "null"),
         (json!({}), "{}"),
@@ -194,8 +196,19 @@ fn hostile_evaluations_run_out_of_budget() {
 }
 
 #[test]
+fn all_expressions_of_a_mapping_share_one_budget() {
+    let numbers: Vec<u32> = (0..5_000).collect();
+    let scope = known(&json!(numbers).to_string(), &[]);
+    let one = json!("request.map(x, x + 1).size()");
+    assert!(InputMapping::compile(Some(&one), &[]).unwrap().evaluate(&scope).is_ok());
+    let many = InputMapping::compile(Some(&json!(vec![one; 100])), &[]).unwrap();
+    assert!(many.evaluate(&scope).unwrap_err().contains("costs more than"));
+}
+
+#[test]
 fn honest_work_on_a_large_request_fits_the_budget() {
-    let items: Vec<Value> = (0..10_000).map(|n| json!({"sku": format!("sku-{n}"), "price": n, "tags": ["a", "b"]})).collect();
+    let items: Vec<Value> =
+        (0..10_000).map(|n| json!({"sku": format!("sku-{n}"), "price": n, "tags": ["a", "b"]})).collect();
     let scope = known(&json!({"items": items, "wanted": ["sku-7", "sku-8"], "index": {"sku-9": 1}}).to_string(), &[]);
     for source in [
         "request.items.filter(i, i.price > 5000).map(i, i.sku)",
@@ -212,7 +225,8 @@ fn honest_work_on_a_large_request_fits_the_budget() {
 #[test]
 fn inputs_too_large_or_too_deep_are_refused() {
     let big = known(&json!("x".repeat(1_000_000)).to_string(), &[]);
-    let input = json!(["request", "request", "request", "request", "request", "request", "request", "request", "request"]);
+    let input =
+        json!(["request", "request", "request", "request", "request", "request", "request", "request", "request"]);
     let fault = InputMapping::compile(Some(&input), &[]).unwrap().evaluate(&big).unwrap_err();
     assert!(fault.contains("larger than 8388608 bytes"), "{fault}");
     let deep = known(&format!("{}{}", "[".repeat(100), "]".repeat(100)), &[]);

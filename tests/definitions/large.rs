@@ -71,7 +71,10 @@ fn more_than_the_limit_is_refused() {
 fn edges() -> impl Strategy<Value = Vec<Vec<usize>>> {
     (2usize..40).prop_flat_map(|count| {
         let nodes: Vec<_> = (0..count)
-            .map(|i| proptest::collection::btree_set(0..i.max(1), 0..4).prop_map(move |set| if i == 0 { Vec::new() } else { set.into_iter().collect::<Vec<usize>>() }))
+            .map(|i| {
+                proptest::collection::btree_set(0..i.max(1), 0..4)
+                    .prop_map(move |set| if i == 0 { Vec::new() } else { set.into_iter().collect::<Vec<usize>>() })
+            })
             .collect();
         nodes
     })

@@ -156,4 +156,20 @@ mod tests {
             assert!(breach.message.contains(part), "{schema}: {breach:?}");
         }
     }
+
+    #[test]
+    fn depth_exhausts_no_stack() {
+        let tree =
+            Contract::compile(&json!({"$defs": {"n": {"type": "object", "properties": {"c": {"$ref": "#/$defs/n"}}}},
+            "$ref": "#/$defs/n"}))
+            .unwrap();
+        let nested = |levels: usize, leaf: Value| (0..levels).fold(leaf, |inner, _| json!({"c": inner}));
+        assert_eq!(tree.check(&nested(99, json!({}))), Ok(()));
+        assert_eq!(tree.check(&nested(99, json!(1))).unwrap_err().pointer, "/c".repeat(99));
+        let deep = |levels: usize| (0..levels).fold(json!({}), |inner, _| json!({"properties": {"c": inner}}));
+        assert!(Contract::compile(&deep(45)).unwrap().check(&nested(99, json!(1))).is_ok());
+        assert!(refused(deep(60)).message.contains("deeper than 100"));
+        let doubled = (0..13).fold(json!({"type": "integer"}), |inner, _| json!({"anyOf": [inner.clone(), inner]}));
+        assert!(refused(doubled).message.contains("more than 10000 values"));
+    }
 }

@@ -13,15 +13,59 @@ const MAX_LOOPS: usize = 2;
 
 /// The functions of CEL's standard library, and those of its optional values.
 const FUNCTIONS: [&str; 36] = [
-    "bool", "bytes", "contains", "double", "duration", "dyn", "endsWith", "getDate", "getDayOfMonth", "getDayOfWeek",
-    "getDayOfYear", "getFullYear", "getHours", "getMilliseconds", "getMinutes", "getMonth", "getSeconds", "hasValue",
-    "int", "list", "map", "matches", "none", "of", "ofNonZeroValue", "or", "orValue", "size", "startsWith", "string",
-    "timestamp", "type", "uint", "value", "optMap", "optFlatMap",
+    "bool",
+    "bytes",
+    "contains",
+    "double",
+    "duration",
+    "dyn",
+    "endsWith",
+    "getDate",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getFullYear",
+    "getHours",
+    "getMilliseconds",
+    "getMinutes",
+    "getMonth",
+    "getSeconds",
+    "hasValue",
+    "int",
+    "list",
+    "map",
+    "matches",
+    "none",
+    "of",
+    "ofNonZeroValue",
+    "or",
+    "orValue",
+    "size",
+    "startsWith",
+    "string",
+    "timestamp",
+    "type",
+    "uint",
+    "value",
+    "optMap",
+    "optFlatMap",
 ];
 /// Names of types, which are values in CEL, and the namespace of optional values.
 const TYPES: [&str; 14] = [
-    "bool", "bytes", "double", "duration", "dyn", "int", "list", "map", "null_type", "optional", "string", "timestamp",
-    "type", "uint",
+    "bool",
+    "bytes",
+    "double",
+    "duration",
+    "dyn",
+    "int",
+    "list",
+    "map",
+    "null_type",
+    "optional",
+    "string",
+    "timestamp",
+    "type",
+    "uint",
 ];
 /// Words that CEL does not take as names of members after a dot.
 const RESERVED: [&str; 4] = ["false", "in", "null", "true"];
@@ -30,9 +74,18 @@ const RESERVED: [&str; 4] = ["false", "in", "null", "true"];
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     pub(super) request: bool,
-    /// Node ids, sorted.
-    pub(super) outputs: Vec<String>,
+    /// Node ids.
+    pub(super) outputs: BTreeSet<String>,
     pub(super) depth: usize,
+}
+
+impl Facts {
+    /// Adds what another expression reads.
+    pub(super) fn join(&mut self, other: &Facts) {
+        self.request |= other.request;
+        self.outputs.extend(other.outputs.iter().cloned());
+        self.depth = self.depth.max(other.depth);
+    }
 }
 
 pub(super) fn is_reserved(name: &str) -> bool {
@@ -44,7 +97,7 @@ pub(super) fn is_reserved(name: &str) -> bool {
 pub(super) fn check(expression: &IdedExpr) -> Result<Facts, String> {
     let mut check = Check::default();
     check.visit(expression, 1)?;
-    Ok(Facts { request: check.request, outputs: check.outputs.into_iter().collect(), depth: check.depth })
+    Ok(Facts { request: check.request, outputs: check.outputs, depth: check.depth })
 }
 
 /// Whether a comprehension is a loop, and not just how the macros of optional values bind a name.
@@ -135,9 +188,11 @@ impl<'e> Check<'e> {
         match name {
             "request" => self.request = true,
             "outputs" => {
-                return Err("uses `outputs` as a whole, or with an index that is not a plain text; name the node, as in \
+                return Err(
+                    "uses `outputs` as a whole, or with an index that is not a plain text; name the node, as in \
                             `outputs.lookup` or `outputs[\"price-check\"]`"
-                    .to_owned());
+                        .to_owned(),
+                );
             }
             name if self.bound.contains(&name) || TYPES.contains(&name) => {}
             name => return Err(unknown("name", name, &["request", "outputs"])),
@@ -167,7 +222,9 @@ fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     let close = known.iter().find(|known| strsim::damerau_levenshtein(known, name) <= 2);
     let hint = match (close, what) {
         (Some(close), _) => format!("; did you mean `{close}`?"),
-        (None, "name") => "; expressions see `request` and `outputs`, and a text stands in quotes: \"'text'\"".to_owned(),
+        (None, "name") => {
+            "; expressions see `request` and `outputs`, and a text stands in quotes: \"'text'\"".to_owned()
+        }
         (None, _) => String::new(),
     };
     format!("uses the unknown {what} `{name}`{hint}")

@@ -73,7 +73,9 @@ fn scalar(value: &(dyn Val + '_)) -> Result<String, String> {
         Ok(int.inner().to_string())
     } else if let Some(double) = value.downcast_ref::<CelDouble>() {
         let number = serde_json::Number::from_f64(*double.inner());
-        number.map(|number| number.to_string()).ok_or_else(|| format!("its value is {}, which JSON has not", double.inner()))
+        number
+            .map(|number| number.to_string())
+            .ok_or_else(|| format!("its value is {}, which JSON has not", double.inner()))
     } else if let Some(uint) = value.downcast_ref::<CelUInt>() {
         Ok(uint.inner().to_string())
     } else if let Some(bytes) = value.downcast_ref::<CelBytes>() {

@@ -13,7 +13,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-/// How many steps one evaluation may take. A step is some 100 ns of work and at most 100 bytes of memory, so this is
+/// How many steps the evaluation of one mapping may take. A step is some 100 ns of work and at most 100 bytes of memory, so this is
 /// a fraction of a second and of a gigabyte at the very worst; a `filter` and a `map` over ten thousand items of a
 /// 1 MB request take a tenth of it.
 pub const MAX_STEPS: u64 = 2_000_000;
@@ -47,15 +47,17 @@ pub(super) static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     Arc::new(env)
 });
 
-/// Evaluates with a fresh budget.
-pub(super) fn within_budget<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+/// Does something with a fresh budget.
+pub(super) fn within_budget<T>(work: impl FnOnce() -> T) -> T {
     LEFT.set(MAX_STEPS);
     let result = work();
     PATTERNS.with_borrow_mut(HashMap::clear);
-    if LEFT.get() == 0 {
-        return Err(format!("costs more than {MAX_STEPS} steps with these values; let an agent do the work"));
-    }
     result
+}
+
+/// What to say where the budget has run out.
+pub(super) fn exhausted() -> Option<String> {
+    (LEFT.get() == 0).then(|| format!("costs more than {MAX_STEPS} steps with these values; let an agent do the work"))
 }
 
 /// Weaves the charges into an expression.

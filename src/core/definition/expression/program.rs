@@ -1,7 +1,7 @@
 //! One CEL expression, compiled.
 
 use super::cost::{self, ENVIRONMENT};
-use super::{Scope, check, convert, output};
+use super::{Inputs, check, convert};
 use crate::core::definition::stack::{Panicked, on_large_stack};
 use crate::core::json::Json;
 use cel::Context;
@@ -69,52 +69,55 @@ impl Program {
         Ok(Self { source: source.to_owned(), expression, facts })
     }
 
-    /// The nodes whose outputs it names, sorted.
-    pub(super) fn outputs(&self) -> &[String] {
-        &self.facts.outputs
+    pub(super) fn facts(&self) -> &check::Facts {
+        &self.facts
     }
 
     /// Evaluates it and appends its value as JSON.
-    pub(super) fn write(&self, scope: &dyn Scope, text: &mut String) -> Result<(), String> {
-        let request = self.facts.request.then(|| scope.request().clone());
-        let outputs: Result<Vec<Json>, String> = self.facts.outputs.iter().map(|id| output(scope, id)).collect();
-        let outputs = outputs?;
-        let evaluate = || self.evaluate(request.as_ref(), &outputs);
-        let value = if self.facts.depth <= SHALLOW {
-            catch_unwind(AssertUnwindSafe(evaluate)).map_err(|_| Panicked)
-        } else {
-            on_large_stack(evaluate)
+    pub(super) fn write(&self, context: &Context, text: &mut String) -> Result<(), String> {
+        let value = cel::Value::resolve_val(&self.expression, context);
+        let written = match cost::exhausted() {
+            Some(message) => Err(message),
+            None => value.map_err(|e| shortened(&e.to_string())).and_then(|value| convert::write_json(&*value, text)),
         };
-        let value = value.unwrap_or_else(|_| Err(PANICKED.to_owned()));
-        text.push_str(&value.map_err(|what| format!("the expression {}: {what}", quote(&self.source)))?);
-        Ok(())
+        written.map_err(|what| format!("the expression {}: {what}", quote(&self.source)))
     }
+}
 
-    fn evaluate(&self, request: Option<&Json>, outputs: &[Json]) -> Result<String, String> {
-        let request = request.map(parsed).transpose()?;
-        let outputs: Vec<Value> = outputs.iter().map(parsed).collect::<Result<_, _>>()?;
+/// Does something with a context in which `request` and `outputs` have the values that expressions read, within one
+/// budget, and where the stack suffices.
+pub(super) fn with_context<T: Send>(
+    facts: &check::Facts,
+    inputs: &Inputs,
+    work: impl FnOnce(&Context) -> Result<T, String> + Send,
+) -> Result<T, String> {
+    let evaluate = || {
+        let request = facts.request.then(|| parsed("request", &inputs.request)).transpose()?;
+        let named = facts.outputs.iter().filter_map(|id| Some((id.as_str(), inputs.outputs.get(id)?)));
+        let outputs: Vec<(&str, Value)> =
+            named.map(|(id, json)| Ok((id, parsed(id, json)?))).collect::<Result<_, String>>()?;
         let mut context = Context::with_env(ENVIRONMENT.clone());
         if let Some(request) = &request {
             context.add_variable_as_val("request", convert::to_cel(request));
         }
-        let named = self.facts.outputs.iter().zip(&outputs);
         let members: HashMap<CelMapKey, Box<dyn Val>> =
-            named.map(|(id, value)| (CelMapKey::from(id.as_str()), convert::to_cel(value))).collect();
+            outputs.iter().map(|(id, value)| (CelMapKey::from(*id), convert::to_cel(value))).collect();
         context.add_variable_as_val("outputs", Box::new(CelMap::from(members)));
-        cost::within_budget(|| {
-            let value = cel::Value::resolve_val(&self.expression, &context).map_err(|e| shortened(&e.to_string()))?;
-            let mut text = String::new();
-            convert::write_json(&*value, &mut text)?;
-            Ok(text)
-        })
-    }
+        cost::within_budget(|| work(&context))
+    };
+    let value = if facts.depth <= SHALLOW {
+        catch_unwind(AssertUnwindSafe(evaluate)).map_err(|_| Panicked)
+    } else {
+        on_large_stack(evaluate)
+    };
+    value.unwrap_or_else(|_| Err(format!("its expressions could not be evaluated: {PANICKED}")))
 }
 
-fn parsed(json: &Json) -> Result<Value, String> {
-    serde_json::from_str(json.as_str()).map_err(|e| format!("reads JSON that has no value: {e}"))
+fn parsed(what: &str, json: &Json) -> Result<Value, String> {
+    serde_json::from_str(json.as_str()).map_err(|e| format!("`{what}` is JSON that has no value: {e}"))
 }
 
-const PANICKED: &str = "the CEL library failed on it; write it differently";
+const PANICKED: &str = "the CEL library failed; write it differently";
 
 fn parse_fault(errors: &cel::ParseErrors) -> String {
     let Some(first) = errors.errors.first() else { return "does not parse as CEL".to_owned() };

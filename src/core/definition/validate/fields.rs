@@ -10,16 +10,8 @@ use serde_json::{Map, Value};
 use std::time::Duration;
 
 const DOCUMENT_FIELDS: [&str; 5] = ["name", "description", "input_contract", "max_agent_calls", "nodes"];
-const NODE_FIELDS: [&str; 8] = [
-    "node_id",
-    "agent_name",
-    "dependencies",
-    "input",
-    "input_contract",
-    "output_contract",
-    "timeout",
-    "role",
-];
+const NODE_FIELDS: [&str; 8] =
+    ["node_id", "agent_name", "dependencies", "input", "input_contract", "output_contract", "timeout", "role"];
 /// What people call our fields elsewhere.
 const ALSO_CALLED: [(&str, &str); 10] = [
     ("id", "node_id"),
@@ -35,7 +27,15 @@ const ALSO_CALLED: [(&str, &str); 10] = [
 ];
 /// Words about retries. None is taken, as none would be heeded.
 const RETRY_WORDS: [&str; 9] = [
-    "attempts", "backoff", "base_delay", "jitter", "max_attempts", "max_backoff", "max_delay", "on_error", "on_failure",
+    "attempts",
+    "backoff",
+    "base_delay",
+    "jitter",
+    "max_attempts",
+    "max_backoff",
+    "max_delay",
+    "on_error",
+    "on_failure",
 ];
 /// Longest `timeout`.
 const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -217,7 +217,8 @@ impl Reader {
 
     fn max_agent_calls(&mut self, members: &Members) -> Option<Option<u32>> {
         let Some(value) = members.get("max_agent_calls") else { return Some(None) };
-        let calls = value.as_u64().and_then(|calls| u32::try_from(calls).ok()).filter(|calls| *calls <= MAX_AGENT_CALLS);
+        let calls =
+            value.as_u64().and_then(|calls| u32::try_from(calls).ok()).filter(|calls| *calls <= MAX_AGENT_CALLS);
         if calls.is_none() {
             let expected = format!("a whole number from 0 to {MAX_AGENT_CALLS}");
             self.wrong_type("/max_agent_calls", &expected, value);
@@ -277,7 +278,8 @@ impl Reader {
         let timeout = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let legal = timeout.filter(|timeout| (Duration::from_millis(1)..=MAX_TIMEOUT).contains(timeout));
         if legal.is_none() {
-            let expected = "seconds as a number, or a text like \"500ms\", \"30s\", \"2m\", \"1h\", from 1ms to 30 days";
+            let expected =
+                "seconds as a number, or a text like \"500ms\", \"30s\", \"2m\", \"1h\", from 1ms to 30 days";
             self.wrong_type(&format!("{at}/timeout"), expected, value);
         }
         legal

@@ -36,7 +36,8 @@ impl<'n> Topology<'n> {
             if outside.all.contains(id.as_str()) {
                 faults.push(Fault::at(place, format!("\"{id}\" is already a node of this run; choose another name")));
             } else if let Some(first) = index.get(id.as_str()).map(|first| &nodes[*first].at) {
-                faults.push(Fault::at(place, format!("\"{id}\" is already the node_id of {first}; choose another name")));
+                faults
+                    .push(Fault::at(place, format!("\"{id}\" is already the node_id of {first}; choose another name")));
             } else {
                 index.insert(id.as_str(), i);
             }
