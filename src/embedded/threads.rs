@@ -17,11 +17,13 @@ const CATCH_UP: Duration = Duration::from_secs(5);
 /// How often it is asked meanwhile.
 const LOOK: Duration = Duration::from_millis(5);
 
+type WorkerThread = JoinHandle<Result<(), RunnerError>>;
+
 /// The running roles. Each has a flag of its own, as they end one after another.
 pub(super) struct Threads {
     engine: (Arc<AtomicBool>, JoinHandle<()>),
     projector: (Arc<AtomicBool>, ProjectorThread),
-    worker: Option<(Arc<AtomicBool>, JoinHandle<Result<(), RunnerError>>)>,
+    worker: Option<(Arc<AtomicBool>, WorkerThread)>,
 }
 
 impl Threads {
