@@ -1,5 +1,7 @@
 //! Workers: what becomes of tasks, whatever agents, engines and the log do.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
+
 #[path = "worker/exec.rs"]
 mod exec;
 #[path = "worker/fake_log.rs"]
