@@ -8,8 +8,8 @@ mod histories;
 #[path = "support/shelf.rs"]
 mod shelf;
 
-use histories::{BEGIN, History, chain_over, choices, completed, scheduled};
-use orchestrator::core::event::{Event, Recorded, WorkflowCompleted};
+use histories::{BEGIN, History, chain_over, choices, completed, scheduled, workflow_completed};
+use orchestrator::core::event::{Event, Recorded};
 use orchestrator::core::id::NodeId;
 use orchestrator::core::json::Json;
 use orchestrator::core::time::Timestamp;
