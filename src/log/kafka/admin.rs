@@ -92,7 +92,7 @@ pub(super) fn settings(
         all.extend(resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))));
     }
     // A topic that does not exist is answered with no settings at all.
-    if all.is_empty() && asker.partitions(name)?.is_none() {
+    if all.is_empty() && asker.partitions(name, ANSWER)?.is_none() {
         return Err(LogError::UnknownTopic(name.to_owned()));
     }
     Ok(all)

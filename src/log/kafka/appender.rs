@@ -3,7 +3,7 @@
 use super::super::{Ack, AppendError, Appender, NewRecord, Purpose, Token, Topic};
 use super::faults;
 use super::names::Names;
-use super::raw::{Event, Message, Outbox};
+use super::raw::{Event, Message, Tap};
 use super::watch::{Context, Watch, log_line};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// An [`Appender`] of Kafka.
 pub(super) struct KafkaAppender {
-    outbox: Outbox<Context>,
+    outbox: Tap<BaseProducer<Context>>,
     purpose: Purpose,
     names: Names,
     known: HashMap<Topic, String>,
@@ -31,13 +31,13 @@ impl KafkaAppender {
         names: Names,
         watch: Arc<Watch>,
     ) -> Option<Self> {
-        let outbox = Outbox::new(producer)?;
+        let outbox = Tap::producer(producer)?;
         Some(Self { outbox, purpose, names, known: HashMap::new(), watch, in_flight: 0, dead: None })
     }
 
     /// What an error is for the caller, and whether it is the end of this appender.
     fn judge(&mut self, topic: &str, code: Code) -> AppendError {
-        let fatal = self.outbox.producer().client().fatal_error().map(|(_, reason)| reason);
+        let fatal = self.outbox.client().client().fatal_error().map(|(_, reason)| reason);
         let error = faults::append_error(topic, code, fatal);
         match &error {
             AppendError::Full => {}
@@ -68,7 +68,7 @@ impl KafkaAppender {
         out.key = record.key.as_deref();
         out.payload = record.value.as_deref();
         out.headers = headers(record);
-        self.outbox.producer().send(out).map_err(|(error, _)| error)
+        self.outbox.client().send(out).map_err(|(error, _)| error)
     }
 
     fn end(&mut self, report: Report) -> Ack {
@@ -79,7 +79,7 @@ impl KafkaAppender {
 
     /// An error of the whole producer.
     fn fault(&mut self, code: Code, reason: &str) {
-        match self.outbox.producer().client().fatal_error() {
+        match self.outbox.client().client().fatal_error() {
             Some((_, fatal)) => {
                 tracing::error!("the {:?} appender has failed for good: {fatal}", self.purpose);
                 self.dead = Some(fatal);

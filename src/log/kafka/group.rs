@@ -25,8 +25,8 @@ use std::time::{Duration, Instant};
 
 /// At most so many records a call, so that whoever polls gets to do other things.
 const MAX_RECORDS: usize = 1024;
-/// How long the question for committed positions may take before it is asked again by the next call.
-const COMMITTED_QUESTION: Duration = Duration::from_secs(1);
+/// How long a question inside a poll may take before it is asked again by a later call.
+const QUESTION: Duration = Duration::from_secs(1);
 
 type Consuming = BaseConsumer<MemberContext>;
 
@@ -133,6 +133,8 @@ pub(super) struct KafkaGroup {
     topics: Vec<String>,
     /// What is this member's, as far as it was told.
     mine: Vec<(Topic, u32)>,
+    /// A broker said that a topic does not exist, and that has not been looked into yet.
+    doubted: bool,
 }
 
 impl KafkaGroup {
@@ -147,7 +149,7 @@ impl KafkaGroup {
         let all: Vec<String> = topics.iter().map(|topic| names.name(topic)).collect();
         let subscribed = consumer.subscribe(&all.iter().map(String::as_str).collect::<Vec<_>>());
         subscribed.map_err(|error| LogError::Refused(format!("joining the group: {error}")))?;
-        Ok(Self { consumer: Some(consumer), membership, asker, names, topics: all, mine: Vec::new() })
+        Ok(Self { consumer: Some(consumer), membership, asker, names, topics: all, mine: Vec::new(), doubted: false })
     }
 
     fn consumer(&self) -> Result<&Consuming, LogError> {
@@ -199,7 +201,7 @@ impl KafkaGroup {
         let consumer = self.consumer.as_ref()?;
         let mut committed = list.clone();
         if list.count() > 0 {
-            committed = match consumer.committed_offsets(committed, COMMITTED_QUESTION) {
+            committed = match consumer.committed_offsets(committed, QUESTION) {
                 Ok(committed) if committed.elements().iter().all(|place| place.error().is_ok()) => committed,
                 Ok(_) => return None,
                 Err(error) => {
@@ -227,13 +229,27 @@ impl KafkaGroup {
         Some(events)
     }
 
+    /// Finds out whether doubted topics exist.
+    fn serve_doubts(&mut self) -> Result<(), LogError> {
+        for name in self.topics.iter().filter(|_| self.doubted) {
+            match self.asker.partitions(name, QUESTION) {
+                Ok(Some(_)) => {}
+                Ok(None) => return Err(LogError::UnknownTopic(name.clone())),
+                // Nobody answers: the next call asks again.
+                Err(_) => return Ok(()),
+            }
+        }
+        self.doubted = false;
+        Ok(())
+    }
+
     /// An error that came instead of a record.
-    fn fault(&self, error: &KafkaError) -> Result<(), LogError> {
+    fn fault(&mut self, error: &KafkaError) -> Result<(), LogError> {
         let Some(code) = error.rdkafka_error_code() else { return Err(LogError::Refused(error.to_string())) };
         match code {
             code if faults::is_unknown_topic(code) => {
-                let missing = |name: &&String| matches!(self.asker.partitions(name), Ok(None));
-                self.topics.iter().find(missing).map_or(Ok(()), |name| Err(LogError::UnknownTopic(name.clone())))
+                self.doubted = true;
+                Ok(())
             }
             Code::TopicAuthorizationFailed
             | Code::GroupAuthorizationFailed
@@ -287,6 +303,7 @@ impl Group for KafkaGroup {
     fn poll(&mut self, wait: Duration, out: &mut Vec<GroupEvent>) -> Result<(), LogError> {
         let (before, began) = (out.len(), Instant::now());
         self.asker.serve();
+        self.serve_doubts()?;
         self.tell(out)?;
         while out.len() - before < MAX_RECORDS {
             let nothing_yet = out.len() == before;
@@ -302,7 +319,10 @@ impl Group for KafkaGroup {
                         out.push(GroupEvent::Record(record(topic, &message)));
                     }
                 }
-                Some(Err(error)) => self.fault(&error)?,
+                Some(Err(error)) => {
+                    self.fault(&error)?;
+                    self.serve_doubts()?;
+                }
                 None => {
                     let told = out.len();
                     self.tell(out)?;

@@ -7,7 +7,7 @@
 //! | group | a subscribed consumer, cooperative-sticky | `group.rs` |
 //! | questions | one consumer without a group for the whole log | `control.rs`, `admin.rs` |
 //!
-//! A broker that is away is waited for: [`watch`] says so once, and says when it is back. `raw.rs` is the only place
+//! A broker that is away is waited for: [`watch`] says so once, and says when it is back. `raw/` is the only place
 //! with `unsafe`.
 
 mod admin;
@@ -31,7 +31,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::AdminClient;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use std::sync::{Arc, OnceLock};
-use watch::{Context, Watch};
+use watch::{Context, Control, Watch};
 
 /// A connection to Kafka. Made without waiting for a broker.
 pub struct KafkaLog {
@@ -50,7 +50,7 @@ impl KafkaLog {
         settings.check()?;
         let names = Names::new(&settings.namespace);
         let watch = Watch::new(settings.brokers.clone(), names.name(&Topic::Definitions));
-        let control = client(settings.reader(), Context(Arc::clone(&watch)))?;
+        let control = Control::new(client(settings.reader(), Context(Arc::clone(&watch)))?).ok_or_else(no_queue)?;
         let asker = Asker::new(control, watch, &settings.brokers);
         Ok(Self { settings, names, asker, cluster: OnceLock::new() })
     }
@@ -103,7 +103,7 @@ impl Log for KafkaLog {
     }
 
     fn partitions(&self, topic: &Topic) -> Result<Option<u32>, LogError> {
-        self.asker.partitions(&self.names.name(topic))
+        self.asker.partitions(&self.names.name(topic), ANSWER)
     }
 
     fn create_topics(&self, topics: &[TopicSpec]) -> Result<(), LogError> {

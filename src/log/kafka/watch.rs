@@ -1,5 +1,6 @@
 //! Notices when the brokers are away, and says so once: when it begins, and when it is over.
 
+use super::raw::{Event, Tap};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -15,7 +16,29 @@ const PROBE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// The client for questions, which also probes.
-pub(super) type Control = BaseConsumer<Context>;
+pub(super) struct Control(Tap<BaseConsumer<Context>>);
+
+impl Control {
+    /// Over a consumer without a group.
+    pub(super) fn new(consumer: BaseConsumer<Context>) -> Option<Self> {
+        Tap::consumer(consumer).map(Self)
+    }
+
+    /// The client itself.
+    pub(super) fn client(&self) -> &BaseConsumer<Context> {
+        self.0.client()
+    }
+
+    /// Takes the client's own log lines and errors off its queue, where they would pile up. Its errors say nothing
+    /// new: the clients that carry records report theirs.
+    pub(super) fn serve(&self) {
+        while self.0.poll(|event| {
+            if let Event::Log { facility, line } = event {
+                log_line(&facility, &line);
+            }
+        }) {}
+    }
+}
 
 /// The state of the connection, shared by all clients of one log.
 pub(super) struct Watch {
@@ -66,9 +89,8 @@ impl Watch {
     /// Probes until the brokers answer or the log is gone.
     fn look(&self) {
         while let Some(control) = self.control.get().and_then(Weak::upgrade) {
-            let answer = control.fetch_metadata(Some(&self.probe_topic), PROBE);
-            // Serves the client's own log lines and errors, which would pile up otherwise.
-            while control.poll(Duration::ZERO).is_some() {}
+            let answer = control.client().fetch_metadata(Some(&self.probe_topic), PROBE);
+            control.serve();
             drop(control);
             let mut state = self.state();
             match (&*state, answer) {
