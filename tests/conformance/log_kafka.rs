@@ -1,5 +1,7 @@
 //! The log trait on a real Kafka: what every implementation promises, and what only Kafka can get wrong.
 
+#![allow(clippy::panic, reason = "helpers of tests, too, end a test by panicking")]
+
 #[path = "log_kafka/appending.rs"]
 mod appending;
 #[path = "log_kafka/connecting.rs"]

@@ -2,6 +2,7 @@
 
 use super::super::{Ack, AppendError, Appender, NewRecord, Purpose, Token, Topic};
 use super::faults;
+use super::lifeline::Lifeline;
 use super::names::Names;
 use super::raw::{Event, Message, Tap};
 use super::watch::{Context, Watch, log_line};
@@ -18,6 +19,7 @@ pub(super) struct KafkaAppender {
     names: Names,
     known: HashMap<Topic, String>,
     watch: Arc<Watch>,
+    lifeline: Lifeline,
     in_flight: usize,
     /// Why nothing can be appended any more.
     dead: Option<String>,
@@ -32,7 +34,8 @@ impl KafkaAppender {
         watch: Arc<Watch>,
     ) -> Option<Self> {
         let outbox = Tap::producer(producer)?;
-        Some(Self { outbox, purpose, names, known: HashMap::new(), watch, in_flight: 0, dead: None })
+        let lifeline = Lifeline::new(Arc::clone(&watch));
+        Some(Self { outbox, purpose, names, known: HashMap::new(), watch, lifeline, in_flight: 0, dead: None })
     }
 
     /// What an error is for the caller, and whether it is the end of this appender.
@@ -155,6 +158,7 @@ impl Appender for KafkaAppender {
 
     fn poll(&mut self, acks: &mut Vec<Ack>) {
         let mut ended = Vec::new();
+        self.lifeline.tend(self.outbox.client().client());
         loop {
             let outbox = &self.outbox;
             let mut fault = None;

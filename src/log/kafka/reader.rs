@@ -3,11 +3,14 @@
 use super::super::{Delivery, LogError, Reader, Topic};
 use super::control::Asker;
 use super::faults;
+use super::lifeline::Lifeline;
 use super::names::Names;
 use super::raw::{Event, Fetcher, Message};
 use super::record;
 use super::watch::{Context, log_line};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode as Code;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// At most so many deliveries a call, so that whoever reads gets to do other things.
@@ -21,6 +24,7 @@ const QUESTION: Duration = Duration::from_secs(1);
 pub(super) struct KafkaReader {
     fetcher: Fetcher<Context>,
     asker: Asker,
+    lifeline: Lifeline,
     names: Names,
     parts: Vec<Part>,
     /// The part that the last record was of: the next one most likely is, too.
@@ -60,7 +64,8 @@ enum Found {
 impl KafkaReader {
     /// Over a fetcher that reads nothing yet.
     pub(super) fn new(fetcher: Fetcher<Context>, asker: Asker, names: Names) -> Self {
-        Self { fetcher, asker, names, parts: Vec::new(), last: 0 }
+        let lifeline = Lifeline::new(Arc::clone(asker.watch()));
+        Self { fetcher, asker, lifeline, names, parts: Vec::new(), last: 0 }
     }
 
     fn find(&self, topic: &Topic, partition: u32) -> Option<usize> {
@@ -265,6 +270,7 @@ impl Reader for KafkaReader {
     fn poll(&mut self, wait: Duration, out: &mut Vec<Delivery>) -> Result<(), LogError> {
         let (before, began) = (out.len(), Instant::now());
         self.asker.serve();
+        self.lifeline.tend(self.fetcher.client().client());
         self.serve_doubts()?;
         self.serve_lost(out)?;
         let mut bytes = 0;

@@ -48,6 +48,11 @@ impl<C: ConsumerContext> Fetcher<C> {
         Some(Self { started: Vec::new(), topics: Vec::new(), queue, main, client })
     }
 
+    /// The consumer itself.
+    pub(in super::super) fn client(&self) -> &BaseConsumer<C> {
+        &self.client
+    }
+
     /// Starts to read a partition that is not being read.
     pub(in super::super) fn start(&mut self, topic: &str, partition: i32, offset: i64) -> Result<(), String> {
         let index = self.topic(topic)?;

@@ -14,10 +14,11 @@ pub(super) use commit::commit;
 pub(super) use fetcher::Fetcher;
 
 use rdkafka::bindings as ffi;
+use rdkafka::client::{Client, ClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::{self, NonNull};
 use std::time::Duration;
 
@@ -272,6 +273,13 @@ impl Drop for Queue {
 /// Whole milliseconds, rounded up: a wait of half a millisecond must not become a busy loop.
 fn millis(wait: Duration) -> i32 {
     i32::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX)
+}
+
+/// Names the brokers to begin with to a client anew; those that it still knows stay as they are.
+pub(super) fn add_brokers<C: ClientContext>(client: &Client<C>, brokers: &str) {
+    let Ok(brokers) = CString::new(brokers) else { return };
+    // SAFETY: the client is alive and the text is NUL-terminated; librdkafka copies it.
+    unsafe { ffi::rd_kafka_brokers_add(client.native_ptr(), brokers.as_ptr()) };
 }
 
 /// A client whose own events (log lines, errors, delivery reports) are read directly.
