@@ -1,8 +1,8 @@
 //! Positions, fencing, metrics, lists.
 
 use super::fixture::batch_of;
-use super::histories::{BEGIN, History, completed, failed, run_id, scheduled, workflow_failed};
-use orchestrator::core::event::{Event, WorkflowCompleted};
+use super::histories::{BEGIN, History, completed, failed, run_id, scheduled, workflow_completed, workflow_failed};
+
 use orchestrator::core::id::{AgentName, NodeId, WorkflowId};
 use orchestrator::core::json::Json;
 use orchestrator::core::status::Status;

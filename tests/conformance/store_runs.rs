@@ -1,8 +1,8 @@
 //! Runs and their rows, as recovery and people find them.
 
 use super::fixture::{batch_of, step};
-use super::histories::{Choice, History, chain, chain_over, choices, completed, decoded, scheduled};
-use orchestrator::core::event::{Event, NodeStarted, WorkflowCompleted};
+use super::histories::{Choice, History, chain, chain_over, choices, completed, decoded, scheduled, workflow_completed};
+use orchestrator::core::event::{Event, NodeStarted};
 use orchestrator::core::id::NodeId;
 use orchestrator::core::json::Json;
 use orchestrator::core::status::NodeStatus;
