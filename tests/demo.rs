@@ -1,4 +1,5 @@
 //! The demo: what it answers, what it shows, and that it can be run twice in one folder.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use orchestrator::core::command::Origin;
 use orchestrator::core::definition::{DefinitionHash, DefinitionRef};
@@ -70,7 +71,11 @@ impl Story {
 }
 
 fn definition() -> DefinitionRef {
-    DefinitionRef { name: DefinitionName::new("shop").unwrap(), version: 2, hash: DefinitionHash("0".repeat(64).into()) }
+    DefinitionRef {
+        name: DefinitionName::new("shop").unwrap(),
+        version: 2,
+        hash: DefinitionHash("0".repeat(64).into()),
+    }
 }
 
 fn started() -> Event {
@@ -140,15 +145,19 @@ fn story() -> Story {
         .at(404, "complaint-3", scheduled("orders"))
         .at(640, "order-7", completed("orders"))
         .at(700, "complaint-3", failed("orders", "there is no order 3\u{1b}[31m"))
-        .at(700, "complaint-3", Event::WorkflowFailed(WorkflowFailed {
-            definition: definition(),
-            started_at: Timestamp::from_millis(1_000_004),
-            node_id: Some(NodeId::new("orders").unwrap()),
-            class: FailureClass::NonRetryable,
-            code: "unknown_order".to_owned(),
-            message: "there is no order 3".to_owned(),
-            details: None,
-        }))
+        .at(
+            700,
+            "complaint-3",
+            Event::WorkflowFailed(WorkflowFailed {
+                definition: definition(),
+                started_at: Timestamp::from_millis(1_000_004),
+                node_id: Some(NodeId::new("orders").unwrap()),
+                class: FailureClass::NonRetryable,
+                code: "unknown_order".to_owned(),
+                message: "there is no order 3".to_owned(),
+                details: None,
+            }),
+        )
         .at(1_120, "order-7", completed("reviews"))
         .at(1_120, "order-7", scheduled("answer"))
         .at(1_120, "order-7", into(Status::ExecutingParallel, Status::Responding))

@@ -22,10 +22,9 @@ pub fn line(board: &Board, recorded: &Recorded) -> Option<String> {
         Event::NodeScheduled(event) => (event.node_id.as_str(), "scheduled".to_owned()),
         Event::NodeStarted(event) => (event.node_id.as_str(), format!("running{}", beside(board))),
         Event::NodeCompleted(event) => (event.node_id.as_str(), format!("completed in {}", took(&event.node_id))),
-        Event::NodeFailed(event) => (
-            event.node_id.as_str(),
-            format!("failed after {}: {}", took(&event.node_id), harmless(&event.message)),
-        ),
+        Event::NodeFailed(event) => {
+            (event.node_id.as_str(), format!("failed after {}: {}", took(&event.node_id), harmless(&event.message)))
+        }
         Event::WorkflowCompleted(event) => {
             ("answered", format!("after {}", short_duration(recorded.time.since(event.started_at))))
         }

@@ -47,7 +47,9 @@ pub fn work(shop: &Shop, question: Question) -> Result<Parcel, Failure> {
 fn weigh(shop: &Shop, skus: &[String]) -> Result<u32, Failure> {
     let grams = |sku: &String| {
         let product = shop.product(sku);
-        product.map(|product| product.grams).ok_or_else(|| refuse("unknown_product", format!("{sku} is not in the catalogue")))
+        product
+            .map(|product| product.grams)
+            .ok_or_else(|| refuse("unknown_product", format!("{sku} is not in the catalogue")))
     };
     skus.iter().map(grams).sum()
 }

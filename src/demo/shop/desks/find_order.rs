@@ -55,7 +55,8 @@ fn find<'a>(shop: &'a Shop, question: &'a Question) -> Result<&'a Order, Failure
 fn lines(shop: &Shop, order: &Order) -> Result<Vec<Line>, Failure> {
     let line = |line: &crate::demo::shop::data::OrderLine| {
         let product = shop.product(&line.sku);
-        let product = product.ok_or_else(|| refuse("unknown_product", format!("{} is not in the catalogue", line.sku)))?;
+        let product =
+            product.ok_or_else(|| refuse("unknown_product", format!("{} is not in the catalogue", line.sku)))?;
         Ok(Line {
             sku: line.sku.clone(),
             name: product.name.clone(),

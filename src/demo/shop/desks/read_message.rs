@@ -91,7 +91,10 @@ mod tests {
     fn a_complaint_with_its_words() {
         let inquiry = read("Both bags of Fiorita in order #1035 were torn, and smell stale.").unwrap();
         assert_eq!((inquiry.intent, inquiry.order, inquiry.pieces), (Intent::Complaint, Some(1035), 2));
-        assert_eq!((inquiry.products, inquiry.problems), (vec!["ESP-03".to_owned()], vec!["torn".to_owned(), "stale".to_owned()]));
+        assert_eq!(
+            (inquiry.products, inquiry.problems),
+            (vec!["ESP-03".to_owned()], vec!["torn".to_owned(), "stale".to_owned()])
+        );
     }
 
     #[test]

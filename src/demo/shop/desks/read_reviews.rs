@@ -26,8 +26,11 @@ pub fn work(shop: &Shop, question: Question) -> Result<Opinions, Failure> {
     let products: Vec<&Product> = shop.catalogue.iter().filter(|product| question.means(product)).collect();
     let mut ratings: Vec<Rating> = products.iter().filter_map(|product| rate(shop, product)).collect();
     ratings.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.sku.cmp(&b.sku)));
-    let recent: Vec<&Review> =
-        products.iter().flat_map(|p| shop.reviews_of(&p.sku)).filter(|review| days_ago(review.written) <= RECENT_DAYS).collect();
+    let recent: Vec<&Review> = products
+        .iter()
+        .flat_map(|p| shop.reviews_of(&p.sku))
+        .filter(|review| days_ago(review.written) <= RECENT_DAYS)
+        .collect();
     let alike = recent.iter().filter(|review| mentions(&review.text, &question.problems)).count();
     Ok(Opinions { ratings, alike: Alike { count: alike, of: recent.len(), days: RECENT_DAYS } })
 }
@@ -72,8 +75,7 @@ mod tests {
 
     fn ask(products: &[&str], brew: Option<&str>, problems: &[&str]) -> Opinions {
         let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        let question =
-            Question { products: owned(products), brew: brew.map(str::to_owned), problems: owned(problems) };
+        let question = Question { products: owned(products), brew: brew.map(str::to_owned), problems: owned(problems) };
         work(&Shop::bundled().unwrap(), question).unwrap()
     }
 

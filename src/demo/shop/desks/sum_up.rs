@@ -62,9 +62,10 @@ pub fn work(shop: &Shop, question: Question) -> Result<Facts, Failure> {
 
 /// The best rated that is there; of two alike the cheaper.
 fn choose<'a>(stock: &'a Stock, opinions: &'a Opinions) -> Result<(&'a Item, &'a Rating), Failure> {
-    let rated = stock.available.iter().filter_map(|item| {
-        opinions.ratings.iter().find(|rating| rating.sku == item.sku).map(|rating| (item, rating))
-    });
+    let rated = stock
+        .available
+        .iter()
+        .filter_map(|item| opinions.ratings.iter().find(|rating| rating.sku == item.sku).map(|rating| (item, rating)));
     let best = rated.max_by(|(a, ra), (b, rb)| {
         ra.score.total_cmp(&rb.score).then_with(|| b.price_cents.cmp(&a.price_cents)).then_with(|| b.sku.cmp(&a.sku))
     });
