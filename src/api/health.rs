@@ -55,7 +55,7 @@ pub fn serve(address: SocketAddr, status: Arc<Status>) -> io::Result<SocketAddr>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::status::RoleState;
+    use crate::api::status::{EngineReport, RoleState};
     use serde_json::Value;
     use std::io::{Read, Write};
     use std::net::TcpStream;
@@ -76,11 +76,11 @@ mod tests {
         assert_eq!((ask(address, "/health").0, ask(address, "/ready").0), (200, 503));
 
         status.role("engine", RoleState::Ready, None);
-        status.owned(2, 7, 3);
+        status.engine(EngineReport { partitions: vec![2], taking: vec![], unfinished_runs: 3 });
         let (code, body) = ask(address, "/ready");
         assert_eq!(code, 200);
         assert_eq!(body["roles"]["engine"]["state"], "ready");
-        assert_eq!(body["partitions"]["2"]["term"], 7);
+        assert_eq!((&body["engine"]["partitions"][0], &body["engine"]["unfinished_runs"]), (&2.into(), &3.into()));
 
         status.role("engine", RoleState::Failed, Some("the journal is gone".to_owned()));
         let (code, body) = ask(address, "/health");

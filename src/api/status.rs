@@ -21,8 +21,9 @@ pub struct Report {
     pub log: String,
     /// The roles by name.
     pub roles: BTreeMap<&'static str, RoleReport>,
-    /// The partitions that this process owns.
-    pub partitions: BTreeMap<u32, PartitionReport>,
+    /// What the engine of this process does; none: it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineReport>,
     /// By partition, records of the journal that are not projected yet; empty where this process does not project.
     pub projector_lag: BTreeMap<u32, u64>,
 }
@@ -51,13 +52,15 @@ pub enum RoleState {
     Failed,
 }
 
-/// A partition that this process owns.
+/// What an engine does.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct PartitionReport {
-    /// The term in which it was taken.
-    pub term: u64,
-    /// Runs that have not ended.
-    pub unfinished: u64,
+pub struct EngineReport {
+    /// The partitions that it owns.
+    pub partitions: Vec<u32>,
+    /// The partitions that it is about to take.
+    pub taking: Vec<u32>,
+    /// Runs of its partitions that have not ended.
+    pub unfinished_runs: usize,
 }
 
 impl Status {
@@ -76,14 +79,9 @@ impl Status {
         report.ready = report.roles.values().all(|role| role.state == RoleState::Ready);
     }
 
-    /// Says that a partition is owned, or how many unfinished runs it has.
-    pub fn owned(&self, partition: u32, term: u64, unfinished: u64) {
-        self.lock().partitions.insert(partition, PartitionReport { term, unfinished });
-    }
-
-    /// Says that a partition is owned no longer.
-    pub fn dropped(&self, partition: u32) {
-        self.lock().partitions.remove(&partition);
+    /// Says what the engine does.
+    pub fn engine(&self, engine: EngineReport) {
+        self.lock().engine = Some(engine);
     }
 
     /// Says how many records of a partition's journal are not projected yet.

@@ -11,7 +11,7 @@ use serde_json::json;
 /// For `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  orchestrator config                          every setting, where its value came from, what it means
+  orchestrator config                          every setting and its source
   orchestrator config --output json            the same for programs
   orchestrator config --data .orchestrator     what another flag would change
   orchestrator config --markdown               the page docs/configuration.md

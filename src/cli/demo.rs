@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 pub const EXAMPLES: &str = "\
 Examples:
   orchestrator demo                  three requests, live, in a temporary folder
-  orchestrator demo --data coffee    leave the folder, to be looked at with the other commands
+  orchestrator demo --data coffee    keep the folder, for the other commands
   orchestrator list --data coffee
 ";
 

@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 /// For `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  orchestrator dev                    in ./.orchestrator; ended and started again, it goes on where it was
+  orchestrator dev                    in ./.orchestrator
   orchestrator dev --data coffee      in another folder
-Then, in another terminal:
+Ended and started again, it goes on where it was. In another terminal:
   orchestrator definitions apply shop.yaml --data .orchestrator
   orchestrator submit shop --input '{}' --wait --data .orchestrator
 ";

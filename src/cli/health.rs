@@ -12,8 +12,8 @@ use std::time::Duration;
 /// For `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  orchestrator health                     the log, the store, and the process here if one answers
-  orchestrator health --serving           a process has to answer here and be ready: for a container's health check
+  orchestrator health                the log, the store, the process if one answers
+  orchestrator health --serving      a process has to answer here and be ready
   orchestrator health --data .orchestrator --output json
 ";
 
@@ -63,7 +63,7 @@ fn log(context: &Context) -> Check {
     let look = || {
         let log = connect::open_log(context.settings())?;
         let (partitions, catalogue) = installation::require(log.as_ref())?;
-        let warnings = installation::check(log.as_ref(), partitions)?;
+        let warnings = installation::check(log.as_ref(), &context.settings().log, partitions)?;
         let definitions = catalogue.all_newest().count();
         let more = warnings.iter().map(|warning| format!("; {warning}")).collect::<String>();
         Ok(format!("{}, {partitions} partitions, {definitions} definitions{more}", log.cluster()))

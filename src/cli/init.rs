@@ -13,9 +13,9 @@ use serde_json::json;
 /// For `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  orchestrator init                                  on the Kafka and Postgres of scripts/services
-  orchestrator init --partitions 12 --log-url kafka://a:9092,b:9092 --store-url postgres://me@db/orchestrator
-  orchestrator init --data coffee                    an embedded log and store in a folder
+  orchestrator init                    on the Kafka and Postgres of scripts/services
+  orchestrator init --partitions 12 --log-url kafka://a:9092,b:9092
+  orchestrator init --data coffee      an embedded log and store in a folder
 ";
 
 /// The arguments.
@@ -37,7 +37,7 @@ pub fn run(_args: &Args, context: &Context) -> Result<Exit> {
     let asked = context.config.was_given(table::PARTITIONS).then_some(settings.partitions);
     let log = connect::make_log(settings)?;
     let made = make(log.as_ref(), asked, settings.partitions)?;
-    let warnings = installation::check(log.as_ref(), made.partitions)?;
+    let warnings = installation::check(log.as_ref(), &settings.log, made.partitions)?;
     let store = connect::open_store(settings)?;
     store.migrate().context("the tables could not be made")?;
     for warning in warnings {

@@ -2,6 +2,7 @@
 
 use super::exit::{Exit, fail};
 use super::records::read_to_end;
+use crate::config::LogTarget;
 use crate::core::catalogue::{Applied, Catalogue};
 use crate::log::plan::{self, Deviation};
 use crate::log::{Log, NewRecord, Topic, TopicSpec};
@@ -68,17 +69,15 @@ pub fn record(record: &DefinitionRecord) -> NewRecord {
 ///
 /// # Errors
 /// Everything that is unsafe, at once.
-pub fn check(log: &dyn Log, partitions: u32) -> Result<Vec<String>> {
+pub fn check(log: &dyn Log, target: &LogTarget, partitions: u32) -> Result<Vec<String>> {
     let brokers = log.brokers()?;
     let (mut faults, mut warnings) = (Vec::new(), Vec::new());
-    let mut has_settings = false;
     for planned in plan::topic_plan(partitions, brokers) {
         match log.partitions(&planned.topic)? {
             None => faults.push(format!("the topic {} does not exist: {RUN_INIT}", planned.topic)),
             Some(found) if found != planned.partitions => faults.push(other_partitions(&planned, found)),
             Some(_) => {
                 let found = log.topic_settings(&planned.topic)?;
-                has_settings |= !found.is_empty();
                 for deviation in plan::deviations(&planned, &found) {
                     let list = if deviation.unsafe_to_run { &mut faults } else { &mut warnings };
                     list.push(words(&deviation));
@@ -86,7 +85,7 @@ pub fn check(log: &dyn Log, partitions: u32) -> Result<Vec<String>> {
             }
         }
     }
-    if has_settings && brokers == 1 {
+    if brokers == 1 && matches!(target, LogTarget::Kafka { .. }) {
         warnings.push("there is one broker: every topic has one replica, and what its disk loses is lost".to_owned());
     }
     if faults.is_empty() {

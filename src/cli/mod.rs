@@ -40,9 +40,9 @@ const ABOUT: &str = "Runs graphs of AI agent calls as an event-sourced stream pr
 
 const EXAMPLES: &str = "\
 Examples:
-  orchestrator demo                                  three real requests, live, with nothing installed
-  orchestrator dev                                   a server for local work in ./.orchestrator
-  orchestrator submit shop --input '{\"city\":\"Kyoto\"}' --wait --data .orchestrator
+  orchestrator demo      three real requests, live, with nothing installed
+  orchestrator dev       a server for local work in ./.orchestrator
+  orchestrator submit shop --input '{}' --wait --data .orchestrator
   orchestrator list --data .orchestrator
 ";
 

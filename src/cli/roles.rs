@@ -1,6 +1,7 @@
 //! Starting the roles of a process. Each runs on threads of its own until the stop flag is set.
 
 use crate::api::Status;
+use crate::api::status::EngineReport;
 use crate::config::Settings;
 use crate::core::id::AgentName;
 use crate::engine::thread::{EngineStatus, ThreadParts};
@@ -11,7 +12,6 @@ use crate::shutdown::Stop;
 use crate::store::Store;
 use crate::worker::{Agents, BuiltinSettings, ExecAgent, Runner, RunnerSettings, builtin};
 use anyhow::{Result, anyhow};
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -24,7 +24,7 @@ pub struct Parts {
     pub settings: Settings,
     /// The log.
     pub log: Arc<dyn Log>,
-    /// The store; none: it did not answer at the start.
+    /// The store; it may be away. None: this process needs none, or it could not be opened.
     pub store: Option<Arc<dyn Store>>,
     /// The pinned number of partitions.
     pub partitions: u32,
@@ -102,16 +102,14 @@ pub fn start_engine(parts: &Parts) -> Result<Running> {
     })?;
     let (status, stop) = (parts.status.clone(), parts.stop.clone());
     watch("engine-watch", move || {
-        let mut owned = BTreeSet::new();
         while !engine.is_finished() {
-            let now = doing.lock().map(|doing| doing.owned.clone()).unwrap_or_default();
-            for partition in owned.iter().filter(|p| !now.iter().any(|owned| owned.partition == **p)) {
-                status.dropped(*partition);
+            if let Ok(doing) = doing.lock() {
+                status.engine(EngineReport {
+                    partitions: doing.owned.clone(),
+                    taking: doing.taking.clone(),
+                    unfinished_runs: doing.unfinished,
+                });
             }
-            for partition in &now {
-                status.owned(partition.partition, partition.term, partition.unfinished as u64);
-            }
-            owned = now.iter().map(|owned| owned.partition).collect();
             stop.wait(SAY_EVERY);
         }
         engine.join().map_err(|_| anyhow!("its thread panicked"))

@@ -10,10 +10,11 @@ use std::collections::BTreeSet;
 /// For `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  orchestrator serve                               engine, projector and built-in agents in one process
+  orchestrator serve                               everything in one process
   orchestrator serve --roles engine,projector      agents run elsewhere
   orchestrator serve --roles engine --log-url kafka://a:9092,b:9092
-Processes with the same --group share the partitions. SIGTERM ends in order, a second one at once.
+Processes with the same --group share the partitions. SIGTERM ends in order, a
+second one at once.
 ";
 
 /// The arguments.

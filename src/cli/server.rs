@@ -3,7 +3,7 @@
 use super::roles::{BuiltIn, Parts, Running, WorkerKind};
 use super::{Context, connect, exit, installation, roles};
 use crate::api::status::{RoleState, Status};
-use crate::config::table;
+use crate::config::{Settings, table};
 use crate::core::id::AgentName;
 use crate::log::plan::agent_topics;
 use crate::log::{Log, LogError};
@@ -47,6 +47,8 @@ impl Role {
 /// A process that is about to serve.
 pub struct Server {
     parts: Parts,
+    /// Whether the store answered and has its tables.
+    store_is_there: bool,
     running: Vec<(Role, Running)>,
 }
 
@@ -56,15 +58,17 @@ impl Server {
     /// # Errors
     /// Where there is no installation, or its topics are not safe to run on.
     pub fn prepare(context: &Context, roles: &BTreeSet<Role>, stop: &Stop) -> Result<Option<Self>> {
-        let settings = context.settings();
-        let Some(log) = wait_for(stop, "the log", || connect::open_log(settings))? else { return Ok(None) };
-        let Some(partitions) = wait_for(stop, "the log", || checked(log.as_ref()))? else { return Ok(None) };
+        let settings = context.settings().clone();
+        let Some(log) = wait_for(stop, "the log", || connect::open_log(&settings))? else { return Ok(None) };
+        let Some(partitions) = wait_for(stop, "the log", || checked(log.as_ref(), &settings))? else { return Ok(None) };
         let names: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
         let status = Arc::new(Status::new(log.cluster(), &names));
-        let store = if *roles == BTreeSet::from([Role::Worker]) { None } else { open_store_if_there(context)? };
-        let settings = settings.clone();
+        let (store, store_is_there) = match *roles == BTreeSet::from([Role::Worker]) {
+            true => (None, false),
+            false => open_store_if_there(&settings)?,
+        };
         let parts = Parts { settings, log, store, partitions, status, stop: stop.clone() };
-        Ok(Some(Self { parts, running: Vec::new() }))
+        Ok(Some(Self { parts, store_is_there, running: Vec::new() }))
     }
 
     /// The parts.
@@ -106,7 +110,7 @@ impl Server {
             };
             self.running.push((*role, running));
             // The projector says itself when its store is there.
-            if *role != Role::Projector || self.parts.store.is_some() {
+            if *role != Role::Projector || self.store_is_there {
                 self.parts.status.role(role.as_str(), RoleState::Ready, None);
             }
         }
@@ -115,7 +119,7 @@ impl Server {
 
     /// Starts the projector, or a thread that waits for the store and starts it then.
     fn start_projector(&self) -> Result<Running> {
-        if let Some(store) = &self.parts.store {
+        if let (Some(store), true) = (&self.parts.store, self.store_is_there) {
             return roles::start_projector(&self.parts, Arc::clone(store));
         }
         let parts = self.parts.clone();
@@ -196,29 +200,40 @@ fn wait_for<T>(stop: &Stop, what: &str, attempt: impl Fn() -> Result<T>) -> Resu
 }
 
 /// The pinned number of partitions, where the topics are as they should be.
-fn checked(log: &dyn Log) -> Result<u32> {
+fn checked(log: &dyn Log, settings: &Settings) -> Result<u32> {
     let (partitions, _) = installation::require(log)?;
-    for warning in installation::check(log, partitions)? {
+    for warning in installation::check(log, &settings.log, partitions)? {
         tracing::warn!("{warning}");
     }
     Ok(partitions)
 }
 
-fn opened_store(settings: &crate::config::Settings) -> Result<Arc<dyn Store>> {
+fn opened_store(settings: &Settings) -> Result<Arc<dyn Store>> {
     let store = connect::open_store(settings)?;
     store.migrate()?;
     Ok(store)
 }
 
-/// The store with its tables; none where it does not answer: workflows run without it.
-fn open_store_if_there(context: &Context) -> Result<Option<Arc<dyn Store>>> {
-    match opened_store(context.settings()) {
-        Ok(store) => Ok(Some(store)),
-        Err(error) if error.chain().any(|e| matches!(e.downcast_ref(), Some(StoreError::Unreachable { .. }))) => {
-            tracing::warn!("{error:#}; workflows run without it, and the projector catches up when it is back");
-            Ok(None)
+/// The store, and whether it answers and has its tables. Where it does not, workflows run without it.
+fn open_store_if_there(settings: &Settings) -> Result<(Option<Arc<dyn Store>>, bool)> {
+    let away = |error: &anyhow::Error| {
+        tracing::warn!("{error:#}; workflows run without it, and the projector catches up when it is back");
+    };
+    let store = match connect::open_store(settings) {
+        Ok(store) => store,
+        Err(error) if exit::of_error(&error) == Exit::Unreachable => {
+            away(&error);
+            return Ok((None, false));
         }
-        Err(error) => Err(error),
+        Err(error) => return Err(error),
+    };
+    match store.migrate() {
+        Ok(()) => Ok((Some(store), true)),
+        Err(error @ StoreError::Unreachable { .. }) => {
+            away(&error.into());
+            Ok((Some(store), false))
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

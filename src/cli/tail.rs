@@ -87,8 +87,14 @@ impl Following<'_> {
         let published = match record.value.as_ref().map(|value| event::decode(value)) {
             Some(Ok(published)) => published,
             // What somebody else wrote into the stream is named, and does not end the view.
-            Some(Err(error)) => return Ok(self.complain(&format!("{place}: {error}"))),
-            None => return Ok(self.complain(&format!("{place}: a record without value"))),
+            Some(Err(error)) => {
+                self.complain(&format!("{place}: {error}"));
+                return Ok(());
+            }
+            None => {
+                self.complain(&format!("{place}: a record without value"));
+                return Ok(());
+            }
         };
         match self.sequences.read(&published) {
             Sequence::Repeated => return Ok(()),

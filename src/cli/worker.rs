@@ -12,10 +12,11 @@ use std::collections::BTreeSet;
 /// For `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  orchestrator worker --agent prices --exec ./prices.py             each node runs the program: JSON in, JSON out
+  orchestrator worker --agent prices --exec ./prices.py
   orchestrator worker --agent prices --exec python3 prices.py --currency EUR
-  orchestrator worker --builtin echo,sleep                          built-in agents alone
---exec takes the rest of the line. SIGTERM lets nodes that run end, a second one ends at once.
+  orchestrator worker --builtin echo,sleep
+The program runs once for each node: JSON in, JSON out. --exec takes the rest of
+the line. SIGTERM lets nodes that run end, a second one ends at once.
 ";
 
 /// The arguments.

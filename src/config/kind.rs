@@ -177,7 +177,7 @@ fn parse_millis(text: &str) -> Option<u64> {
         _ => return None,
     };
     let millis = number.parse::<f64>().ok()? * unit_ms;
-    (millis.is_finite() && millis >= 0.0 && millis < 1e15).then_some(millis.round() as u64)
+    (0.0..1e15).contains(&millis).then_some(millis.round() as u64)
 }
 
 fn parse_bytes(text: &str) -> Option<u64> {

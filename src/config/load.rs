@@ -4,7 +4,7 @@ use super::fault::{ConfigFault, ConfigFaults};
 use super::kafka::{self, KafkaProperty};
 use super::kind::Value;
 use super::mask;
-use super::table::{self, KAFKA_PREFIX, OF_SCRIPTS, PREFIX, SETTINGS, Setting};
+use super::table::{self, KAFKA_PREFIX, OF_AGENTS, OF_SCRIPTS, PREFIX, SETTINGS, Setting};
 use super::targets::{self, Given, LogTarget, Reasoned, StoreTarget};
 use super::{Config, Settings, Source};
 use crate::core::limits::Limits;
@@ -72,8 +72,8 @@ impl Reading {
         if let Some(setting) = table::find(name) {
             let given = Given { by: name.to_owned(), text: text.to_owned(), source: Source::Environment };
             self.given.insert(setting.name, given);
-        } else if OF_SCRIPTS.contains(&name) {
-            // Read by `scripts/`, not by the program.
+        } else if OF_SCRIPTS.contains(&name) || OF_AGENTS.contains(&name) {
+            // Read by `scripts/` and by agents, not by us.
         } else if name.starts_with(KAFKA_PREFIX) {
             match kafka::read(name, text) {
                 Ok(property) => self.kafka.push(property),

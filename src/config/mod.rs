@@ -24,9 +24,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where a value came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Source {
     /// Nobody said anything.
+    #[default]
     Default,
     /// A variable of the environment.
     Environment,

@@ -52,12 +52,6 @@ pub(super) fn rows(reasons: &BTreeMap<&'static str, Reasoned>, kafka: &[KafkaPro
     of_table.chain(passed).collect()
 }
 
-impl Default for Source {
-    fn default() -> Self {
-        Self::Default
-    }
-}
-
 fn shown(setting: &Setting, text: &str) -> String {
     match setting.secret && !text.is_empty() {
         true => mask::MASK.to_owned(),

@@ -35,6 +35,14 @@ pub const OF_SCRIPTS: [&str; 4] = [
     "ORCHESTRATOR_KAFKA_PORT",
     "ORCHESTRATOR_POSTGRES_PORT",
 ];
+/// Variables that a worker sets for a program that is an agent; the program may call ours.
+pub const OF_AGENTS: [&str; 5] = [
+    "ORCHESTRATOR_DISPATCH_ID",
+    "ORCHESTRATOR_WORKFLOW_ID",
+    "ORCHESTRATOR_NODE_ID",
+    "ORCHESTRATOR_ATTEMPT",
+    "ORCHESTRATOR_AGENT",
+];
 
 macro_rules! names {
     ($($name:ident)*) => { $(

@@ -11,6 +11,7 @@ use crate::journal::rule::Verdict;
 use crate::log::{Delivery, LogError, Record, Topic};
 use crate::store::{JournalMark, Snapshot};
 use crate::wire::{WireError, headers, journal};
+use bytes::Bytes;
 use rand::Rng;
 use std::collections::VecDeque;
 
@@ -182,8 +183,7 @@ impl Claim {
 
     fn on_journal(&mut self, record: &Record, env: &mut Env) -> Result<Option<Progress>, Stop> {
         self.next = record.offset + 1;
-        let decoded = journal::decode(record.value.as_ref().unwrap_or(&bytes::Bytes::new()))
-            .map_err(|error| stop_at(record.offset, error))?;
+        let Some(decoded) = read_journal(record, &mut self.state)? else { return Ok(None) };
         if self.seed == Some(record.offset) {
             return Ok(self.plant_seed(&decoded, record.offset));
         }
@@ -332,7 +332,21 @@ fn tail_of(record: &Record) -> Tail {
     }
 }
 
-/// A record that cannot be read stops the partition: a newer version's, or damage.
+/// Reads a record of the journal. Bytes that are none are void; what a newer version wrote stops the partition.
+pub fn read_journal(record: &Record, state: &mut PartitionState) -> Result<Option<JournalRecord>, Stop> {
+    match journal::decode(record.value.as_ref().unwrap_or(&Bytes::new())) {
+        Ok(decoded) => Ok(Some(decoded)),
+        Err(error @ WireError::Newer { .. }) => Err(stop_at(record.offset, error)),
+        Err(error) => {
+            tracing::error!(partition = record.partition, offset = record.offset, %error,
+                "a record of the journal cannot be read; it is void");
+            state.rule.unreadable();
+            Ok(None)
+        }
+    }
+}
+
+/// A record that cannot be followed stops the partition.
 pub fn stop_at(offset: u64, error: WireError) -> Stop {
     Stop::Broken { offset, fault: error.to_string() }
 }

@@ -1,6 +1,6 @@
 //! Owning a partition: decide what is there, append one step, read it back, act.
 
-use super::claim::{CountedStep, Recovered, Tail, stop_at};
+use super::claim::{CountedStep, Recovered, Tail, read_journal, stop_at};
 use super::clock::CorrectedClock;
 use super::deadline::Deadlines;
 use super::input::Inputs;
@@ -139,11 +139,6 @@ impl Owning {
         Ok(owning)
     }
 
-    /// The term in which it is owned.
-    pub fn term(&self) -> u64 {
-        self.term
-    }
-
     /// The unfinished runs.
     pub fn unfinished(&self) -> usize {
         self.state.runs.len()
@@ -216,8 +211,7 @@ impl Owning {
 
     /// A record of the journal came by: one's own step counts, and is acted on; anything else that counts ends this.
     fn on_journal(&mut self, record: &Record, env: &mut Env) -> Result<(), Stop> {
-        let value = record.value.clone().unwrap_or_default();
-        let decoded = journal::decode(&value).map_err(|error| stop_at(record.offset, error))?;
+        let Some(decoded) = read_journal(record, &mut self.state)? else { return Ok(()) };
         let verdict = self.state.judge(&decoded);
         match decoded {
             JournalRecord::PartitionTaken(taken) if verdict == Verdict::Counts => Err(Stop::Superseded(taken.term)),

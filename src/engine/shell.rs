@@ -5,7 +5,7 @@ use super::io::{Claimant, Io, Signal};
 use super::partition::{Env, Partition, PhaseName};
 use super::settings::EngineSettings;
 use super::snapshots::Snapshots;
-use super::thread::{EngineStatus, OwnedPartition};
+use super::thread::EngineStatus;
 use crate::core::time::Timestamp;
 use crate::log::{Committed, Delivery, Group, GroupEvent, Log, LogError, Membership, Topic};
 use crate::store::Store;
@@ -103,13 +103,13 @@ impl Engine {
     pub fn report(&self, status: &mut EngineStatus) {
         status.owned.clear();
         status.taking.clear();
+        status.unfinished = 0;
         for (id, partition) in &self.partitions {
             match partition.owned() {
-                Some(owning) => status.owned.push(OwnedPartition {
-                    partition: *id,
-                    term: owning.term(),
-                    unfinished: owning.unfinished(),
-                }),
+                Some(owning) => {
+                    status.owned.push(*id);
+                    status.unfinished += owning.unfinished();
+                }
                 None if partition.is_ours() => status.taking.push(*id),
                 None => {}
             }

@@ -19,19 +19,10 @@ const RESTART_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Default)]
 pub struct EngineStatus {
     /// The partitions that it owns.
-    pub owned: Vec<OwnedPartition>,
+    pub owned: Vec<u32>,
     /// The partitions that it was given and is about to take.
     pub taking: Vec<u32>,
-}
-
-/// A partition that an engine owns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OwnedPartition {
-    /// The partition.
-    pub partition: u32,
-    /// The term in which it is owned.
-    pub term: u64,
-    /// How many of its runs have not ended.
+    /// Unfinished runs of the owned partitions.
     pub unfinished: usize,
 }
 

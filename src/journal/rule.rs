@@ -53,6 +53,11 @@ impl ReadersRule {
         verdict
     }
 
+    /// Passes over bytes that are no journal record: void like a record that does not count.
+    pub fn unreadable(&mut self) {
+        self.void_records += 1;
+    }
+
     fn judge_taken(&self, taken: &PartitionTaken) -> Verdict {
         if taken.term > self.current.map_or(0, |(term, _)| term) { Verdict::Counts } else { Verdict::OldTerm }
     }

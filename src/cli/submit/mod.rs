@@ -26,8 +26,9 @@ Examples:
   orchestrator submit shop --input '{\"city\":\"Kyoto\"}' --wait
   orchestrator submit shop --input @order.json --id order-7
   echo '{}' | orchestrator submit shop --input - --wait --timeout 30
-With the same --id and the same input it is the same request: --wait returns the first run's answer.
-A TRACEPARENT in the environment (W3C trace context) is passed on with the request.
+With the same --id and the same input it is the same request: --wait returns the
+first run's answer. A TRACEPARENT in the environment (W3C trace context) is passed
+on with the request.
 ";
 
 /// The arguments.

@@ -253,10 +253,9 @@ impl Group for MemoryGroup {
     fn leave(&mut self) {
         let mut world = self.world.lock();
         // A dead process cannot say goodbye: its member stays until the session times out.
-        if world.standing(self.life) == Standing::Alive {
-            if let Some(group) = world.groups.get_mut(&self.name) {
-                group.members.remove(&self.id);
-            }
+        let alive = world.standing(self.life) == Standing::Alive;
+        if let Some(group) = world.groups.get_mut(&self.name).filter(|_| alive) {
+            group.members.remove(&self.id);
         }
     }
 }

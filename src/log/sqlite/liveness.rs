@@ -8,11 +8,12 @@ use std::fs;
 
 /// This process; empty where it cannot be told.
 pub(super) fn this_process() -> String {
-    let pid = std::process::id();
-    match (surroundings(), start_time(pid)) {
-        (Some(around), Some(start)) => format!("{around}/{pid}/{start}"),
-        _ => String::new(),
-    }
+    of(std::process::id()).unwrap_or_default()
+}
+
+/// A process that runs now, seen from here.
+pub(super) fn of(pid: u32) -> Option<String> {
+    Some(format!("{}/{pid}/{}", surroundings()?, start_time(pid)?))
 }
 
 /// Whether this process is known to have ended.
@@ -49,8 +50,7 @@ mod tests {
     fn a_process_has_ended_once_it_was_killed() {
         assert!(!has_ended(&this_process()));
         let mut child = std::process::Command::new("sleep").arg("600").spawn().expect("sleep starts");
-        let start = start_time(child.id()).expect("it runs");
-        let process = format!("{}/{}/{start}", surroundings().expect("Linux"), child.id());
+        let process = of(child.id()).expect("it runs");
         assert!(!has_ended(&process));
         child.kill().expect("killed");
         child.wait().expect("reaped");

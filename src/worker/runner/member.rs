@@ -5,7 +5,7 @@ use super::worker::{Job, Place, Worker};
 use super::{attempt, lock};
 use crate::log::{Committed, Group, GroupEvent, LogError, Membership, Record, Topic, TopicSpec};
 use crate::wire::headers::TRACEPARENT;
-use crate::wire::task;
+use crate::wire::{WireError, task};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -80,6 +80,23 @@ fn join(worker: &Worker) -> Result<Box<dyn Group>, LogError> {
 struct Given {
     progress: Arc<Mutex<Progress>>,
     committed: Option<Committed>,
+}
+
+/// Why a record is not run.
+enum NoJob {
+    /// It never will be, by any worker of this agent.
+    Rubbish(String),
+    /// A newer worker will understand it: it is not done.
+    Newer(String),
+}
+
+impl From<WireError> for NoJob {
+    fn from(fault: WireError) -> Self {
+        match fault {
+            WireError::Malformed { .. } => Self::Rubbish(fault.to_string()),
+            WireError::Newer { .. } => Self::Newer(fault.to_string()),
+        }
+    }
 }
 
 struct Member {
@@ -175,7 +192,11 @@ impl Member {
                     attempt::start(&self.worker, job);
                 }
             }
-            Err(fault) => {
+            Err(NoJob::Newer(fault)) => {
+                tracing::error!(topic = %record.topic, partition = record.partition, offset = record.offset,
+                    "a task is left to a newer worker, which gets it when this one ends: {fault}");
+            }
+            Err(NoJob::Rubbish(fault)) => {
                 tracing::warn!(topic = %record.topic, partition = record.partition, offset = record.offset,
                     "a record is skipped that is no task of this worker: {fault}");
                 place.done();
@@ -198,15 +219,17 @@ impl Member {
     }
 
     /// The task in a record, or why it is none for this worker.
-    fn job(&self, record: &Record, place: &Place) -> Result<Job, String> {
-        let value = record.value.as_ref().ok_or("expected a task, found a record without value")?;
-        let task = task::decode(value).map_err(|fault| fault.to_string())?;
+    fn job(&self, record: &Record, place: &Place) -> Result<Job, NoJob> {
+        let value = record.value.as_ref();
+        let value = value.ok_or_else(|| NoJob::Rubbish("expected a task, found a record without value".to_owned()))?;
+        let task = task::decode(value).map_err(NoJob::from)?;
         if task.agent_name != self.worker.name {
-            return Err(format!("expected a task for {:?}, found one for {:?}", self.worker.name, task.agent_name));
+            let (mine, found) = (&self.worker.name, &task.agent_name);
+            return Err(NoJob::Rubbish(format!("expected a task for {mine:?}, found one for {found:?}")));
         }
-        let results = &self.worker.shared.results_topic;
-        if task.reply_topic != *results {
-            return Err(format!("expected {results:?} as the topic to reply to, found {:?}", task.reply_topic));
+        let (results, found) = (&self.worker.shared.results_topic, &task.reply_topic);
+        if found != results {
+            return Err(NoJob::Rubbish(format!("expected {results:?} as the topic to reply to, found {found:?}")));
         }
         let traceparent = record.header(TRACEPARENT).map(Bytes::copy_from_slice);
         Ok(Job { task, traceparent, partition: record.partition, place: place.clone() })

@@ -117,7 +117,8 @@ impl Inner {
 
     /// Appends what waits, until the log takes no more.
     fn append_waiting(&mut self) {
-        while let (Some(appender), Some(entry)) = (&mut self.appender, self.waiting.pop_front()) {
+        while let Some(appender) = &mut self.appender {
+            let Some(entry) = self.waiting.pop_front() else { return };
             self.token += 1;
             match appender.append(entry.record.clone(), self.token) {
                 Ok(()) => {
@@ -189,11 +190,15 @@ impl Inner {
         }
     }
 
-    /// Something is wrong that will not heal at once: pauses, longer each time.
+    /// Something is wrong that will not heal at once: pauses, longer each time. What comes while it pauses is of the
+    /// same time.
     fn trouble(&mut self, fault: &str) {
         self.warn(fault);
-        self.not_before = Instant::now() + self.pause;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        let now = Instant::now();
+        if now >= self.not_before {
+            self.not_before = now + self.pause;
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        }
     }
 
     /// Says so once, until reports are confirmed again.

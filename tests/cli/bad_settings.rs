@@ -1,0 +1,49 @@
+//! A bad value stops every command that reads settings, before it does anything.
+
+use crate::tool::{run, run_with};
+
+#[test]
+fn all_bad_values_come_at_once_and_nothing_is_done() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let environment = [("ORCHESTRATOR_AGENT_TIMEOUT", "soon"), ("ORCHESTRATOR_PARTITIONS", "0")];
+    for command in ["init", "list", "dev", "serve", "health", "config", "demo"] {
+        let end = run_with(&[command, "--data", data.to_str().expect("a path")], &environment, "").expect(2);
+        assert!(end.stdout.is_empty(), "{end:?}");
+        assert!(end.stderr.contains("ORCHESTRATOR_AGENT_TIMEOUT is \"soon\": allowed are seconds"), "{end:?}");
+        assert!(end.stderr.contains("ORCHESTRATOR_PARTITIONS is \"0\": allowed is a whole number"), "{end:?}");
+    }
+    assert!(!data.exists());
+}
+
+#[test]
+fn a_store_of_another_kind_names_both() {
+    let end = run(&["list", "--state-storage", "postgres", "--store-url", "sqlite://x.db"]).expect(2);
+    assert!(end.stderr.contains("--state-storage") && end.stderr.contains("--store-url"), "{end:?}");
+}
+
+#[test]
+fn redis_is_for_later() {
+    let end = run_with(&["list"], &[("ORCHESTRATOR_STATE_STORAGE", "redis")], "").expect(2);
+    assert!(end.stderr.contains("redis comes in a later version"), "{end:?}");
+}
+
+#[test]
+fn an_input_that_is_not_json_is_refused_before_a_log_is_asked() {
+    for input in ["{", "@/does/not/exist", "[1,]"] {
+        let end = run(&["submit", "shop", "--input", input]).expect(2);
+        assert!(end.stderr.starts_with("error: "), "{end:?}");
+    }
+}
+
+#[test]
+fn a_folder_without_a_log_is_named_and_not_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("typo");
+    for command in [&["tail"][..], &["submit", "shop", "--input", "{}"], &["definitions", "list"], &["history", "x"]] {
+        let arguments: Vec<_> = command.iter().copied().chain(["--data", data.to_str().expect("a path")]).collect();
+        let end = run(&arguments).expect(3);
+        assert!(end.stderr.contains("there is no log at") && end.stderr.contains("orchestrator init"), "{end:?}");
+    }
+    assert!(!data.exists());
+}

@@ -1,0 +1,230 @@
+//! A whole installation in a folder: made, used, ended, started again.
+
+use crate::tool::{Background, End, program, run, run_with};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+const CHAIN: &str = "\
+name: chain
+input_contract: { type: object, required: [text] }
+nodes:
+  - node_id: first
+    agent_name: echo
+  - node_id: second
+    agent_name: echo
+    dependencies: [first]
+";
+
+struct Folder {
+    folder: tempfile::TempDir,
+}
+
+impl Folder {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    fn data(&self) -> &str {
+        self.folder.path().to_str().expect("a path")
+    }
+
+    fn run(&self, arguments: &[&str]) -> End {
+        self.run_with_input(arguments, "")
+    }
+
+    fn run_with_input(&self, arguments: &[&str], input: &str) -> End {
+        let arguments: Vec<_> = arguments.iter().copied().chain(["--data", self.data()]).collect();
+        run_with(&arguments, &[], input)
+    }
+
+    /// `dev` in this folder, ready to work.
+    fn dev(&self) -> Background {
+        let mut command = program(&["dev", "--http-address", "off", "--data", self.data()]);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("dev starts");
+        let background = Background(child);
+        // The definitions can be listed as soon as the installation is there.
+        wait_until("the installation is there", || self.run(&["definitions", "list"]).code == 0);
+        background
+    }
+
+    fn apply(&self) {
+        self.run_with_input(&["definitions", "apply", "-"], CHAIN).expect(0);
+    }
+
+    fn submit(&self, more: &[&str]) -> End {
+        let line = ["submit", "chain", "--input", "{\"text\":\"hello\"}", "--wait", "--timeout", "60"];
+        let arguments: Vec<_> = line.iter().chain(more).copied().collect();
+        self.run(&arguments)
+    }
+}
+
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "not within a minute: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn init_is_safe_to_run_twice_and_keeps_the_number_of_partitions() {
+    let folder = Folder::new();
+    let made = folder.run(&["init", "--partitions", "3", "--output", "json"]).expect(0).json();
+    assert_eq!(made["partitions"], 3);
+    assert!(made["created"].as_array().is_some_and(|topics| topics.iter().any(|topic| topic == "journal")));
+
+    let again = folder.run(&["init", "--output", "json"]).expect(0).json();
+    assert_eq!((&again["partitions"], &again["created"]), (&3.into(), &serde_json::json!([])));
+
+    let other = folder.run(&["init", "--partitions", "5"]).expect(3);
+    assert!(other.stderr.contains("pinned to 3"), "{other:?}");
+}
+
+#[test]
+fn definitions_count_their_versions() {
+    let folder = Folder::new();
+    folder.run(&["init"]).expect(0);
+    let apply = |text: &str| {
+        let json = folder.run_with_input(&["definitions", "apply", "-", "--output", "json"], text).expect(0).json();
+        (json[0]["version"].clone(), json[0]["applied"].clone())
+    };
+    let other = CHAIN.replace("second", "another");
+    assert_eq!(apply(CHAIN), (1.into(), true.into()));
+    assert_eq!(apply(CHAIN), (1.into(), false.into()));
+    assert_eq!(apply(&other), (2.into(), true.into()));
+    assert_eq!(apply(CHAIN), (1.into(), false.into()));
+
+    let listed = folder.run(&["definitions", "list", "--output", "json"]).expect(0).json();
+    assert_eq!(
+        (&listed[0]["name"], &listed[0]["version"], &listed[0]["nodes"]),
+        (&"chain".into(), &2.into(), &2.into())
+    );
+    let yaml = folder.run(&["definitions", "show", "chain", "--version", "1", "--format", "yaml"]).expect(0).stdout;
+    assert_eq!(apply(&yaml), (1.into(), false.into()), "what is shown can be applied: {yaml}");
+    assert!(folder.run(&["definitions", "show", "chain", "--graph"]).expect(0).stdout.contains("another"));
+    assert!(folder.run(&["definitions", "show", "chain", "--format", "mermaid"]).expect(0).stdout.contains("first"));
+    let missing = folder.run(&["definitions", "show", "shop"]).expect(3);
+    assert!(missing.stderr.contains("there are chain"), "{missing:?}");
+}
+
+#[test]
+fn without_init_everything_says_so() {
+    let folder = Folder::new();
+    for command in [&["serve"][..], &["definitions", "list"], &["worker", "--builtin", "echo"]] {
+        let end = folder.run(command).expect(3);
+        assert!(end.stderr.contains("orchestrator init"), "{end:?}");
+    }
+}
+
+#[test]
+fn a_request_is_answered_once_and_can_be_looked_at() {
+    let folder = Folder::new();
+    let _dev = folder.dev();
+    folder.apply();
+
+    let answer = folder.submit(&["--id", "order 7"]).expect(0);
+    assert_eq!(answer.json(), serde_json::json!({ "first": { "text": "hello" } }));
+    let first = folder.submit(&["--id", "order 7", "--output", "json"]).expect(0).json();
+    assert_eq!((&first["kind"], &first["status"]), (&"answer".into(), &"completed".into()));
+
+    // The projector may be a moment behind; `show` and `history` are not.
+    let shown = folder.run(&["show", "order 7", "--output", "json"]).expect(0).json();
+    assert_eq!((&shown["run_id"], &shown["nodes"]["second"]["status"]), (&first["run_id"], &"completed".into()));
+    let text = folder.run(&["show", "order 7"]).expect(0).stdout;
+    assert!(text.contains("Answer") && text.contains('█'), "{text}");
+
+    let history = folder.run(&["history", "order 7", "--output", "json"]).expect(0).stdout;
+    let types: Vec<_> =
+        history.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")).collect();
+    assert_eq!(
+        (&types[0]["type"], &types[types.len() - 1]["type"]),
+        (&"WorkflowStarted".into(), &"WorkflowCompleted".into())
+    );
+    assert!(types.iter().enumerate().all(|(i, event)| event["sequence"] == i + 1), "{history}");
+
+    let tail = folder.run(&["tail", "--from-start", "--no-follow", "--type", "WorkflowCompleted", "--output", "json"]);
+    assert_eq!(tail.expect(0).stdout.lines().count(), 1, "one request, one run");
+
+    wait_until("the run is listed", || {
+        folder.run(&["list", "--status", "completed", "--output", "json"]).json()[0]["workflow_id"] == "order 7"
+    });
+}
+
+#[test]
+fn what_is_wrong_with_a_request_is_answered() {
+    let folder = Folder::new();
+    let _dev = folder.dev();
+    folder.apply();
+    let wait = ["--wait", "--timeout", "60"];
+    let refused = |line: &[&str], reason: &str| {
+        let arguments: Vec<_> = line.iter().chain(&wait).copied().collect();
+        let end = folder.run(&arguments).expect(3);
+        assert!(end.stderr.contains(reason), "{end:?}");
+    };
+    refused(&["submit", "shop", "--input", "{}"], "unknown_definition");
+    refused(&["submit", "chain", "--input", "{}"], "contract");
+    refused(&["submit", "chain", "--version", "9", "--input", "{\"text\":\"x\"}"], "unknown_definition");
+    folder.submit(&["--id", "order 7"]).expect(0);
+    refused(&["submit", "chain", "--input", "{\"text\":\"other\"}", "--id", "order 7"], "id_conflict");
+}
+
+#[test]
+fn without_an_engine_a_wait_ends_at_its_timeout() {
+    let folder = Folder::new();
+    folder.run(&["init"]).expect(0);
+    let end = folder.run(&["submit", "chain", "--input", "{}", "--id", "it's 7", "--wait", "--timeout", "1"]).expect(4);
+    assert!(end.stderr.contains("orchestrator show 'it'\\''s 7'"), "{end:?}");
+}
+
+#[test]
+fn dev_goes_on_where_it_was() {
+    let folder = Folder::new();
+    let first = folder.dev();
+    folder.apply();
+    folder.submit(&["--id", "before"]).expect(0);
+    drop(first);
+    // Published while nobody is there.
+    folder.run(&["submit", "chain", "--input", "{\"text\":\"hello\"}", "--id", "between"]).expect(0);
+    let _second = folder.dev();
+    folder.submit(&["--id", "between"]).expect(0);
+    folder.submit(&["--id", "after"]).expect(0);
+    for id in ["before", "between", "after"] {
+        assert_eq!(folder.run(&["show", id, "--output", "json"]).expect(0).json()["status"], "completed", "{id}");
+    }
+}
+
+#[test]
+fn a_program_can_be_an_agent() {
+    let folder = Folder::new();
+    let _dev = folder.dev();
+    let definition = "name: loud\nnodes:\n  - node_id: shout\n    agent_name: shouter\n";
+    folder.run_with_input(&["definitions", "apply", "-"], definition).expect(0);
+    let script = Path::new(folder.data()).join("shout.sh");
+    std::fs::write(&script, "cat > /dev/null; echo '{\"loud\": true}'\n").expect("a script");
+    let mut command = program(&["worker", "--data", folder.data(), "--agent", "shouter", "--exec", "sh"]);
+    command.arg(&script).stdout(Stdio::null()).stderr(Stdio::null());
+    let _worker = Background(command.spawn().expect("the worker starts"));
+    let end = folder.run(&["submit", "loud", "--input", "{}", "--wait", "--timeout", "60"]).expect(0);
+    assert_eq!(end.json(), serde_json::json!({ "loud": true }));
+}
+
+#[test]
+fn health_tells_what_answers_and_what_does_not() {
+    let folder = Folder::new();
+    let missing = folder.run(&["health", "--output", "json"]).expect(3).json();
+    assert_eq!((&missing[0]["part"], &missing[0]["state"]), (&"log".into(), &"failed".into()));
+    folder.run(&["init"]).expect(0);
+    let fine = folder.run(&["health", "--http-address", "127.0.0.1:1", "--output", "json"]).expect(0).json();
+    assert!(fine.as_array().is_some_and(|parts| parts.len() == 3 && parts.iter().all(|part| part["state"] == "ok")));
+    let serving = folder.run(&["health", "--http-address", "127.0.0.1:1", "--serving"]).expect(1);
+    assert!(serving.stdout.contains("nothing answers at 127.0.0.1:1"), "{serving:?}");
+}
+
+#[test]
+fn what_is_not_there_is_not_reachable() {
+    let end = run(&["definitions", "list", "--log-url", "kafka://127.0.0.1:1"]).expect(5);
+    assert!(end.stderr.contains("127.0.0.1:1") && end.stderr.contains("--log-url"), "{end:?}");
+    let end = run(&["list", "--store-url", "postgres://x:geheim@127.0.0.1:1/x"]).expect(5);
+    assert!(end.stderr.contains("127.0.0.1:1") && !end.stderr.contains("geheim"), "{end:?}");
+}

@@ -1,0 +1,10 @@
+//! The command line, run as a user runs it: output, exit codes, JSON.
+
+#![allow(clippy::panic, reason = "a test that cannot go on says why")]
+
+mod bad_settings;
+mod definitions;
+mod embedded;
+mod help;
+mod settings;
+mod tool;

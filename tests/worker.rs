@@ -1,0 +1,16 @@
+//! Workers: what becomes of tasks, whatever agents, engines and the log do.
+
+#[path = "worker/exec.rs"]
+mod exec;
+#[path = "worker/fake_log.rs"]
+mod fake_log;
+#[path = "worker/house.rs"]
+mod house;
+#[path = "worker/http.rs"]
+mod http;
+#[path = "worker/outcomes.rs"]
+mod outcomes;
+#[path = "worker/progress.rs"]
+mod progress;
+#[path = "worker/trouble.rs"]
+mod trouble;
