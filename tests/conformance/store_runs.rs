@@ -1,7 +1,9 @@
 //! Runs and their rows, as recovery and people find them.
 
 use super::fixture::{batch_of, step};
-use super::histories::{Choice, History, chain, chain_over, choices, completed, decoded, scheduled, workflow_completed};
+use super::histories::{
+    Choice, History, chain, chain_over, choices, completed, decoded, scheduled, workflow_completed,
+};
 use orchestrator::core::event::{Event, NodeStarted};
 use orchestrator::core::id::NodeId;
 use orchestrator::core::json::Json;
