@@ -1,6 +1,6 @@
 //! Workers: what becomes of tasks, whatever agents, engines and the log do.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test both mean that it fails")]
 
 #[path = "worker/exec.rs"]
 mod exec;
