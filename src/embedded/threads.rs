@@ -17,14 +17,14 @@ const CATCH_UP: Duration = Duration::from_secs(5);
 /// How often it is asked meanwhile.
 const LOOK: Duration = Duration::from_millis(5);
 
-type WorkerThread = JoinHandle<Result<(), RunnerError>>;
-
 /// The running roles. Each has a flag of its own, as they end one after another.
 pub(super) struct Threads {
     engine: (Arc<AtomicBool>, JoinHandle<()>),
     projector: (Arc<AtomicBool>, ProjectorThread),
-    worker: Option<(Arc<AtomicBool>, WorkerThread)>,
+    worker: Option<(Arc<AtomicBool>, Worker)>,
 }
+
+type Worker = JoinHandle<Result<(), RunnerError>>;
 
 impl Threads {
     pub(super) fn start(
