@@ -25,13 +25,13 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that put the parts together and may import everything.
-const TOP: [&str; 3] = ["cli", "lib", "main"];
+const TOP: [&str; 6] = ["cli", "demo", "embedded", "simulation", "lib", "main"];
 
 /// Where log and store may be named together.
-const LOG_AND_STORE: [&str; 5] = ["engine", "projector", "history", "cli", "api"];
+const LOG_AND_STORE: [&str; 8] = ["engine", "projector", "history", "cli", "api", "demo", "embedded", "simulation"];
 
 /// What the pure rooms may import from outside.
-const PURE_CRATES: [&str; 12] = [
+const PURE_CRATES: [&str; 13] = [
     "std",
     "serde",
     "serde_json",
@@ -42,12 +42,13 @@ const PURE_CRATES: [&str; 12] = [
     "base64",
     "regex",
     "sha2",
+    "strsim",
     "thiserror",
     "bytes",
 ];
 
 /// What the pure rooms never name: clocks, sockets, files, processes, chance.
-const IMPURE: [&str; 11] = [
+const IMPURE: [&str; 10] = [
     "SystemTime",
     "Instant",
     "rand::",
@@ -55,7 +56,6 @@ const IMPURE: [&str; 11] = [
     "std::net",
     "std::env",
     "std::process",
-    "std::thread",
     "std::io",
     "tokio::",
     "RandomState",

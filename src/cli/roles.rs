@@ -53,6 +53,16 @@ pub enum WorkerKind {
     BuiltIn(BuiltIn),
 }
 
+impl WorkerKind {
+    /// The name of the agent.
+    pub fn agent_name(&self) -> &str {
+        match self {
+            Self::Program { agent, .. } => agent.as_str(),
+            Self::BuiltIn(built_in) => built_in.as_str(),
+        }
+    }
+}
+
 /// The built-in agents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum BuiltIn {

@@ -119,6 +119,11 @@ fn read_journal(
         }
     }
     told.void_records = rule.void_records;
+    // A run lasts seconds here, and a repeated request is recognised for a day.
+    let mut workflows = BTreeSet::new();
+    if let Some(twice) = told.runs.values().find(|run| !workflows.insert(run.workflow_id.clone())) {
+        return Err(format!("workflow {:?} was started twice", twice.workflow_id));
+    }
     match told.runs.values().find(|run| !run.status.has_ended()) {
         Some(run) => Err(format!("run {} of {:?} has not ended: {}", run.run_id, run.workflow_id, run.status)),
         None => Ok(told),
