@@ -389,14 +389,14 @@ impl Owning {
     }
 }
 
-/// Where a record stands. One that was forwarded carries its first origin.
+/// Where a record stood first: one that was forwarded carries its first origin.
 pub(super) fn origin_of(record: &Record) -> Origin {
-    record.header(headers::ORIGIN).and_then(request::read_origin).unwrap_or_else(|| Origin {
-        topic: record.topic.to_string(),
-        partition: record.partition,
-        offset: record.offset,
-        time: record.time,
-    })
+    record.header(headers::ORIGIN).and_then(request::read_origin).unwrap_or_else(|| place_of(record))
+}
+
+/// Where a record stands. Unlike its origin, nobody can make that up.
+pub(super) fn place_of(record: &Record) -> Origin {
+    Origin { topic: record.topic.to_string(), partition: record.partition, offset: record.offset, time: record.time }
 }
 
 /// The W3C trace context of a record, if it is text.

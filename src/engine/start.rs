@@ -1,6 +1,6 @@
 //! Requests: misrouted ones are sent on, known ones are recognised, the others start a run.
 
-use super::decide::{Decided, origin_of, traceparent};
+use super::decide::{Decided, origin_of, place_of, traceparent};
 use super::input::Arrived;
 use super::owner::{Owning, Stop};
 use super::partition::Env;
@@ -153,7 +153,9 @@ fn start_of(
     StartWorkflow {
         payload_hash: request::payload_hash(&request),
         workflow_id,
-        run_id: request::run_id(&origin),
+        // By its place, not by its origin: whoever may publish requests may write the header that says where one
+        // stood first, and two runs with one id would take each other's results.
+        run_id: request::run_id(&place_of(record)),
         definition,
         input: request.input,
         conversation_id: request.conversation_id,

@@ -32,7 +32,7 @@ fn legal_ids_run_and_are_found_again() {
         let (node, agent) = ("N".repeat(100), format!("-_{}", "a".repeat(98)));
         let definition = format!("name: {}\nnodes:\n  - {{ node_id: {node}, agent_name: {agent} }}\n", "D".repeat(100));
         let mut watched = Watched::serving(Installation::new(leg), &[&definition], &[]);
-        let _worker = watched.at.start("worker", &["worker", "--agent", &agent, "--exec", "cat"]);
+        let _worker = watched.at.start("worker", &["worker", &format!("--agent={agent}"), "--exec", "cat"]);
         let (long, longest) = ("k".repeat(256), "é".repeat(128));
         let ids: Vec<_> = LEGAL.iter().copied().chain([long.as_str(), &longest]).collect();
         for id in &ids {

@@ -26,7 +26,8 @@ pub struct Watched {
     pub events: Stream,
     pub responses: Stream,
     pub dead_letters: Stream,
-    pub serve: Process,
+    /// Killed when the test is over.
+    _serve: Process,
     pub at: Installation,
 }
 
@@ -36,7 +37,7 @@ impl Watched {
         definitions.iter().for_each(|definition| at.apply(definition));
         let arguments: Vec<_> = [at.verb()].iter().chain(more).copied().collect();
         Self {
-            serve: at.start("serve", &arguments),
+            _serve: at.start("serve", &arguments),
             events: at.stream(Topic::Events),
             responses: at.stream(Topic::Responses),
             dead_letters: at.stream(Topic::DeadLetters),
