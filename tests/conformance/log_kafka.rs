@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The broker that the tests use; none: they are skipped, aloud, because someone asked for it.
-fn brokers() -> Option<String> {
+pub fn brokers() -> Option<String> {
     match std::env::var("ORCHESTRATOR_TEST_KAFKA") {
         Ok(brokers) => Some(brokers),
         Err(_) if std::env::var("ORCHESTRATOR_TEST_WITHOUT_SERVICES").as_deref() == Ok("1") => {
