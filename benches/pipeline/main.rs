@@ -123,13 +123,7 @@ fn measure(services: &Services, partitions: u32, plan: Plan) -> Result<Vec<Round
 }
 
 /// What is compared with each other is measured one after the other.
-fn measure_round(
-    pipe: &mut Pipe,
-    hops: &mut Hops,
-    load: &mut Load,
-    partitions: u32,
-    plan: Plan,
-) -> Result<Round> {
+fn measure_round(pipe: &mut Pipe, hops: &mut Hops, load: &mut Load, partitions: u32, plan: Plan) -> Result<Round> {
     let mut round = Round { partitions, ..Round::default() };
     round.hops = hops.run(plan.warm_up, plan.load)?;
     for in_flight in CHAINS {
