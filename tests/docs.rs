@@ -105,10 +105,11 @@ fn every_dependency_has_its_reason() {
     for line in manifest.lines() {
         if line.starts_with('[') {
             in_dependencies = line.ends_with("dependencies]");
-        } else if in_dependencies && let Some((name, _)) = line.split_once(" =") {
-            if !reasons.contains(&format!("| `{name}` |")) {
-                missing.push(name.to_owned());
-            }
+        } else if in_dependencies
+            && let Some((name, _)) = line.split_once(" =")
+            && !reasons.contains(&format!("| `{name}` |"))
+        {
+            missing.push(name.to_owned());
         }
     }
     assert!(missing.is_empty(), "docs/dependencies.md says nothing about {missing:?}");
