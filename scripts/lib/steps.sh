@@ -17,7 +17,7 @@ test_targets() {
 # Needs neither a broker nor a database; a test that is not listed gets both.
 is_pure_test() {
   case $1 in
-    architecture | docs | golden | simulation) true ;;
+    architecture | decide | docs | golden | simulation) true ;;
     *) false ;;
   esac
 }
