@@ -9,6 +9,6 @@ mod bad_input;
 mod clients;
 mod kill;
 #[path = "../support/pipeline/mod.rs"]
-#[allow(dead_code, reason = "shared with other test targets")]
+#[allow(dead_code, unused_imports, reason = "shared with other test targets")]
 mod support;
 mod trace;

@@ -26,6 +26,7 @@ pub struct Watched {
     pub events: Stream,
     pub responses: Stream,
     pub dead_letters: Stream,
+    #[allow(dead_code, reason = "it serves until it is dropped")]
     pub serve: Process,
     pub at: Installation,
 }

@@ -264,7 +264,7 @@ fn kafka(brokers: &str, namespace: &str) -> KafkaLog {
         namespace: namespace.to_owned(),
         client_id: "test".to_owned(),
         journal_timeout: Duration::from_secs(10),
-        properties: vec![],
+        properties: BTreeMap::new(),
     })
     .expect("the settings are right")
 }
