@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     fn definition(description: &str) -> Definition {
-        let text = format!("{{name: echo, description: {description}, nodes: [{{node_id: a, agent_name: echo}}]}}");
+        let text = format!("name: echo\ndescription: {description}\nnodes: [{{node_id: a, agent_name: echo}}]\n");
         Definition::read(&text).unwrap()
     }
 

@@ -46,9 +46,6 @@ mod tests {
         assert_eq!(clock.at(Timestamp(hour + 1_000)), Timestamp(hour + 1_000));
         clock.observe(Timestamp(hour + 1_000), Timestamp(hour + 3_000), Timestamp::from_millis(2));
         assert_eq!(clock.at(Timestamp(hour + 4_000)), Timestamp(hour + 1_000));
-        assert_eq!(
-            clock.at(Timestamp(2 * hour + 4_000)),
-            Timestamp(hour + 4_000 - 1_000 + 1_999 - 1_000 + 2_000 - 3_001)
-        );
+        assert_eq!(clock.at(Timestamp(2 * hour + 4_000)), Timestamp(hour + 4_000 + 1_999));
     }
 }

@@ -24,9 +24,15 @@ use std::sync::Arc;
 /// What became of an input record.
 pub(super) enum Decided {
     /// It led to this.
-    To(Planned),
+    To(Box<Planned>),
     /// It has to wait for something that is being read.
     NotYet,
+}
+
+impl Decided {
+    pub(super) fn to(planned: Planned) -> Self {
+        Self::To(Box::new(planned))
+    }
 }
 
 impl Owning {
@@ -66,7 +72,7 @@ impl Owning {
     fn decide_next(&mut self, topic: &Topic, draft: &mut StepDraft, env: &mut Env) -> Result<bool, Stop> {
         let Some(arrived) = self.inputs.peek(topic).cloned() else { return Ok(false) };
         match self.decide_guarded(&arrived, env)? {
-            Decided::To(planned) => draft.push(planned),
+            Decided::To(planned) => draft.push(*planned),
             Decided::NotYet => return Ok(false),
         }
         self.inputs.pop(topic);
@@ -83,18 +89,18 @@ impl Owning {
             tracing::error!(partition = self.claimant.partition, topic = %arrived.record.topic,
                 offset = arrived.record.offset, what, "deciding an input failed; it is buried in the dead letters");
             let refusal = Refusal::new(RefusalReason::EngineFault, format!("deciding it failed: {what}"));
-            Ok(Decided::To(self.refuse(&arrived.record, refusal, env)))
+            Ok(Decided::to(self.refuse(&arrived.record, refusal, env)))
         })
     }
 
     fn decide_record(&mut self, arrived: &Arrived, env: &mut Env) -> Result<Decided, Stop> {
         match arrived.record.topic {
             Topic::Requests => self.decide_request(arrived, env),
-            Topic::Results => self.decide_report(&arrived.record, env).map(Decided::To),
+            Topic::Results => self.decide_report(&arrived.record, env).map(Decided::to),
             _ => {
                 let message = "no signal is known to this version of orchestrator";
                 let refusal = Refusal::new(RefusalReason::Unsupported, message);
-                Ok(Decided::To(self.refuse(&arrived.record, refusal, env)))
+                Ok(Decided::to(self.refuse(&arrived.record, refusal, env)))
             }
         }
     }

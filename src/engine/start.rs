@@ -32,7 +32,7 @@ impl Owning {
         let decoded = request::decode(record.key.as_deref(), record.value.as_deref(), env.settings.max_record_bytes);
         let request = match decoded {
             Ok(request) => request,
-            Err(refusal) => return Ok(Decided::To(self.refuse(record, refusal, env))),
+            Err(refusal) => return Ok(Decided::to(self.refuse(record, refusal, env))),
         };
         let origin = origin_of(record);
         let workflow_id = match &request.workflow_id {
@@ -40,18 +40,18 @@ impl Owning {
             None => request::derived_workflow_id(&origin, env.settings.partitions),
         };
         if let Some(planned) = self.send_home(record, &workflow_id, env) {
-            return Ok(Decided::To(planned));
+            return Ok(Decided::to(planned));
         }
         let (definition, graph) = match self.look_up(&request, arrived, env)? {
             Lookup::Found(definition, graph) => (definition, graph),
             Lookup::NotYet => return Ok(Decided::NotYet),
             Lookup::Unknown => {
                 let refusal = unknown_definition(&request, workflow_id);
-                return Ok(Decided::To(self.refuse(record, refusal, env)));
+                return Ok(Decided::to(self.refuse(record, refusal, env)));
             }
         };
         let start = start_of(request, workflow_id, definition, origin, record);
-        self.start(record, &start, &graph, env).map(Decided::To)
+        self.start(record, &start, &graph, env).map(Decided::to)
     }
 
     fn start(

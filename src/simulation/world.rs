@@ -132,7 +132,7 @@ impl World {
     fn surroundings(&self) -> check::Surroundings<'_> {
         check::Surroundings {
             log: &self.log,
-            store: &*self.store,
+            store: &self.store,
             definitions: &self.definitions,
             partitions: self.options.partitions,
             owned: self

@@ -1,5 +1,7 @@
 //! The engine and the projector under every fault that the log in memory knows, by seed.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
+
 use orchestrator::simulation::{Options, run};
 use rand::random;
 
