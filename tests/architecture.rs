@@ -21,6 +21,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("worker", &["core", "wire", "log", "api", "shutdown"]),
     ("context", &["core", "journal", "wire"]),
     ("ui", &["core", "wire"]),
+    ("embedded", &["core", "journal", "wire", "log", "store", "engine", "projector", "worker"]),
+    ("simulation", &["core", "journal", "wire", "log", "store", "engine", "projector"]),
+    ("demo", &["core", "wire", "log", "engine", "worker", "embedded", "ui"]),
     ("api", &["core", "journal", "wire", "log", "store", "engine", "projector", "history", "config", "shutdown"]),
 ];
 
@@ -48,7 +51,7 @@ const PURE_CRATES: [&str; 13] = [
 ];
 
 /// What the pure rooms never name: clocks, sockets, files, processes, chance.
-const IMPURE: [&str; 10] = [
+const IMPURE: [&str; 11] = [
     "SystemTime",
     "Instant",
     "rand::",
@@ -56,6 +59,8 @@ const IMPURE: [&str; 10] = [
     "std::net",
     "std::env",
     "std::process",
+    // A thread of one's own, for a deeper stack, is no clock; waiting on one is.
+    "thread::sleep",
     "std::io",
     "tokio::",
     "RandomState",

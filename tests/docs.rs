@@ -10,7 +10,7 @@
 //! | `sh run=background` | one command that goes on running, as in a terminal of its own |
 //! | `text output` | each line of it has to be printed by the commands before (digits may differ) |
 //! | `yaml definition` | a definition to read; it has to be valid, as has to be each that is saved |
-#![allow(missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 #[path = "docs/blocks.rs"]
 mod blocks;
@@ -105,10 +105,11 @@ fn every_dependency_has_its_reason() {
     for line in manifest.lines() {
         if line.starts_with('[') {
             in_dependencies = line.ends_with("dependencies]");
-        } else if in_dependencies && let Some((name, _)) = line.split_once(" =") {
-            if !reasons.contains(&format!("| `{name}` |")) {
-                missing.push(name.to_owned());
-            }
+        } else if in_dependencies
+            && let Some((name, _)) = line.split_once(" =")
+            && !reasons.contains(&format!("| `{name}` |"))
+        {
+            missing.push(name.to_owned());
         }
     }
     assert!(missing.is_empty(), "docs/dependencies.md says nothing about {missing:?}");

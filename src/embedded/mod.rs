@@ -16,7 +16,7 @@
 //! |---|---|
 //! | [`records`] | reading partitions to their end, appending and waiting for the acknowledgement |
 //! | [`setup`] | topics, the pinned number of partitions, definitions |
-//! | [`threads`] | the roles, and in which order they end |
+//! | `threads` | the roles, and in which order they end |
 
 pub mod records;
 pub mod setup;

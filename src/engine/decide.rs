@@ -81,11 +81,15 @@ impl Owning {
         Ok(true)
     }
 
-    /// A panic buries its input in the dead letters and leaves the state as it was: what decides does not change it.
+    /// A panic buries its input in the dead letters: what decides does not change the state. One while the events were
+    /// being applied leaves the state in doubt: the memory is dropped.
     fn decide_guarded(&mut self, arrived: &Arrived, env: &mut Env) -> Result<Decided, Stop> {
         let decided = catch_unwind(AssertUnwindSafe(|| self.decide_record(arrived, env)));
         decided.unwrap_or_else(|panic| {
             let what = panic_message(&*panic);
+            if self.applying {
+                return Err(self.broken(format!("applying events failed: {what}")));
+            }
             tracing::error!(partition = self.claimant.partition, topic = %arrived.record.topic,
                 offset = arrived.record.offset, what, "deciding an input failed; it is buried in the dead letters");
             let refusal = Refusal::new(RefusalReason::EngineFault, format!("deciding it failed: {what}"));
@@ -285,6 +289,7 @@ impl Owning {
         let chain = entry.map_or(chain::START, |entry| entry.chain);
         let time = now.max(last);
         let mut recorded_events = Vec::with_capacity(events.len());
+        self.applying = true;
         for event in events {
             sequence += 1;
             let recorded = Recorded { workflow_id: workflow_id.clone(), run_id: run_id.clone(), sequence, time, event };
@@ -293,6 +298,7 @@ impl Owning {
             self.follow(&recorded, graph)?;
             recorded_events.push((Published::Run(recorded), body));
         }
+        self.applying = false;
         Ok(Planned { cause, chain, traceparent, events: recorded_events, input: None })
     }
 

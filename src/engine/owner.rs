@@ -85,6 +85,8 @@ pub struct Owning {
     pub(super) careful: bool,
     /// The first input is being tried.
     pub(super) trying: bool,
+    /// Events are being applied to the state.
+    pub(super) applying: bool,
     /// Requests are held back.
     pub(super) full: bool,
     /// The end of `results` that was asked for last, and when: deadlines up to then may fire once it is decided.
@@ -118,6 +120,7 @@ impl Owning {
             in_flight: VecDeque::new(),
             careful,
             trying: false,
+            applying: false,
             full: false,
             results_end: None,
             quiet_until: env.now.after(env.settings.deadline_grace),

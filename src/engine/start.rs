@@ -42,7 +42,7 @@ impl Owning {
         if let Some(planned) = self.send_home(record, &workflow_id, env) {
             return Ok(Decided::to(planned));
         }
-        let (definition, graph) = match self.look_up(&request, arrived, env)? {
+        let (definition, graph) = match self.look_up(&request, arrived, env) {
             Lookup::Found(definition, graph) => (definition, graph),
             Lookup::NotYet => return Ok(Decided::NotYet),
             Lookup::Unknown => {
@@ -100,12 +100,18 @@ impl Owning {
 
     /// The definitions that are known may be older than the request: before a name is called unknown, they are read
     /// to an end that was asked for after the request came in.
-    fn look_up(&self, request: &Request, arrived: &Arrived, env: &mut Env) -> Result<Lookup, Stop> {
+    fn look_up(&self, request: &Request, arrived: &Arrived, env: &mut Env) -> Lookup {
         if let Some((definition, graph)) = env.definitions.find(&request.definition, request.version) {
-            return Ok(Lookup::Found(definition, graph));
+            return Lookup::Found(definition, graph);
         }
-        let up_to_date = env.definitions.up_to_date(arrived.at, env.now, env.io).map_err(Stop::Log)?;
-        Ok(if up_to_date { Lookup::Unknown } else { Lookup::NotYet })
+        match env.definitions.up_to_date(arrived.at, env.now, env.io) {
+            Ok(true) => Lookup::Unknown,
+            Ok(false) => Lookup::NotYet,
+            Err(error) => {
+                tracing::warn!(definition = %request.definition, %error, "a request waits: its definition is not known yet");
+                Lookup::NotYet
+            }
+        }
     }
 
     /// A record that stands in another partition than its workflow's is sent on, once.

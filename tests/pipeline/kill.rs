@@ -68,7 +68,7 @@ fn load(at: &Installation, wave: usize, workflows: usize) -> Vec<NewRecord> {
             partition: Some(at.home(&id)),
             key: Some(id.into()),
             value: Some(json!({ "definition": definition, "input": input }).to_string().into()),
-            headers: if n % 2 == 0 { vec![trace] } else { vec![] },
+            headers: if n.is_multiple_of(2) { vec![trace] } else { vec![] },
         }
     };
     (0..workflows).map(request).collect()

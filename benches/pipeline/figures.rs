@@ -1,0 +1,125 @@
+//! What was measured.
+
+use super::meter::Usage;
+use super::pipe::Protocol;
+use hdrhistogram::Histogram;
+use std::time::Duration;
+
+/// Everything.
+#[derive(Default)]
+pub struct Figures {
+    pub rounds: Vec<Round>,
+    pub memory: Option<Memory>,
+}
+
+/// One pass over everything with one number of partitions.
+#[derive(Default)]
+pub struct Round {
+    pub partitions: u32,
+    pub pipes: Vec<PipeFigure>,
+    pub bursts: Vec<PipeFigure>,
+    pub hops: Times,
+    pub loads: Vec<LoadFigure>,
+}
+
+/// The bare pipe, with so many records in flight.
+pub struct PipeFigure {
+    pub protocol: Protocol,
+    pub in_flight: usize,
+    pub times: Times,
+}
+
+/// Workflows, so many in flight.
+pub struct LoadFigure {
+    pub name: &'static str,
+    pub in_flight: usize,
+    pub nodes_each: usize,
+    pub times: Times,
+    /// CPU and memory of each process.
+    pub usage: Vec<Usage>,
+    /// Journal records that were not in the store when the load ended, and how long it took until they were.
+    pub lag_records: u64,
+    pub caught_up: Duration,
+}
+
+/// The memory of an engine with unfinished runs.
+pub struct Memory {
+    pub runs: usize,
+    pub resident_bytes: u64,
+    pub peak_bytes: u64,
+    pub before_bytes: u64,
+}
+
+/// How long each of many took, and over which time they were counted.
+#[derive(Clone)]
+pub struct Times {
+    pub micros: Histogram<u64>,
+    pub window: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        let micros = Histogram::new_with_bounds(1, 600_000_000, 3).expect("the bounds are legal");
+        Self { micros, window: Duration::ZERO }
+    }
+}
+
+impl Times {
+    pub fn add(&mut self, time: Duration) {
+        self.micros.saturating_record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1));
+    }
+
+    pub fn merge(&mut self, other: &Self) {
+        self.micros += &other.micros;
+        self.window += other.window;
+    }
+
+    pub fn count(&self) -> u64 {
+        self.micros.len()
+    }
+
+    pub fn per_second(&self) -> f64 {
+        if self.window.is_zero() { 0.0 } else { self.micros.len() as f64 / self.window.as_secs_f64() }
+    }
+
+    pub fn p50_ms(&self) -> f64 {
+        self.micros.value_at_quantile(0.5) as f64 / 1_000.0
+    }
+
+    pub fn p99_ms(&self) -> f64 {
+        self.micros.value_at_quantile(0.99) as f64 / 1_000.0
+    }
+}
+
+impl Round {
+    /// The pipe at so many in flight.
+    pub fn pipe(&self, protocol: Protocol, in_flight: usize) -> Option<&PipeFigure> {
+        self.pipes.iter().find(|pipe| pipe.protocol == protocol && pipe.in_flight == in_flight)
+    }
+
+    /// The pipe's bursts.
+    pub fn burst(&self, protocol: Protocol) -> Option<&PipeFigure> {
+        self.bursts.iter().find(|pipe| pipe.protocol == protocol)
+    }
+
+    /// Workflows at so many in flight.
+    pub fn load(&self, name: &str, in_flight: usize) -> Option<&LoadFigure> {
+        self.loads.iter().find(|load| load.name == name && load.in_flight == in_flight)
+    }
+}
+
+impl LoadFigure {
+    pub fn nodes_per_second(&self) -> f64 {
+        self.times.per_second() * self.nodes_each as f64
+    }
+
+    pub fn nodes(&self) -> u64 {
+        self.times.count() * self.nodes_each as u64
+    }
+}
+
+/// The middle one.
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}

@@ -1,0 +1,18 @@
+//! Waiting for something to become true.
+
+use anyhow::{Result, bail};
+use std::time::{Duration, Instant};
+
+/// Asks every 20 ms until there is an answer; how long it took.
+pub fn until<T>(what: &str, within: Duration, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<(T, Duration)> {
+    let began = Instant::now();
+    loop {
+        if let Some(answer) = ask()? {
+            return Ok((answer, began.elapsed()));
+        }
+        if began.elapsed() > within {
+            bail!("{what}: not within {within:?}");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
