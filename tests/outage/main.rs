@@ -32,7 +32,7 @@ nodes:
 const BY_HAND: &str = "\
 name: by-hand
 nodes:
-  - { node_id: one, agent_name: hand, timeout: 8s }
+  - { node_id: one, agent_name: hand, timeout: 10s }
 ";
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
