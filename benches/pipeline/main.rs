@@ -28,6 +28,7 @@ use hops::Hops;
 use load::{Case, Load};
 use pipe::{Pipe, Protocol};
 use setup::{Installation, Roles, Services};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Records, requests and outputs have about so many bytes.
@@ -81,6 +82,9 @@ struct Args {
     /// With these numbers of partitions alone
     #[arg(long, value_delimiter = ',')]
     partitions: Vec<u32>,
+    /// The roles of another build of the program, to compare with
+    #[arg(long, default_value = env!("CARGO_BIN_EXE_orchestrator"))]
+    program: PathBuf,
     /// Leave Kafka and Postgres running
     #[arg(long)]
     keep: bool,
@@ -94,7 +98,7 @@ fn main() -> Result<()> {
     let plan = if args.quick { Plan::QUICK } else { Plan::FULL };
     let partitions = if args.partitions.is_empty() { PARTITIONS.to_vec() } else { args.partitions.clone() };
     say("starting Kafka and Postgres");
-    let services = Services::up(args.keep)?;
+    let services = Services::up(args.program, args.keep)?;
     let mut figures = Figures::default();
     for partitions in partitions {
         figures.rounds.extend(measure(&services, partitions, plan)?);

@@ -24,12 +24,14 @@ pub struct Services {
     postgres_port: String,
     brokers: String,
     folder: PathBuf,
+    /// The program whose roles are measured.
+    program: PathBuf,
     keep: bool,
 }
 
 impl Services {
     /// Starts them afresh.
-    pub fn up(keep: bool) -> Result<Self> {
+    pub fn up(program: PathBuf, keep: bool) -> Result<Self> {
         let variable = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
         let kafka_port = variable("ORCHESTRATOR_KAFKA_PORT", KAFKA_PORT);
         let folder =
@@ -39,6 +41,7 @@ impl Services {
             postgres_port: variable("ORCHESTRATOR_POSTGRES_PORT", POSTGRES_PORT),
             kafka_port,
             folder: folder.into(),
+            program,
             keep,
         };
         if !keep {
@@ -148,7 +151,7 @@ impl<'s> Installation<'s> {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
+        let mut command = Command::new(&self.services.program);
         // What a developer's shell says must not reach the measured processes.
         std::env::vars().filter(|(name, _)| name.starts_with("ORCHESTRATOR_")).for_each(|(name, _)| {
             command.env_remove(name);

@@ -236,7 +236,7 @@ mod tests {
         let text = show(&run(), 3, Paint::PLAIN);
         assert!(text.contains("definition   shop v2 (0123456789ab)\n"), "{text}");
         assert!(text.find("z-first").unwrap() < text.find("a-second").unwrap(), "{text}");
-        assert!(text.contains("300 ms and going on"), "{text}");
+        assert!(text.contains("295 ms and going on"), "{text}");
         assert!(!text.contains("Answer"), "{text}");
     }
 
