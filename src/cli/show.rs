@@ -40,7 +40,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         }
         Err(error) => return Err(error),
     };
-    let (partition, run) = found.ok_or_else(|| unknown(&args.id, args.run.as_ref()))?;
+    let (partition, mut run) = found.ok_or_else(|| unknown(&args.id, args.run.as_ref()))?;
+    if run.ended_at.is_none() && !context.out.is_json() {
+        // What is under way is measured up to now.
+        run.time = run.time.max(connect::now());
+    }
     if context.out.is_json() {
         context.out.json(&ui::run::json(&run, partition))?;
     } else {

@@ -17,6 +17,11 @@ impl CorrectedClock {
         self.last
     }
 
+    /// Time has come at least so far.
+    pub fn not_before(&mut self, time: Timestamp) {
+        self.last = self.last.max(time);
+    }
+
     /// Learns from a record of one's own: it was sent and read back at local times, and appended in between by the
     /// log's clock (which counts whole milliseconds).
     pub fn observe(&mut self, sent: Timestamp, received: Timestamp, appended: Timestamp) {

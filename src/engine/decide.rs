@@ -39,11 +39,11 @@ impl Owning {
     /// Decides what is there, into one step.
     pub(super) fn decide_step(&mut self, env: &mut Env) -> Result<StepDraft, Stop> {
         let mut draft = StepDraft::default();
+        self.decide_losses(&mut draft, env)?;
         if self.careful && !self.inputs.is_empty() {
             self.decide_with_care(&mut draft, env)?;
             return Ok(draft);
         }
-        self.decide_losses(&mut draft, env)?;
         self.decide_failed_effects(&mut draft, env)?;
         for topic in INPUT_TOPICS {
             if topic == Topic::Requests {
@@ -75,9 +75,7 @@ impl Owning {
             Decided::To(planned) => draft.push(*planned),
             Decided::NotYet => return Ok(false),
         }
-        self.inputs.pop(topic);
-        let position = position_after(&arrived.record);
-        self.state.inputs.insert(position.topic.clone(), position);
+        self.consume(&arrived.record);
         Ok(true)
     }
 
@@ -115,30 +113,37 @@ impl Owning {
         if !self.in_flight.is_empty() {
             return Ok(());
         }
-        let first = INPUT_TOPICS.iter().find_map(|topic| self.inputs.peek(topic)).cloned();
-        let Some(arrived) = first else {
+        if let Some((topic, origin)) = self.trying.take() {
             self.careful = false;
+            if self.inputs.peek(&topic).is_some_and(|head| origin_of(&head.record) == origin) {
+                self.decide_next(&topic, draft, env)?;
+            }
+            return Ok(());
+        }
+        let Some(arrived) = INPUT_TOPICS.iter().find_map(|topic| self.inputs.peek(topic)).cloned() else {
             return Ok(());
         };
         let origin = origin_of(&arrived.record);
         let tried = self.state.trying.as_ref().filter(|(last, _)| *last == origin).map_or(0, |(_, times)| *times);
-        if !self.trying && tried >= 2 {
+        if tried >= 2 {
             self.careful = false;
             let message = "deciding it was tried twice, and the process ended each time";
             let planned = self.refuse(&arrived.record, Refusal::new(RefusalReason::EngineFault, message), env);
             draft.push(planned);
-            self.inputs.pop(&arrived.record.topic);
-            let position = position_after(&arrived.record);
-            self.state.inputs.insert(position.topic.clone(), position);
-        } else if self.trying {
-            self.careful = false;
-            self.decide_next(&arrived.record.topic, draft, env)?;
+            self.consume(&arrived.record);
         } else {
-            self.trying = true;
+            self.trying = Some((arrived.record.topic.clone(), origin.clone()));
             let event = PartitionEvent::Trying(Trying { origin: origin.clone() });
             draft.push(self.record_partition_event(Cause::Input(origin), event, None, None, env));
         }
         Ok(())
+    }
+
+    /// A record has been decided.
+    fn consume(&mut self, record: &Record) {
+        self.inputs.pop(&record.topic);
+        let position = position_after(record);
+        self.state.inputs.insert(position.topic.clone(), position);
     }
 
     fn decide_losses(&mut self, draft: &mut StepDraft, env: &mut Env) -> Result<(), Stop> {
@@ -300,6 +305,10 @@ impl Owning {
             let body = encode(&recorded);
             self.state.apply_run_event(&recorded, &body).map_err(|fault| self.broken(fault.to_string()))?;
             self.follow(&recorded, graph)?;
+            if let Event::WorkflowFailed(failed) = &recorded.event {
+                tracing::warn!(?workflow_id, %run_id, node_id = failed.node_id.as_ref().map(tracing::field::display),
+                    class = failed.class.as_str(), code = failed.code, why = failed.message, "a run has failed");
+            }
             recorded_events.push((Published::Run(recorded), body));
         }
         self.applying = false;
@@ -339,7 +348,8 @@ impl Owning {
         let kept = dead_letter::keep(record.key.as_ref(), record.value.as_ref(), &record.headers);
         let Refusal { reason, message, details, workflow_id } = refusal;
         tracing::warn!(topic = %record.topic, partition = record.partition, offset = record.offset,
-            reason = reason.as_str(), message, "an input is refused");
+            workflow_id = workflow_id.as_ref().map(tracing::field::debug), reason = reason.as_str(), why = message,
+            "an input is refused");
         let event = PartitionEvent::InputRefused(InputRefused {
             origin: origin.clone(),
             reason: reason.as_str().to_owned(),
@@ -360,8 +370,9 @@ impl Owning {
         env: &mut Env,
     ) -> Planned {
         let origin = origin_of(record);
-        tracing::info!(topic = %record.topic, partition = record.partition, offset = record.offset,
-            reason = rejection.reason(), %rejection, "an input changes nothing");
+        // Repeated reports are what a takeover leaves behind; each is in the event stream, with its reason.
+        tracing::debug!(topic = %record.topic, partition = record.partition, offset = record.offset, ?workflow_id,
+            reason = rejection.reason(), why = %rejection, "an input changes nothing");
         let event = PartitionEvent::InputRejected(InputRejected {
             origin: origin.clone(),
             reason: rejection.reason().to_owned(),

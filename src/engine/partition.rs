@@ -45,6 +45,8 @@ enum Phase {
     Resting(Timestamp),
     /// Waiting for the store's snapshot, since a time.
     Loading(Timestamp),
+    /// The store's position does not fit the journal: reading begins anew, at the journal's start, at the next turn.
+    Restarting,
     /// Reading the journal, up to one's own taking and the tail of the event stream.
     Claiming(Box<Claim>),
     /// Deciding.
@@ -75,7 +77,7 @@ impl Partition {
         match &self.phase {
             Phase::Away => PhaseName::Away,
             Phase::Resting(_) => PhaseName::Resting,
-            Phase::Loading(_) | Phase::Claiming(_) => PhaseName::Claiming,
+            Phase::Loading(_) | Phase::Restarting | Phase::Claiming(_) => PhaseName::Claiming,
             Phase::Owning(_) => PhaseName::Owning,
         }
     }
@@ -174,7 +176,7 @@ impl Partition {
                     self.drop_memory(&stop, env);
                 }
             }
-            Phase::Away | Phase::Resting(_) | Phase::Loading(_) => {}
+            Phase::Away | Phase::Resting(_) | Phase::Loading(_) | Phase::Restarting => {}
         }
     }
 
@@ -194,7 +196,7 @@ impl Partition {
                     self.drop_memory(&stop, env);
                 }
             }
-            Phase::Away | Phase::Resting(_) | Phase::Loading(_) => {}
+            Phase::Away | Phase::Resting(_) | Phase::Loading(_) | Phase::Restarting => {}
         }
     }
 
@@ -221,6 +223,10 @@ impl Partition {
                 self.start_claim(None, env);
                 false
             }
+            Phase::Restarting => {
+                self.start_claim(None, env);
+                false
+            }
             Phase::Away | Phase::Resting(_) | Phase::Loading(_) => false,
         }
     }
@@ -233,7 +239,11 @@ impl Partition {
                 self.rest(env);
             }
             Progress::Stopped(stop) => self.drop_memory(&stop, env),
-            Progress::StoreUseless => self.start_claim(None, env),
+            // Not here: what was read before is still being handed out.
+            Progress::StoreUseless => {
+                self.stop_reading(env);
+                self.phase = Phase::Restarting;
+            }
             Progress::Taken(recovered) => match Owning::begin(self.claimant(), *recovered, env) {
                 Ok(owning) => {
                     self.pause = env.settings.min_retry_pause;

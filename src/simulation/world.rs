@@ -227,11 +227,12 @@ impl World {
     fn crash_engine(&mut self) {
         let i = self.rng.random_range(0..self.engines.len());
         let slot = &mut self.engines[i];
+        // The process first: one that is killed says goodbye to nobody.
+        self.log.drop_process(slot.id);
         if slot.engine.take().is_some() {
             self.crashes += 1;
         }
         slot.frozen = false;
-        self.log.drop_process(slot.id);
     }
 
     fn freeze_or_thaw(&mut self) {
@@ -265,8 +266,8 @@ impl World {
     fn crash_projector(&mut self) {
         let i = self.rng.random_range(0..self.projectors.len());
         let slot = &mut self.projectors[i];
-        slot.projector = None;
         self.log.drop_process(slot.id);
+        slot.projector = None;
     }
 
     fn poll_worker(&mut self) -> Result<(), String> {

@@ -28,12 +28,14 @@ nodes:
   - { node_id: second, agent_name: sleep, dependencies: [first], input: { ms: 200 } }
   - { node_id: third, agent_name: echo, dependencies: [second] }
 ";
-/// Its timeout is shorter than the outage.
+/// Its timeout ([`BY_HAND_TIMEOUT`]) passes during the outage, and not before it on a slow machine.
 const BY_HAND: &str = "\
 name: by-hand
 nodes:
-  - { node_id: one, agent_name: hand, timeout: 10s }
+  - { node_id: one, agent_name: hand, timeout: 25s }
 ";
+
+const BY_HAND_TIMEOUT: Duration = Duration::from_secs(25);
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -106,6 +108,7 @@ fn kafka_away_in_the_middle_loses_nothing() {
     let mut responses = at.stream(Topic::Responses);
     ask(&at, 0..50);
     answered(&mut responses, 0..1);
+    ask(&at, 50..100);
     // An attempt is under way whose deadline passes during the outage, and whose result comes after it.
     at.request("by hand", "by-hand", &json!({}));
     let task = Hand::new(&at).task("by hand", "one");
@@ -113,12 +116,11 @@ fn kafka_away_in_the_middle_loses_nothing() {
     at.stream(Topic::Events).wait("its start", |record| {
         support::text(record, "ce_type").contains("NodeStarted") && support::text(record, "ce_subject") == "by hand"
     });
-    ask(&at, 50..100);
     let said = serve.output().len();
     let since = Instant::now();
     services("stop-kafka");
     says(&serve, said, at.brokers());
-    std::thread::sleep(outage().saturating_sub(since.elapsed()));
+    std::thread::sleep(outage().max(BY_HAND_TIMEOUT).saturating_sub(since.elapsed()));
     assert!(serve.is_alive(), "it waits");
     services("start-kafka");
     Hand::new(&at).complete(&task, &json!("in time"));
