@@ -12,7 +12,7 @@ import json
 import sys
 import uuid
 
-from asking import answer_to, namespace, publish
+from asking import ask
 
 
 def body(definition, input_json):
@@ -26,8 +26,7 @@ def main(make_body):
     parser.add_argument("input", help="JSON")
     parser.add_argument("workflow_id", nargs="?", default=str(uuid.uuid4()), help="your key for it")
     args = parser.parse_args()
-    request = publish(args.brokers, f"{namespace()}.requests", args.workflow_id, make_body(args.definition, args.input))
-    response = answer_to(args.brokers, request)
+    response = ask(args.brokers, args.workflow_id, make_body(args.definition, args.input))
     print(json.dumps(response, ensure_ascii=False))
     return 3 if response["kind"] == "refused" else {"completed": 0}.get(response["status"], 1)
 

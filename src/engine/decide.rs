@@ -222,7 +222,11 @@ impl Owning {
         }
         if self.results_end.is_none_or(|(asked, _)| asked < next) {
             match env.io.ends(&Topic::Results, self.claimant.partition) {
-                Ok(ends) => self.results_end = Some((now, ends.high)),
+                // The answer may have taken long, which the next tick notices.
+                Ok(ends) => {
+                    self.results_end = Some((now, ends.high));
+                    return Ok(());
+                }
                 Err(error) => {
                     tracing::warn!(partition = self.claimant.partition, %error, "a deadline waits: it is not known whether its result has come");
                     self.be_quiet(env);

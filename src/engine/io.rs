@@ -110,6 +110,11 @@ impl Io {
         self.log.ends(topic, partition)
     }
 
+    /// How often the log has answered again after it had not.
+    pub fn interruptions(&self) -> u64 {
+        self.log.interruptions()
+    }
+
     /// What identifies the log.
     pub fn cluster(&self) -> String {
         self.log.cluster()

@@ -95,6 +95,8 @@ pub struct Owning {
     /// No deadline fires before.
     pub(super) quiet_until: Timestamp,
     pub(super) last_tick: Timestamp,
+    /// Interruptions of the log that are known.
+    interruptions: u64,
     idle_since: Timestamp,
 }
 
@@ -129,6 +131,7 @@ impl Owning {
             results_end: None,
             quiet_until: env.now.after(env.settings.deadline_grace),
             last_tick: env.now,
+            interruptions: env.io.interruptions(),
             idle_since: env.now,
             state,
         };
@@ -304,9 +307,11 @@ impl Owning {
     /// # Errors
     /// Where the memory has to be dropped.
     pub fn tick(&mut self, env: &mut Env) -> Result<bool, Stop> {
-        if env.now.since(self.last_tick) > env.settings.interruption {
+        let interruptions = env.io.interruptions();
+        if env.now.since(self.last_tick) > env.settings.interruption || interruptions != self.interruptions {
             self.be_quiet(env);
         }
+        self.interruptions = interruptions;
         self.last_tick = env.now;
         let unread = self.in_flight.front().map(|step| step.sent);
         if unread.is_some_and(|sent| env.now.since(sent) > env.settings.journal_timeout) {

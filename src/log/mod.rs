@@ -287,4 +287,9 @@ pub trait Log: Send + Sync {
     fn brokers(&self) -> Result<u32, LogError>;
     /// What identifies this log for people and in `PartitionTaken`: the cluster id, or the file.
     fn cluster(&self) -> String;
+    /// How often this log has answered again after it had not: what others were about to append may still be on its
+    /// way then. Asks nobody.
+    fn interruptions(&self) -> u64 {
+        0
+    }
 }

@@ -123,6 +123,10 @@ impl Log for KafkaLog {
         self.asker.brokers(&self.names.name(&Topic::Definitions))
     }
 
+    fn interruptions(&self) -> u64 {
+        self.asker.watch().recoveries()
+    }
+
     fn cluster(&self) -> String {
         if let Some(known) = self.cluster.get() {
             return known.clone();

@@ -6,14 +6,14 @@ use bytes::Bytes;
 use orchestrator::core::partition::partition_of;
 use orchestrator::log::kafka::{KafkaLog, KafkaSettings};
 use orchestrator::log::sqlite::SqliteLog;
-use orchestrator::log::{Header, Log, NewRecord, Purpose, Topic};
+use orchestrator::log::{Appender, Header, Log, NewRecord, Purpose, Topic};
 use orchestrator::store::{self, Store};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -63,6 +63,7 @@ pub struct Installation {
     brokers: String,
     database: String,
     log: Arc<dyn Log>,
+    publisher: Mutex<Box<dyn Appender>>,
 }
 
 impl Installation {
@@ -78,7 +79,8 @@ impl Installation {
             Leg::Kafka => Arc::new(kafka(&brokers, &namespace)),
             Leg::Embedded => Arc::new(SqliteLog::open(&folder.path().join("log.db"), &namespace).expect("a log")),
         };
-        let installation = Self { leg, namespace, folder, brokers, database, log };
+        let publisher = Mutex::new(log.appender(Purpose::Client).expect("an appender"));
+        let installation = Self { leg, namespace, folder, brokers, database, log, publisher };
         installation.run(&["init", "--partitions", &PARTITIONS.to_string()]).expect(0);
         installation
     }
@@ -186,7 +188,7 @@ impl Installation {
 
     /// Publishes records; where they stand, in order.
     pub fn publish_all(&self, records: Vec<NewRecord>) -> Vec<(u32, u64)> {
-        let mut appender = self.log.appender(Purpose::Client).expect("an appender");
+        let mut appender = self.publisher.lock().unwrap();
         let (wanted, mut places) = (records.len(), BTreeMap::new());
         for (token, record) in records.into_iter().enumerate() {
             appender.append(record, token as u64).expect("the record is taken");
