@@ -1,6 +1,7 @@
 //! Plain clients of rdkafka, with the settings that the orchestrator's own have where latency is concerned
 //! (`src/log/kafka/settings.rs`).
 
+use super::wait;
 use anyhow::{Context, Result};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -49,7 +50,9 @@ pub fn consumer(brokers: &str, topics: &[&str], partitions: u32) -> Result<BaseC
     let mut places = TopicPartitionList::new();
     for topic in topics {
         for partition in 0..i32::try_from(partitions)? {
-            let (_, end) = consumer.fetch_watermarks(topic, partition, ANSWER_WITHIN)?;
+            // A topic that was made a moment ago has no leader yet.
+            let ask = || Ok(consumer.fetch_watermarks(topic, partition, ANSWER_WITHIN).ok());
+            let ((_, end), _) = wait::until(topic, ANSWER_WITHIN, ask)?;
             places.add_partition_offset(topic, partition, Offset::Offset(end))?;
         }
     }

@@ -43,6 +43,9 @@ const FANS: [usize; 3] = [1, 4, 16];
 /// One burst, and the parallel nodes of a fan.
 const BURST: usize = 100;
 
+/// How long each kind of work warms a new broker and new processes, twice.
+const WARM_BROKER: Duration = Duration::from_secs(1);
+
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -59,15 +62,15 @@ pub struct Plan {
 impl Plan {
     const FULL: Self = Self {
         rounds: 3,
-        pipe: Duration::from_millis(900),
-        load: Duration::from_millis(2_500),
-        warm_up: Duration::from_millis(300),
+        pipe: Duration::from_millis(600),
+        load: Duration::from_millis(1_500),
+        warm_up: Duration::from_millis(250),
     };
     const QUICK: Self = Self {
         rounds: 1,
-        pipe: Duration::from_millis(700),
-        load: Duration::from_millis(1_500),
-        warm_up: Duration::from_millis(300),
+        pipe: Duration::from_millis(500),
+        load: Duration::from_millis(1_000),
+        warm_up: Duration::from_millis(250),
     };
 }
 
@@ -122,8 +125,19 @@ fn measure(services: &Services, partitions: u32, plan: Plan) -> Result<Vec<Round
     let mut hops = Hops::open(services, partitions)?;
     let roles = Roles::start(&installation, &["engine", "projector", "worker"])?;
     let mut load = Load::open(&installation, &roles)?;
-    load.run(Case { name: "chain", nodes: definitions::CHAIN_NODES, in_flight: 16 }, plan.warm_up, plan.warm_up)?;
+    warm_up(&mut pipe, &mut hops, &mut load)?;
     (0..plan.rounds).map(|_| measure_round(&mut pipe, &mut hops, &mut load, partitions, plan)).collect()
+}
+
+/// A broker that has just started is several times slower until its code has been compiled; what is measured first
+/// would look bad beside what comes later.
+fn warm_up(pipe: &mut Pipe, hops: &mut Hops, load: &mut Load) -> Result<()> {
+    for _ in 0..2 {
+        pipe.run(Protocol::Journal, 64, Duration::ZERO, WARM_BROKER)?;
+        hops.run(Duration::ZERO, WARM_BROKER)?;
+        load.run(Case { name: "chain", nodes: definitions::CHAIN_NODES, in_flight: 16 }, Duration::ZERO, WARM_BROKER)?;
+    }
+    Ok(())
 }
 
 /// What is compared with each other is measured one after the other.
@@ -142,6 +156,10 @@ fn measure_round(
         }
         let case = Case { name: "chain", nodes: definitions::CHAIN_NODES, in_flight };
         round.loads.push(load.run(case, plan.warm_up, plan.load)?);
+        if in_flight == 1 {
+            // Before and after what is compared with it.
+            round.hops.merge(&hops.run(plan.warm_up, plan.load)?);
+        }
     }
     for in_flight in IN_FLIGHT.into_iter().filter(|in_flight| !CHAINS.contains(in_flight)) {
         for protocol in [Protocol::Bare, Protocol::Journal] {
