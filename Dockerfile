@@ -23,6 +23,6 @@ COPY --from=builder /out/orchestrator /usr/local/bin/orchestrator
 COPY --from=builder /source/examples /usr/share/orchestrator/examples
 USER orchestrator
 WORKDIR /var/lib/orchestrator
-EXPOSE 8080
+EXPOSE 7080
 ENTRYPOINT ["orchestrator"]
 CMD ["serve"]

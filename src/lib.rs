@@ -14,6 +14,7 @@
 //! | [`worker`] | The agent trait, the runner, built-in agents |
 //! | [`embedded`] | Everything in one process and one folder |
 //! | [`demo`] | Three requests about a coffee shop, live |
+//! | [`simulation`] | Engines, projectors and workers on the log in memory, under every fault, by seed |
 //! | [`config`] | Every setting, in one table |
 //! | [`cli`] | One file per verb; the place that puts the parts together |
 //! | [`api`], [`ui`] | What a running process answers; how things look in a terminal |

@@ -1,5 +1,5 @@
 //! The demo: what it answers, what it shows, and that it can be run twice in one folder.
-
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 use orchestrator::core::command::Origin;
 use orchestrator::core::definition::{DefinitionHash, DefinitionRef};
 use orchestrator::core::event::{

@@ -8,8 +8,8 @@ mod histories;
 #[path = "support/shelf.rs"]
 mod shelf;
 
-use histories::{BEGIN, History, chain_over, choices, completed, scheduled};
-use orchestrator::core::event::{Event, Recorded, WorkflowCompleted};
+use histories::{BEGIN, History, chain_over, choices, completed, scheduled, workflow_completed};
+use orchestrator::core::event::{Event, Recorded};
 use orchestrator::core::id::NodeId;
 use orchestrator::core::json::Json;
 use orchestrator::core::time::Timestamp;
@@ -316,7 +316,7 @@ fn runs_that_have_ended_are_forgotten_and_stay_in_the_store() {
     let (log, store) = projected();
     let mut projector = projector(&log, &store);
     let mut history = one_history(11);
-    history.then(1, Event::WorkflowCompleted(WorkflowCompleted { answer: Json::null() }));
+    history.then(1, workflow_completed(&history.run, Json::null()));
     log.write(0, step(1, 11, &history.events));
     finish(&mut projector, &log);
     let (_, run) = store.run(&history.run.workflow_id, None).unwrap().unwrap();

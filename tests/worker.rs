@@ -1,5 +1,7 @@
 //! Workers: what becomes of tasks, whatever agents, engines and the log do.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test both mean that it fails")]
+
 #[path = "worker/exec.rs"]
 mod exec;
 #[path = "worker/fake_log.rs"]

@@ -141,13 +141,7 @@ fn warm_up(pipe: &mut Pipe, hops: &mut Hops, load: &mut Load) -> Result<()> {
 }
 
 /// What is compared with each other is measured one after the other.
-fn measure_round(
-    pipe: &mut Pipe,
-    hops: &mut Hops,
-    load: &mut Load,
-    partitions: u32,
-    plan: Plan,
-) -> Result<Round> {
+fn measure_round(pipe: &mut Pipe, hops: &mut Hops, load: &mut Load, partitions: u32, plan: Plan) -> Result<Round> {
     let mut round = Round { partitions, ..Round::default() };
     round.hops = hops.run(plan.warm_up, plan.load)?;
     for in_flight in CHAINS {

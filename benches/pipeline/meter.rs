@@ -61,7 +61,9 @@ fn usage(group: &Group) -> Result<Usage> {
 
 fn shared_memory(process: &Process) -> u64 {
     let rollup = process.smaps_rollup().ok();
-    rollup.and_then(|rollup| rollup.memory_map_rollup.0.first().and_then(|map| map.extension.map.get("Pss").copied())).unwrap_or(0)
+    rollup
+        .and_then(|rollup| rollup.memory_map_rollup.0.first().and_then(|map| map.extension.map.get("Pss").copied()))
+        .unwrap_or(0)
 }
 
 /// Resident memory now and at its highest.

@@ -42,8 +42,7 @@ pub struct Echo {
 
 impl Echo {
     pub fn start(brokers: &str, from: &str, to: &str, partitions: u32) -> Result<Self> {
-        let (producer, consumer) =
-            (clients::producer(brokers)?, clients::consumer(brokers, &[from], partitions)?);
+        let (producer, consumer) = (clients::producer(brokers)?, clients::consumer(brokers, &[from], partitions)?);
         let stop = Arc::new(AtomicBool::new(false));
         let (flag, to) = (stop.clone(), to.to_owned());
         let run = move || {
@@ -216,7 +215,10 @@ impl Pipe {
             self.write_ahead(run, partition)?;
         }
         if !wait.is_zero() {
-            bail!("nothing came through the bare pipe for {STUCK:?}; {} appends are open", self.producer.in_flight_count());
+            bail!(
+                "nothing came through the bare pipe for {STUCK:?}; {} appends are open",
+                self.producer.in_flight_count()
+            );
         }
         self.producer.poll(Duration::ZERO);
         Ok(arrived)

@@ -255,7 +255,8 @@ fn times_json(times: &Times) -> Value {
 
 fn load_json(load: &LoadFigure) -> Value {
     let usage = load.usage.iter().map(|usage| {
-        let figures = json!({ "cpu_micros_a_node": micros_a_node(usage.cpu, load.nodes()), "memory_bytes": usage.memory_bytes });
+        let figures =
+            json!({ "cpu_micros_a_node": micros_a_node(usage.cpu, load.nodes()), "memory_bytes": usage.memory_bytes });
         (usage.name.to_owned(), figures)
     });
     json!({

@@ -34,7 +34,8 @@ impl Services {
     pub fn up(program: PathBuf, keep: bool) -> Result<Self> {
         let variable = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
         let kafka_port = variable("ORCHESTRATOR_KAFKA_PORT", KAFKA_PORT);
-        let folder = variable("ORCHESTRATOR_SERVICES_DIR", concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench-services"));
+        let folder =
+            variable("ORCHESTRATOR_SERVICES_DIR", concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench-services"));
         let services = Self {
             brokers: format!("127.0.0.1:{kafka_port}"),
             postgres_port: variable("ORCHESTRATOR_POSTGRES_PORT", POSTGRES_PORT),

@@ -17,7 +17,7 @@ test_targets() {
 # Needs neither a broker nor a database; a test that is not listed gets both.
 is_pure_test() {
   case $1 in
-    architecture | golden | simulation) true ;;
+    architecture | config | decide | definitions | docs | simulation | wire) true ;;
     *) false ;;
   esac
 }
@@ -63,7 +63,10 @@ perform() {
       cargo test --no-run --lib --bins --tests
       ;;
     unit) cargo test --lib --bins ;;
-    doc) cargo test --doc ;;
+    doc)
+      RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
+      cargo test --doc
+      ;;
     services) scripts/services up ;;
     python) make_venv ;;
     *) cargo test --test "$1" ;;

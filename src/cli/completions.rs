@@ -8,7 +8,7 @@ use clap_complete::Shell;
 /// For `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  orchestrator completions bash > ~/.local/share/bash-completion/completions/orchestrator
+  orchestrator completions bash > /etc/bash_completion.d/orchestrator
   orchestrator completions zsh > ~/.zfunc/_orchestrator
   orchestrator completions fish > ~/.config/fish/completions/orchestrator.fish
 ";

@@ -72,7 +72,14 @@ pub fn open_store(settings: &Settings) -> Result<Arc<dyn Store>> {
     if settings.store.kind == StoreKind::Sqlite
         && let Some(path) = settings.store.url.strip_prefix("sqlite://")
     {
-        make_folder_of(Path::new(path))?;
+        let path = Path::new(path);
+        let log_is_there = !matches!(&settings.log, LogTarget::Sqlite { path } if !path.exists());
+        if !path.exists() && !log_is_there {
+            let message =
+                format!("there is no store at {}: `orchestrator dev` and `orchestrator init` make one", path.display());
+            return Err(fail(Exit::Refused, message));
+        }
+        make_folder_of(path)?;
     }
     Ok(store::open(&settings.store.url)?)
 }

@@ -62,8 +62,8 @@ fn check(part: &'static str, result: Result<String>) -> Check {
 fn log(context: &Context) -> Check {
     let look = || {
         let log = connect::open_log(context.settings())?;
-        let (partitions, catalogue) = installation::require(log.as_ref())?;
-        let warnings = installation::check(log.as_ref(), &context.settings().log, partitions)?;
+        let (partitions, catalogue) = installation::require(log.as_ref(), context.settings())?;
+        let warnings = installation::check(log.as_ref(), context.settings(), partitions)?;
         let definitions = catalogue.all_newest().count();
         let more = warnings.iter().map(|warning| format!("; {warning}")).collect::<String>();
         Ok(format!("{}, {partitions} partitions, {definitions} definitions{more}", log.cluster()))

@@ -37,7 +37,7 @@ pub fn run(_args: &Args, context: &Context) -> Result<Exit> {
     let asked = context.config.was_given(table::PARTITIONS).then_some(settings.partitions);
     let log = connect::make_log(settings)?;
     let made = make(log.as_ref(), asked, settings.partitions)?;
-    let warnings = installation::check(log.as_ref(), &settings.log, made.partitions)?;
+    let warnings = installation::check(log.as_ref(), settings, made.partitions)?;
     let store = connect::open_store(settings)?;
     store.migrate().context("the tables could not be made")?;
     for warning in warnings {

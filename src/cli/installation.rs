@@ -2,7 +2,7 @@
 
 use super::exit::{Exit, fail};
 use super::records::read_to_end;
-use crate::config::LogTarget;
+use crate::config::{LogTarget, Settings};
 use crate::core::catalogue::{Applied, Catalogue};
 use crate::log::plan::{self, Deviation};
 use crate::log::{Log, NewRecord, Topic, TopicSpec};
@@ -50,12 +50,17 @@ pub fn read(log: &dyn Log) -> Result<Installation> {
 ///
 /// # Errors
 /// As [`read`], and where nothing is pinned.
-pub fn require(log: &dyn Log) -> Result<(u32, Catalogue)> {
+pub fn require(log: &dyn Log, settings: &Settings) -> Result<(u32, Catalogue)> {
     let installation = read(log)?;
     match installation.partitions {
         Some(partitions) => Ok((partitions, installation.catalogue)),
-        None => Err(fail(Exit::Refused, format!("there is no installation at {}: {RUN_INIT}", log.cluster()))),
+        None => Err(fail(Exit::Refused, format!("there is no installation in {}: {RUN_INIT}", place(settings)))),
     }
+}
+
+/// The installation, for people.
+fn place(settings: &Settings) -> String {
+    format!("{} (namespace {})", settings.log.url(), settings.namespace)
 }
 
 /// The record of the definitions topic as it is appended.
@@ -69,7 +74,7 @@ pub fn record(record: &DefinitionRecord) -> NewRecord {
 ///
 /// # Errors
 /// Everything that is unsafe, at once.
-pub fn check(log: &dyn Log, target: &LogTarget, partitions: u32) -> Result<Vec<String>> {
+pub fn check(log: &dyn Log, settings: &Settings, partitions: u32) -> Result<Vec<String>> {
     let brokers = log.brokers()?;
     let (mut faults, mut warnings) = (Vec::new(), Vec::new());
     for planned in plan::topic_plan(partitions, brokers) {
@@ -85,7 +90,7 @@ pub fn check(log: &dyn Log, target: &LogTarget, partitions: u32) -> Result<Vec<S
             }
         }
     }
-    if brokers == 1 && matches!(target, LogTarget::Kafka { .. }) {
+    if brokers == 1 && matches!(settings.log, LogTarget::Kafka { .. }) {
         warnings.push("there is one broker: every topic has one replica, and what its disk loses is lost".to_owned());
     }
     if faults.is_empty() {
@@ -93,7 +98,7 @@ pub fn check(log: &dyn Log, target: &LogTarget, partitions: u32) -> Result<Vec<S
     }
     Err(fail(
         Exit::Refused,
-        format!("the topics at {} are not as they should be:\n  {}", log.cluster(), faults.join("\n  ")),
+        format!("the topics of {} are not as they should be:\n  {}", place(settings), faults.join("\n  ")),
     ))
 }
 

@@ -28,6 +28,7 @@ pub mod tail;
 pub mod worker;
 
 use crate::config::{Config, Inputs, Settings, table};
+use crate::embedded::PARTITIONS;
 use anyhow::Result;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use exit::Exit;
@@ -200,8 +201,11 @@ fn defaults(command: &Command) -> Vec<(&'static str, String, String)> {
     let plainly = |why: &str| (table::STRUCTURED_LOGGING, "false".to_owned(), why.to_owned());
     match command {
         Command::Serve(_) | Command::Worker(_) | Command::Config(_) => Vec::new(),
-        Command::Dev(_) if std::io::stderr().is_terminal() => vec![plainly("`demo` and `dev` on a terminal")],
-        Command::Dev(_) => Vec::new(),
+        Command::Dev(_) => {
+            let few = (table::PARTITIONS, PARTITIONS.to_string(), "a folder has one engine".to_owned());
+            let plain = std::io::stderr().is_terminal().then(|| plainly("`demo` and `dev` on a terminal"));
+            plain.into_iter().chain([few]).collect()
+        }
         // A command that ends by itself speaks to people, and only when something is wrong.
         _ => vec![
             plainly("a command for people"),

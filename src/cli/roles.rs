@@ -1,7 +1,7 @@
 //! Starting the roles of a process. Each runs on threads of its own until the stop flag is set.
 
 use crate::api::Status;
-use crate::api::status::EngineReport;
+use crate::api::status::{EngineReport, RoleState};
 use crate::config::Settings;
 use crate::core::id::AgentName;
 use crate::engine::thread::{EngineStatus, ThreadParts};
@@ -15,7 +15,7 @@ use anyhow::{Result, anyhow};
 use std::ffi::OsString;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What roles are made of.
 #[derive(Clone)]
@@ -53,6 +53,16 @@ pub enum WorkerKind {
     BuiltIn(BuiltIn),
 }
 
+impl WorkerKind {
+    /// The name of the agent.
+    pub fn agent_name(&self) -> &str {
+        match self {
+            Self::Program { agent, .. } => agent.as_str(),
+            Self::BuiltIn(built_in) => built_in.as_str(),
+        }
+    }
+}
+
 /// The built-in agents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum BuiltIn {
@@ -87,6 +97,9 @@ impl BuiltIn {
 /// How often a running role says what it is doing.
 const SAY_EVERY: Duration = Duration::from_millis(500);
 
+/// How often it is looked whether the log and the store answer: what `/ready` says is at most so old.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+
 /// Starts the engine.
 ///
 /// # Errors
@@ -100,8 +113,9 @@ pub fn start_engine(parts: &Parts) -> Result<Running> {
         stop: parts.stop.flag(),
         status: doing.clone(),
     })?;
-    let (status, stop) = (parts.status.clone(), parts.stop.clone());
+    let (log, status, stop) = (parts.log.clone(), parts.status.clone(), parts.stop.clone());
     watch("engine-watch", move || {
+        let mut looks = Looks::default();
         while !engine.is_finished() {
             if let Ok(doing) = doing.lock() {
                 status.engine(EngineReport {
@@ -110,6 +124,7 @@ pub fn start_engine(parts: &Parts) -> Result<Running> {
                     unfinished_runs: doing.unfinished,
                 });
             }
+            looks.look(&status, "engine", || log.brokers().map(drop).map_err(|error| error.to_string()));
             stop.wait(SAY_EVERY);
         }
         engine.join().map_err(|_| anyhow!("its thread panicked"))
@@ -138,13 +153,15 @@ fn engine_settings(settings: &Settings, partitions: u32) -> EngineSettings {
 /// Where it can't be started.
 pub fn start_projector(parts: &Parts, store: Arc<dyn Store>) -> Result<Running> {
     let partitions = (0..parts.partitions).collect();
-    let projector = ProjectorThread::spawn(parts.log.clone(), store, partitions, parts.stop.flag())?;
+    let projector = ProjectorThread::spawn(parts.log.clone(), store.clone(), partitions, parts.stop.flag())?;
     let (log, status, stop) = (parts.log.clone(), parts.status.clone(), parts.stop.clone());
     watch("projector-watch", move || {
+        let mut looks = Looks::default();
         while !projector.is_finished() && !stop.wait(SAY_EVERY) {
             for lag in projector.lags().read(&*log).unwrap_or_default() {
                 status.lag(lag.partition, lag.records());
             }
+            looks.look(&status, "projector", || store.position(0).map(drop).map_err(|error| error.to_string()));
         }
         Ok(projector.join()?)
     })
@@ -191,6 +208,28 @@ fn agents_of(settings: &Settings, kinds: &[WorkerKind]) -> Result<Agents> {
     built_in.retain(&wanted);
     programs.extend(built_in);
     Ok(programs)
+}
+
+/// Looks now and then whether what a role needs answers, and says so in the status.
+#[derive(Default)]
+struct Looks {
+    last: Option<Instant>,
+    away: bool,
+}
+
+impl Looks {
+    fn look(&mut self, status: &Status, role: &'static str, ask: impl FnOnce() -> Result<(), String>) {
+        if self.last.is_some_and(|last| last.elapsed() < LOOK_EVERY) {
+            return;
+        }
+        self.last = Some(Instant::now());
+        match ask() {
+            Ok(()) if self.away => status.role(role, RoleState::Ready, None),
+            Ok(()) => {}
+            Err(words) => status.role(role, RoleState::Waiting, Some(words)),
+        }
+        self.away = matches!(status.report().roles.get(role), Some(report) if report.state == RoleState::Waiting);
+    }
 }
 
 fn watch(name: &str, run: impl FnOnce() -> Result<()> + Send + 'static) -> Result<Running> {

@@ -201,8 +201,8 @@ fn wait_for<T>(stop: &Stop, what: &str, attempt: impl Fn() -> Result<T>) -> Resu
 
 /// The pinned number of partitions, where the topics are as they should be.
 fn checked(log: &dyn Log, settings: &Settings) -> Result<u32> {
-    let (partitions, _) = installation::require(log)?;
-    for warning in installation::check(log, &settings.log, partitions)? {
+    let (partitions, _) = installation::require(log, settings)?;
+    for warning in installation::check(log, settings, partitions)? {
         tracing::warn!("{warning}");
     }
     Ok(partitions)

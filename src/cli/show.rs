@@ -31,6 +31,8 @@ pub struct Args {
 /// Shows.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let found = match from_store(args, context) {
+        // The tables follow the journal by some milliseconds, or by more: what is under way is folded from the journal.
+        Ok(Some(found)) if found.1.ended_at.is_none() => from_journal(args, context).ok().flatten().or(Some(found)),
         Ok(Some(found)) => Some(found),
         // Not projected yet, or no store: the log knows.
         Ok(None) => from_log(args, context)?,
@@ -40,7 +42,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         }
         Err(error) => return Err(error),
     };
-    let (partition, run) = found.ok_or_else(|| unknown(&args.id, args.run.as_ref()))?;
+    let (partition, mut run) = found.ok_or_else(|| unknown(&args.id, args.run.as_ref()))?;
+    if run.ended_at.is_none() && !context.out.is_json() {
+        // What is under way is measured up to now.
+        run.time = run.time.max(connect::now());
+    }
     if context.out.is_json() {
         context.out.json(&ui::run::json(&run, partition))?;
     } else {
@@ -54,10 +60,21 @@ fn from_store(args: &Args, context: &Context) -> Result<Option<(u32, Run)>> {
     Ok(store.query().run(&args.id, args.run.as_ref())?)
 }
 
+/// The run as the journal has it; an error: the journal cannot be read now.
+fn from_journal(args: &Args, context: &Context) -> Result<Option<(u32, Run)>> {
+    let (log, store) = (connect::open_log(context.settings())?, connect::open_store(context.settings())?);
+    let history = read::from_journal(log.as_ref(), store.as_ref(), &args.id, args.run.as_ref())?;
+    folded(history)
+}
+
+fn folded(history: Option<History>) -> Result<Option<(u32, Run)>> {
+    history.map(|History { partition, events }| Ok((partition, read::folded(&events)?))).transpose()
+}
+
 fn from_log(args: &Args, context: &Context) -> Result<Option<(u32, Run)>> {
     let log = connect::open_log(context.settings())?;
     let history = read::from_events(log.as_ref(), &args.id, args.run.as_ref())?;
-    history.map(|History { partition, events }| Ok((partition, read::folded(&events)?))).transpose()
+    folded(history)
 }
 
 /// The error about a run that nobody knows.

@@ -55,7 +55,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let Some(mut server) = Server::prepare(context, &roles, &stop)? else { return Ok(Exit::Done) };
     let kinds = args.kinds();
     server.start(&roles, &kinds)?;
-    tracing::info!(log = server.parts().log.cluster(), kinds = ?kinds, "working");
+    let agents: Vec<_> = kinds.iter().map(WorkerKind::agent_name).collect();
+    tracing::info!(log = server.parts().log.cluster(), agents = agents.join(","), "working");
     server.watch()
 }
 

@@ -48,7 +48,7 @@ impl std::fmt::Display for Source {
     }
 }
 
-/// What [`load`] gives: the settings, how they came about, and what looks wrong without being wrong.
+/// What [`load()`] gives: the settings, how they came about, and what looks wrong without being wrong.
 #[derive(Debug)]
 pub struct Config {
     /// The settings.

@@ -183,9 +183,11 @@ fn watch_live(
         Ok(())
     });
     screen.clear()?;
-    // The last picture stays, as ordinary text.
-    for line in live::frame(board, wall_clock(), options.width, options.paint) {
-        writeln!(out, "{line}")?;
+    // The last picture stays, as ordinary text; whoever stopped it does not look for it.
+    if !matches!(answers, Err(DemoError::Stopped)) {
+        for line in live::frame(board, wall_clock(), options.width, options.paint) {
+            writeln!(out, "{line}")?;
+        }
     }
     answers
 }

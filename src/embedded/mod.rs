@@ -16,7 +16,7 @@
 //! |---|---|
 //! | [`records`] | reading partitions to their end, appending and waiting for the acknowledgement |
 //! | [`setup`] | topics, the pinned number of partitions, definitions |
-//! | [`threads`] | the roles, and in which order they end |
+//! | `threads` | the roles, and in which order they end |
 
 pub mod records;
 pub mod setup;
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     fn definition(description: &str) -> Definition {
-        let text = format!("{{name: echo, description: {description}, nodes: [{{node_id: a, agent_name: echo}}]}}");
+        let text = format!("name: echo\ndescription: {description}\nnodes: [{{node_id: a, agent_name: echo}}]\n");
         Definition::read(&text).unwrap()
     }
 

@@ -21,8 +21,10 @@ const LOOK: Duration = Duration::from_millis(5);
 pub(super) struct Threads {
     engine: (Arc<AtomicBool>, JoinHandle<()>),
     projector: (Arc<AtomicBool>, ProjectorThread),
-    worker: Option<(Arc<AtomicBool>, JoinHandle<Result<(), RunnerError>>)>,
+    worker: Option<(Arc<AtomicBool>, Worker)>,
 }
+
+type Worker = JoinHandle<Result<(), RunnerError>>;
 
 impl Threads {
     pub(super) fn start(

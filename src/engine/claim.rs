@@ -1,6 +1,7 @@
 //! Taking a partition: recover its state, append `PartitionTaken`, read on through one's own taking, and look where
 //! publication stopped. Only then does anybody act.
 
+use super::clock::CorrectedClock;
 use super::io::Claimant;
 use super::owner::Stop;
 use super::partition::Env;
@@ -35,6 +36,7 @@ pub struct Claim {
     careful: bool,
     won: bool,
     tail: Tail,
+    clock: CorrectedClock,
 }
 
 /// A counting step whose effects may not be done.
@@ -79,6 +81,8 @@ pub struct Recovered {
     pub next: u64,
     /// Whether the first input has to be tried with care.
     pub careful: bool,
+    /// The log's time, as far as the taking has taught it.
+    pub clock: CorrectedClock,
 }
 
 /// How a taking goes.
@@ -126,6 +130,7 @@ impl Claim {
             careful: false,
             won: false,
             tail: Tail::Unknown,
+            clock: CorrectedClock::default(),
         })
     }
 
@@ -168,6 +173,9 @@ impl Claim {
             return Progress::Stopped(Stop::NotReadBack);
         }
         if self.taken.is_none() && self.next >= self.end {
+            if self.next < self.fold_from || self.mark.is_some() {
+                return self.journal_lost(format!("the journal ends at offset {}", self.next));
+            }
             self.append_taken(env);
         }
         if !self.won || self.tail == Tail::Unknown {
@@ -182,6 +190,9 @@ impl Claim {
     }
 
     fn on_journal(&mut self, record: &Record, env: &mut Env) -> Result<Option<Progress>, Stop> {
+        if record.offset < self.next {
+            return Ok(None);
+        }
         self.next = record.offset + 1;
         let Some(decoded) = read_journal(record, &mut self.state)? else { return Ok(None) };
         if self.seed == Some(record.offset) {
@@ -196,10 +207,11 @@ impl Claim {
         match decoded {
             JournalRecord::PartitionTaken(taken) => {
                 self.highest_term = self.highest_term.max(taken.term);
-                if self.taken.is_some_and(|(owner, ..)| owner == taken.owner) {
+                if let Some((_, _, sent)) = self.taken.filter(|(owner, ..)| *owner == taken.owner && !self.won) {
                     if verdict != Verdict::Counts {
                         return Ok(Some(Progress::Lost));
                     }
+                    self.clock.observe(sent, env.now, record.time);
                     self.careful = had_owner && !fruitful;
                     self.won = true;
                     self.look_for_tail(env)?;
@@ -248,13 +260,14 @@ impl Claim {
         }
     }
 
-    fn check_mark(&self, record: &JournalRecord, offset: u64, verdict: Verdict) -> Option<Progress> {
+    fn check_mark(&mut self, record: &JournalRecord, offset: u64, verdict: Verdict) -> Option<Progress> {
         let mark = self.mark.filter(|mark| mark.offset == offset)?;
         let (term, owner, number) = match record {
             JournalRecord::Step(step) => (step.term, step.owner.0, Some(step.number)),
             JournalRecord::PartitionTaken(taken) => (taken.term, taken.owner.0, None),
         };
         if verdict == Verdict::Counts && (term, owner, number) == (mark.term, mark.owner, mark.number) {
+            self.mark = None;
             return None;
         }
         Some(self.journal_lost(format!(
@@ -316,6 +329,7 @@ impl Claim {
             term,
             next: self.next,
             careful: self.careful,
+            clock: self.clock.clone(),
         }
     }
 }

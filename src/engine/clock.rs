@@ -17,6 +17,11 @@ impl CorrectedClock {
         self.last
     }
 
+    /// Time has come at least so far.
+    pub fn not_before(&mut self, time: Timestamp) {
+        self.last = self.last.max(time);
+    }
+
     /// Learns from a record of one's own: it was sent and read back at local times, and appended in between by the
     /// log's clock (which counts whole milliseconds).
     pub fn observe(&mut self, sent: Timestamp, received: Timestamp, appended: Timestamp) {
@@ -46,9 +51,6 @@ mod tests {
         assert_eq!(clock.at(Timestamp(hour + 1_000)), Timestamp(hour + 1_000));
         clock.observe(Timestamp(hour + 1_000), Timestamp(hour + 3_000), Timestamp::from_millis(2));
         assert_eq!(clock.at(Timestamp(hour + 4_000)), Timestamp(hour + 1_000));
-        assert_eq!(
-            clock.at(Timestamp(2 * hour + 4_000)),
-            Timestamp(hour + 4_000 - 1_000 + 1_999 - 1_000 + 2_000 - 3_001)
-        );
+        assert_eq!(clock.at(Timestamp(2 * hour + 4_000)), Timestamp(hour + 4_000 + 1_999));
     }
 }

@@ -24,20 +24,26 @@ use std::sync::Arc;
 /// What became of an input record.
 pub(super) enum Decided {
     /// It led to this.
-    To(Planned),
+    To(Box<Planned>),
     /// It has to wait for something that is being read.
     NotYet,
+}
+
+impl Decided {
+    pub(super) fn to(planned: Planned) -> Self {
+        Self::To(Box::new(planned))
+    }
 }
 
 impl Owning {
     /// Decides what is there, into one step.
     pub(super) fn decide_step(&mut self, env: &mut Env) -> Result<StepDraft, Stop> {
         let mut draft = StepDraft::default();
+        self.decide_losses(&mut draft, env)?;
         if self.careful && !self.inputs.is_empty() {
             self.decide_with_care(&mut draft, env)?;
             return Ok(draft);
         }
-        self.decide_losses(&mut draft, env)?;
         self.decide_failed_effects(&mut draft, env)?;
         for topic in INPUT_TOPICS {
             if topic == Topic::Requests {
@@ -66,35 +72,37 @@ impl Owning {
     fn decide_next(&mut self, topic: &Topic, draft: &mut StepDraft, env: &mut Env) -> Result<bool, Stop> {
         let Some(arrived) = self.inputs.peek(topic).cloned() else { return Ok(false) };
         match self.decide_guarded(&arrived, env)? {
-            Decided::To(planned) => draft.push(planned),
+            Decided::To(planned) => draft.push(*planned),
             Decided::NotYet => return Ok(false),
         }
-        self.inputs.pop(topic);
-        let position = position_after(&arrived.record);
-        self.state.inputs.insert(position.topic.clone(), position);
+        self.consume(&arrived.record);
         Ok(true)
     }
 
-    /// A panic buries its input in the dead letters and leaves the state as it was: what decides does not change it.
+    /// A panic buries its input in the dead letters: what decides does not change the state. One while the events were
+    /// being applied leaves the state in doubt: the memory is dropped.
     fn decide_guarded(&mut self, arrived: &Arrived, env: &mut Env) -> Result<Decided, Stop> {
         let decided = catch_unwind(AssertUnwindSafe(|| self.decide_record(arrived, env)));
         decided.unwrap_or_else(|panic| {
             let what = panic_message(&*panic);
+            if self.applying {
+                return Err(self.broken(format!("applying events failed: {what}")));
+            }
             tracing::error!(partition = self.claimant.partition, topic = %arrived.record.topic,
                 offset = arrived.record.offset, what, "deciding an input failed; it is buried in the dead letters");
             let refusal = Refusal::new(RefusalReason::EngineFault, format!("deciding it failed: {what}"));
-            Ok(Decided::To(self.refuse(&arrived.record, refusal, env)))
+            Ok(Decided::to(self.refuse(&arrived.record, refusal, env)))
         })
     }
 
     fn decide_record(&mut self, arrived: &Arrived, env: &mut Env) -> Result<Decided, Stop> {
         match arrived.record.topic {
             Topic::Requests => self.decide_request(arrived, env),
-            Topic::Results => self.decide_report(&arrived.record, env).map(Decided::To),
+            Topic::Results => self.decide_report(&arrived.record, env).map(Decided::to),
             _ => {
                 let message = "no signal is known to this version of orchestrator";
                 let refusal = Refusal::new(RefusalReason::Unsupported, message);
-                Ok(Decided::To(self.refuse(&arrived.record, refusal, env)))
+                Ok(Decided::to(self.refuse(&arrived.record, refusal, env)))
             }
         }
     }
@@ -105,30 +113,37 @@ impl Owning {
         if !self.in_flight.is_empty() {
             return Ok(());
         }
-        let first = INPUT_TOPICS.iter().find_map(|topic| self.inputs.peek(topic)).cloned();
-        let Some(arrived) = first else {
+        if let Some((topic, origin)) = self.trying.take() {
             self.careful = false;
+            if self.inputs.peek(&topic).is_some_and(|head| origin_of(&head.record) == origin) {
+                self.decide_next(&topic, draft, env)?;
+            }
+            return Ok(());
+        }
+        let Some(arrived) = INPUT_TOPICS.iter().find_map(|topic| self.inputs.peek(topic)).cloned() else {
             return Ok(());
         };
         let origin = origin_of(&arrived.record);
         let tried = self.state.trying.as_ref().filter(|(last, _)| *last == origin).map_or(0, |(_, times)| *times);
-        if !self.trying && tried >= 2 {
+        if tried >= 2 {
             self.careful = false;
             let message = "deciding it was tried twice, and the process ended each time";
             let planned = self.refuse(&arrived.record, Refusal::new(RefusalReason::EngineFault, message), env);
             draft.push(planned);
-            self.inputs.pop(&arrived.record.topic);
-            let position = position_after(&arrived.record);
-            self.state.inputs.insert(position.topic.clone(), position);
-        } else if self.trying {
-            self.careful = false;
-            self.decide_next(&arrived.record.topic, draft, env)?;
+            self.consume(&arrived.record);
         } else {
-            self.trying = true;
+            self.trying = Some((arrived.record.topic.clone(), origin.clone()));
             let event = PartitionEvent::Trying(Trying { origin: origin.clone() });
             draft.push(self.record_partition_event(Cause::Input(origin), event, None, None, env));
         }
         Ok(())
+    }
+
+    /// A record has been decided.
+    fn consume(&mut self, record: &Record) {
+        self.inputs.pop(&record.topic);
+        let position = position_after(record);
+        self.state.inputs.insert(position.topic.clone(), position);
     }
 
     fn decide_losses(&mut self, draft: &mut StepDraft, env: &mut Env) -> Result<(), Stop> {
@@ -279,14 +294,20 @@ impl Owning {
         let chain = entry.map_or(chain::START, |entry| entry.chain);
         let time = now.max(last);
         let mut recorded_events = Vec::with_capacity(events.len());
+        self.applying = true;
         for event in events {
             sequence += 1;
             let recorded = Recorded { workflow_id: workflow_id.clone(), run_id: run_id.clone(), sequence, time, event };
             let body = encode(&recorded);
             self.state.apply_run_event(&recorded, &body).map_err(|fault| self.broken(fault.to_string()))?;
             self.follow(&recorded, graph)?;
+            if let Event::WorkflowFailed(failed) = &recorded.event {
+                tracing::warn!(?workflow_id, %run_id, node_id = failed.node_id.as_ref().map(tracing::field::display),
+                    class = failed.class.as_str(), code = failed.code, why = failed.message, "a run has failed");
+            }
             recorded_events.push((Published::Run(recorded), body));
         }
+        self.applying = false;
         Ok(Planned { cause, chain, traceparent, events: recorded_events, input: None })
     }
 
@@ -323,7 +344,8 @@ impl Owning {
         let kept = dead_letter::keep(record.key.as_ref(), record.value.as_ref(), &record.headers);
         let Refusal { reason, message, details, workflow_id } = refusal;
         tracing::warn!(topic = %record.topic, partition = record.partition, offset = record.offset,
-            reason = reason.as_str(), message, "an input is refused");
+            workflow_id = workflow_id.as_ref().map(tracing::field::debug), reason = reason.as_str(), why = message,
+            "an input is refused");
         let event = PartitionEvent::InputRefused(InputRefused {
             origin: origin.clone(),
             reason: reason.as_str().to_owned(),
@@ -344,8 +366,9 @@ impl Owning {
         env: &mut Env,
     ) -> Planned {
         let origin = origin_of(record);
-        tracing::info!(topic = %record.topic, partition = record.partition, offset = record.offset,
-            reason = rejection.reason(), %rejection, "an input changes nothing");
+        // Repeated reports are what a takeover leaves behind; each is in the event stream, with its reason.
+        tracing::debug!(topic = %record.topic, partition = record.partition, offset = record.offset, ?workflow_id,
+            reason = rejection.reason(), why = %rejection, "an input changes nothing");
         let event = PartitionEvent::InputRejected(InputRejected {
             origin: origin.clone(),
             reason: rejection.reason().to_owned(),
@@ -383,14 +406,14 @@ impl Owning {
     }
 }
 
-/// Where a record stands. One that was forwarded carries its first origin.
+/// Where a record stood first: one that was forwarded carries its first origin.
 pub(super) fn origin_of(record: &Record) -> Origin {
-    record.header(headers::ORIGIN).and_then(request::read_origin).unwrap_or_else(|| Origin {
-        topic: record.topic.to_string(),
-        partition: record.partition,
-        offset: record.offset,
-        time: record.time,
-    })
+    record.header(headers::ORIGIN).and_then(request::read_origin).unwrap_or_else(|| place_of(record))
+}
+
+/// Where a record stands. Unlike its origin, nobody can make that up.
+pub(super) fn place_of(record: &Record) -> Origin {
+    Origin { topic: record.topic.to_string(), partition: record.partition, offset: record.offset, time: record.time }
 }
 
 /// The W3C trace context of a record, if it is text.

@@ -94,7 +94,11 @@ impl Inputs {
     /// A topic has been read to its end.
     pub fn reached(&mut self, topic: &Topic, offset: u64) {
         if let Some(input) = self.topics.iter_mut().find(|input| input.topic == *topic) {
-            input.expected = None;
+            if input.expected.take().is_some_and(|below| offset <= below.offset) {
+                input.restart(0, format!("the topic ends at offset {offset}, below what was read"));
+                input.misplaced = true;
+                return;
+            }
             input.next = input.next.max(offset);
         }
     }
@@ -172,7 +176,7 @@ impl Inputs {
 
 impl Input {
     fn restart(&mut self, at: u64, message: String) {
-        tracing::error!(topic = %self.topic, expected = self.next, resumed_at = at, message, "InputLost");
+        tracing::error!(topic = %self.topic, expected = self.next, resumed_at = at, why = message, "InputLost");
         self.lost = Some(Loss { topic: self.topic.clone(), expected: self.next, resumed_at: at, message });
         self.next = at;
         self.queue.clear();

@@ -171,10 +171,10 @@ impl Io {
         for lane in [Lane::Journal, Lane::Effects, Lane::Events] {
             let mut acks = std::mem::take(&mut self.acks);
             self.lanes[lane as usize].poll(&mut acks);
-            for ack in acks.drain(..) {
+            // Settling may append again, and what fails at once is settled in the next turn.
+            for ack in acks {
                 self.settle(ack, signals);
             }
-            self.acks = acks;
         }
     }
 

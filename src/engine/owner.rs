@@ -10,6 +10,7 @@ use super::perform::{EffectRef, Place, performances, publications};
 use super::state::{Entry, PartitionState};
 use super::step::{PendingStep, Planned, StepDraft};
 use super::tracker::EffectsTracker;
+use crate::core::command::Origin;
 use crate::core::frontier::Frontier;
 use crate::core::id::{DispatchId, WorkflowId};
 use crate::core::time::Timestamp;
@@ -83,8 +84,10 @@ pub struct Owning {
     pub(super) in_flight: VecDeque<PendingStep>,
     /// The predecessor wrote nothing: its crash may have been caused by the first input.
     pub(super) careful: bool,
-    /// The first input is being tried.
-    pub(super) trying: bool,
+    /// The input that is being tried: the head of this topic.
+    pub(super) trying: Option<(Topic, Origin)>,
+    /// Events are being applied to the state.
+    pub(super) applying: bool,
     /// Requests are held back.
     pub(super) full: bool,
     /// The end of `results` that was asked for last, and when: deadlines up to then may fire once it is decided.
@@ -101,14 +104,17 @@ impl Owning {
     /// # Errors
     /// Where the log does not answer, or a definition is not known.
     pub fn begin(claimant: Claimant, recovered: Recovered, env: &mut Env) -> Result<Self, Stop> {
-        let Recovered { mut state, pending, tail, owner, term, next, careful } = recovered;
+        let Recovered { mut state, pending, tail, owner, term, next, careful, mut clock } = recovered;
+        clock.not_before(state.time);
+        // Where publication stopped is known.
+        env.io.reader().unassign(&Topic::Events, claimant.partition).map_err(Stop::Log)?;
         build_frontiers(&mut state, env, next)?;
         let inputs = Inputs::begin(claimant.partition, &state, env)?;
         let mut owning = Self {
             claimant,
             owner,
             term,
-            clock: CorrectedClock::default(),
+            clock,
             tracker: EffectsTracker::new(state.effects_through),
             inputs,
             deadlines: Deadlines::default(),
@@ -117,7 +123,8 @@ impl Owning {
             decided: state.rule.last_number,
             in_flight: VecDeque::new(),
             careful,
-            trying: false,
+            trying: None,
+            applying: false,
             full: false,
             results_end: None,
             quiet_until: env.now.after(env.settings.deadline_grace),
@@ -200,7 +207,7 @@ impl Owning {
                     step,
                     kind = effect.kind.as_str(),
                     topic,
-                    message,
+                    why = message,
                     "an effect has failed for good"
                 );
                 self.failed_effects.push_back(FailedEffect { step, effect, topic, message });

@@ -43,8 +43,10 @@ enum Phase {
     Away,
     /// Ours to try, not before a time.
     Resting(Timestamp),
-    /// Waiting for the store's snapshot.
-    Loading,
+    /// Waiting for the store's snapshot, since a time.
+    Loading(Timestamp),
+    /// The store's position does not fit the journal: reading begins anew, at the journal's start, at the next turn.
+    Restarting,
     /// Reading the journal, up to one's own taking and the tail of the event stream.
     Claiming(Box<Claim>),
     /// Deciding.
@@ -75,7 +77,7 @@ impl Partition {
         match &self.phase {
             Phase::Away => PhaseName::Away,
             Phase::Resting(_) => PhaseName::Resting,
-            Phase::Loading | Phase::Claiming(_) => PhaseName::Claiming,
+            Phase::Loading(_) | Phase::Restarting | Phase::Claiming(_) => PhaseName::Claiming,
             Phase::Owning(_) => PhaseName::Owning,
         }
     }
@@ -129,7 +131,7 @@ impl Partition {
         let window = env.settings.duplicate_window;
         let since = Timestamp(env.now.0 - i64::try_from(window.as_micros()).unwrap_or(i64::MAX));
         env.snapshots.ask(self.id, claim, since, env.settings.duplicate_limit);
-        self.phase = Phase::Loading;
+        self.phase = Phase::Loading(env.now);
     }
 
     /// Tries again after a pause that doubles, with jitter.
@@ -142,7 +144,7 @@ impl Partition {
 
     /// The store's snapshot has come.
     pub fn on_snapshot(&mut self, loaded: Loaded, env: &mut Env) {
-        if !matches!(self.phase, Phase::Loading) || loaded.claim != self.claim {
+        if !matches!(self.phase, Phase::Loading(_)) || loaded.claim != self.claim {
             return;
         }
         let snapshot = loaded.result.unwrap_or_else(|error| {
@@ -174,7 +176,7 @@ impl Partition {
                     self.drop_memory(&stop, env);
                 }
             }
-            Phase::Away | Phase::Resting(_) | Phase::Loading => {}
+            Phase::Away | Phase::Resting(_) | Phase::Loading(_) | Phase::Restarting => {}
         }
     }
 
@@ -194,7 +196,7 @@ impl Partition {
                     self.drop_memory(&stop, env);
                 }
             }
-            Phase::Away | Phase::Resting(_) | Phase::Loading => {}
+            Phase::Away | Phase::Resting(_) | Phase::Loading(_) | Phase::Restarting => {}
         }
     }
 
@@ -213,7 +215,19 @@ impl Partition {
                     false
                 }
             },
-            Phase::Away | Phase::Resting(_) | Phase::Loading => false,
+            Phase::Loading(since) if env.now.since(*since) > env.settings.store_timeout => {
+                tracing::warn!(
+                    partition = self.id,
+                    "the store takes too long; recovering from the start of the journal"
+                );
+                self.start_claim(None, env);
+                false
+            }
+            Phase::Restarting => {
+                self.start_claim(None, env);
+                false
+            }
+            Phase::Away | Phase::Resting(_) | Phase::Loading(_) => false,
         }
     }
 
@@ -225,7 +239,11 @@ impl Partition {
                 self.rest(env);
             }
             Progress::Stopped(stop) => self.drop_memory(&stop, env),
-            Progress::StoreUseless => self.start_claim(None, env),
+            // Not here: what was read before is still being handed out.
+            Progress::StoreUseless => {
+                self.stop_reading(env);
+                self.phase = Phase::Restarting;
+            }
             Progress::Taken(recovered) => match Owning::begin(self.claimant(), *recovered, env) {
                 Ok(owning) => {
                     self.pause = env.settings.min_retry_pause;

@@ -1,6 +1,6 @@
 //! Requests: misrouted ones are sent on, known ones are recognised, the others start a run.
 
-use super::decide::{Decided, origin_of, traceparent};
+use super::decide::{Decided, origin_of, place_of, traceparent};
 use super::input::Arrived;
 use super::owner::{Owning, Stop};
 use super::partition::Env;
@@ -32,7 +32,7 @@ impl Owning {
         let decoded = request::decode(record.key.as_deref(), record.value.as_deref(), env.settings.max_record_bytes);
         let request = match decoded {
             Ok(request) => request,
-            Err(refusal) => return Ok(Decided::To(self.refuse(record, refusal, env))),
+            Err(refusal) => return Ok(Decided::to(self.refuse(record, refusal, env))),
         };
         let origin = origin_of(record);
         let workflow_id = match &request.workflow_id {
@@ -40,18 +40,18 @@ impl Owning {
             None => request::derived_workflow_id(&origin, env.settings.partitions),
         };
         if let Some(planned) = self.send_home(record, &workflow_id, env) {
-            return Ok(Decided::To(planned));
+            return Ok(Decided::to(planned));
         }
-        let (definition, graph) = match self.look_up(&request, arrived, env)? {
+        let (definition, graph) = match self.look_up(&request, arrived, env) {
             Lookup::Found(definition, graph) => (definition, graph),
             Lookup::NotYet => return Ok(Decided::NotYet),
             Lookup::Unknown => {
                 let refusal = unknown_definition(&request, workflow_id);
-                return Ok(Decided::To(self.refuse(record, refusal, env)));
+                return Ok(Decided::to(self.refuse(record, refusal, env)));
             }
         };
         let start = start_of(request, workflow_id, definition, origin, record);
-        self.start(record, &start, &graph, env).map(Decided::To)
+        self.start(record, &start, &graph, env).map(Decided::to)
     }
 
     fn start(
@@ -100,12 +100,18 @@ impl Owning {
 
     /// The definitions that are known may be older than the request: before a name is called unknown, they are read
     /// to an end that was asked for after the request came in.
-    fn look_up(&self, request: &Request, arrived: &Arrived, env: &mut Env) -> Result<Lookup, Stop> {
+    fn look_up(&self, request: &Request, arrived: &Arrived, env: &mut Env) -> Lookup {
         if let Some((definition, graph)) = env.definitions.find(&request.definition, request.version) {
-            return Ok(Lookup::Found(definition, graph));
+            return Lookup::Found(definition, graph);
         }
-        let up_to_date = env.definitions.up_to_date(arrived.at, env.now, env.io).map_err(Stop::Log)?;
-        Ok(if up_to_date { Lookup::Unknown } else { Lookup::NotYet })
+        match env.definitions.up_to_date(arrived.at, env.now, env.io) {
+            Ok(true) => Lookup::Unknown,
+            Ok(false) => Lookup::NotYet,
+            Err(error) => {
+                tracing::warn!(definition = %request.definition, %error, "a request waits: its definition is not known yet");
+                Lookup::NotYet
+            }
+        }
     }
 
     /// A record that stands in another partition than its workflow's is sent on, once.
@@ -153,7 +159,9 @@ fn start_of(
     StartWorkflow {
         payload_hash: request::payload_hash(&request),
         workflow_id,
-        run_id: request::run_id(&origin),
+        // By its place, not by its origin: whoever may publish requests may write the header that says where one
+        // stood first, and two runs with one id would take each other's results.
+        run_id: request::run_id(&place_of(record)),
         definition,
         input: request.input,
         conversation_id: request.conversation_id,

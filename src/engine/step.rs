@@ -63,7 +63,7 @@ pub struct StepDraft {
 impl StepDraft {
     /// Adds a transition.
     pub fn push(&mut self, planned: Planned) {
-        let kept = planned.input.as_ref().and_then(|input| input.value.as_ref()).map_or(0, Bytes::len);
+        let kept = planned.input.as_ref().map_or(0, InputRecord::size);
         self.bytes += kept + planned.events.iter().map(|(_, body)| body.len()).sum::<usize>();
         let is_scheduling = |event: &&(Published, Bytes)| matches!(&event.0, Published::Run(recorded) if matches!(recorded.event, Event::NodeScheduled(_)));
         self.nodes += planned.events.iter().filter(is_scheduling).count();

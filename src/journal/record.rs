@@ -113,6 +113,14 @@ pub enum Cause {
     EffectFailed,
 }
 
+impl InputRecord {
+    /// How many bytes it takes in a step.
+    pub fn size(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        headers + [&self.key, &self.value].into_iter().flatten().map(Bytes::len).sum::<usize>()
+    }
+}
+
 /// An input record as it was read, kept for an effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputRecord {

@@ -11,7 +11,7 @@ use crate::core::id::RunId;
 use crate::core::run::Run;
 use crate::core::status::NodeStatus;
 use crate::engine::state::PartitionState;
-use crate::journal::record::JournalRecord;
+use crate::journal::record::{Cause, JournalRecord, Transition};
 use crate::journal::rule::{ReadersRule, Verdict};
 use crate::log::Topic;
 use crate::log::memory::MemoryLog;
@@ -49,6 +49,37 @@ struct Told {
     steps: u64,
     takings: u64,
     void_records: u64,
+    /// How many transitions each input record led to.
+    decided: BTreeMap<(String, u32, u64), u64>,
+}
+
+impl Told {
+    /// Counts what each input led to. A record that says what is about to be tried decides nothing.
+    fn note_cause(&mut self, transition: &Transition) {
+        let tries = transition.events.iter().any(
+            |body| matches!(decode(body), Ok(Published::Partition(p)) if matches!(p.event, PartitionEvent::Trying(_))),
+        );
+        if let (Cause::Input(origin), false) = (&transition.cause, tries) {
+            *self.decided.entry((origin.topic.clone(), origin.partition, origin.offset)).or_default() += 1;
+        }
+    }
+}
+
+/// Every input record led to exactly one transition: none is dropped in silence, none is decided twice.
+fn check_inputs(around: &Surroundings, partition: u32, told: &Told) -> Result<(), String> {
+    for topic in [Topic::Requests, Topic::Results] {
+        for record in around.log.records(&topic, partition) {
+            // A forwarded record is counted under its first origin, as often as it was forwarded.
+            if record.header(headers::ORIGIN).is_some() {
+                continue;
+            }
+            let times = told.decided.get(&(topic.to_string(), partition, record.offset)).copied().unwrap_or(0);
+            if times != 1 {
+                return Err(format!("the record at offset {} of {topic} was decided {times} times", record.offset));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Checks everything.
@@ -65,6 +96,7 @@ pub fn all(around: &Surroundings) -> Result<Report, String> {
             read_journal(around, partition, &graphs).map_err(|what| format!("journal {partition}: {what}"))?;
         report.repeated_publications +=
             check_events(around, partition, &journal).map_err(|what| format!("events {partition}: {what}"))?;
+        check_inputs(around, partition, &journal).map_err(|what| format!("inputs {partition}: {what}"))?;
         check_store(around, partition, &journal).map_err(|what| format!("store {partition}: {what}"))?;
         report.steps += journal.steps;
         report.takings += journal.takings;
@@ -88,15 +120,24 @@ fn read_journal(
     let mut told = Told::default();
     let mut rule = ReadersRule::default();
     let mut positions: BTreeMap<String, u64> = BTreeMap::new();
+    let mut last_term = 0;
     for record in around.log.records(&Topic::Journal, partition) {
         let value = record.value.ok_or("a record without value")?;
         let decoded = journal::decode(&value).map_err(|error| error.to_string())?;
         if rule.read(&decoded) != Verdict::Counts {
             continue;
         }
-        let JournalRecord::Step(step) = decoded else {
-            told.takings += 1;
-            continue;
+        let step = match decoded {
+            JournalRecord::Step(step) => step,
+            JournalRecord::PartitionTaken(taken) => {
+                // Not by the rule's own word: a fault of the rule has to be seen.
+                if taken.term <= last_term {
+                    return Err(format!("the taking of term {} counts after that of term {last_term}", taken.term));
+                }
+                last_term = taken.term;
+                told.takings += 1;
+                continue;
+            }
         };
         told.steps += 1;
         if step.number != told.steps {
@@ -109,6 +150,7 @@ fn read_journal(
             }
         }
         for transition in &step.transitions {
+            told.note_cause(transition);
             for body in &transition.events {
                 let event = decode(body).map_err(|error| error.to_string())?;
                 if let Published::Run(recorded) = &event {
@@ -119,6 +161,11 @@ fn read_journal(
         }
     }
     told.void_records = rule.void_records;
+    // A run lasts seconds here, and a repeated request is recognised for a day.
+    let mut workflows = BTreeSet::new();
+    if let Some(twice) = told.runs.values().find(|run| !workflows.insert(run.workflow_id.clone())) {
+        return Err(format!("workflow {:?} was started twice", twice.workflow_id));
+    }
     match told.runs.values().find(|run| !run.status.has_ended()) {
         Some(run) => Err(format!("run {} of {:?} has not ended: {}", run.run_id, run.workflow_id, run.status)),
         None => Ok(told),

@@ -132,7 +132,7 @@ impl World {
     fn surroundings(&self) -> check::Surroundings<'_> {
         check::Surroundings {
             log: &self.log,
-            store: &*self.store,
+            store: &self.store,
             definitions: &self.definitions,
             partitions: self.options.partitions,
             owned: self
@@ -227,11 +227,12 @@ impl World {
     fn crash_engine(&mut self) {
         let i = self.rng.random_range(0..self.engines.len());
         let slot = &mut self.engines[i];
+        // The process first: one that is killed says goodbye to nobody.
+        self.log.drop_process(slot.id);
         if slot.engine.take().is_some() {
             self.crashes += 1;
         }
         slot.frozen = false;
-        self.log.drop_process(slot.id);
     }
 
     fn freeze_or_thaw(&mut self) {
@@ -265,8 +266,8 @@ impl World {
     fn crash_projector(&mut self) {
         let i = self.rng.random_range(0..self.projectors.len());
         let slot = &mut self.projectors[i];
-        slot.projector = None;
         self.log.drop_process(slot.id);
+        slot.projector = None;
     }
 
     fn poll_worker(&mut self) -> Result<(), String> {

@@ -47,22 +47,19 @@ fn fields(payload: &impl Serialize) -> Value {
             *held = parsed;
         }
     }
-    for moment in ["time", "origin"] {
-        readable_time(object, moment);
+    readable_times(object);
+    if let Some(Value::Object(origin)) = object.get_mut("origin") {
+        readable_times(origin);
     }
     value
 }
 
 /// Times are numbers on the wire and RFC 3339 for whoever reads JSON.
-fn readable_time(object: &mut Map<String, Value>, field: &str) {
-    match object.get_mut(field) {
-        Some(Value::Object(inner)) => readable_time(inner, "time"),
-        Some(value) => {
-            if let Some(micros) = value.as_i64() {
-                *value = Value::String(rfc3339(crate::core::time::Timestamp(micros)));
-            }
+fn readable_times(object: &mut Map<String, Value>) {
+    for (_, value) in object.iter_mut().filter(|(field, _)| *field == "time" || field.ends_with("_at")) {
+        if let Some(micros) = value.as_i64() {
+            *value = Value::String(rfc3339(crate::core::time::Timestamp(micros)));
         }
-        None => {}
     }
 }
 

@@ -29,7 +29,8 @@ pub fn draw(definition: &Definition) -> String {
             (row(nodes, &waits, &layers[at], joined || at == 0), joined)
         })
         .collect();
-    let width = rows.iter().map(|(row, _)| row.width()).max().unwrap_or(0);
+    // Odd, as boxes are, so that boxes which stand alone stand exactly below each other.
+    let width = rows.iter().map(|(row, _)| row.width()).max().unwrap_or(0) | 1;
     let mut text =
         format!("{} · {}, {}\n\n", definition.name, count(nodes.len(), "node"), count(layers.len(), "layer"));
     let mut above: Vec<usize> = Vec::new();
@@ -174,7 +175,7 @@ fn folded(nodes: &[ExecutionNode], waits: &[Vec<usize>], layer: &[usize], joined
     let alike = layer.iter().all(|node| waits[*node] == waits[layer[0]]);
     let named = |node: &usize| match names(nodes, &waits[*node]) {
         waits if joined || alike || waits.is_empty() => nodes[*node].node_id.to_string(),
-        waits => format!("{} ← {waits}", nodes[*node].node_id),
+        waits => format!("{} (← {waits})", nodes[*node].node_id),
     };
     if !joined && alike {
         lines.push(format!("← {}", names(nodes, &waits[layer[0]])));

@@ -105,7 +105,8 @@ fn nodes(run: &Run, paint: Paint) -> String {
 fn spans(run: &Run) -> Vec<Span> {
     let span = |(node_id, node): (&NodeId, &NodeRun)| Span {
         label: node_id.to_string(),
-        start: node.scheduled_at.since(run.started_at),
+        // A node that waits for a worker does no work.
+        start: node.started_at.unwrap_or(node.scheduled_at).since(run.started_at),
         end: node.ended_at.map(|ended| ended.since(run.started_at)),
         failed: node.status == NodeStatus::Failed,
     };
@@ -235,7 +236,7 @@ mod tests {
         let text = show(&run(), 3, Paint::PLAIN);
         assert!(text.contains("definition   shop v2 (0123456789ab)\n"), "{text}");
         assert!(text.find("z-first").unwrap() < text.find("a-second").unwrap(), "{text}");
-        assert!(text.contains("300 ms and going on"), "{text}");
+        assert!(text.contains("295 ms and going on"), "{text}");
         assert!(!text.contains("Answer"), "{text}");
     }
 

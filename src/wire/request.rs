@@ -109,7 +109,8 @@ pub fn derived_workflow_id(origin: &Origin, partitions: u32) -> WorkflowId {
     WorkflowId::new(&hit.unwrap_or_else(|| id(0))).expect("letters, digits and dashes, far below 256 bytes")
 }
 
-/// The id of the run that a start at `origin` makes: 16 bytes of SHA-256 over [`write_origin`], as hexadecimal digits.
+/// The id of the run that a start at `origin` makes (the place from which it starts: of a forwarded one the last):
+/// 16 bytes of SHA-256 over [`write_origin`], as hexadecimal digits.
 pub fn run_id(origin: &Origin) -> RunId {
     RunId::new(&hex(&Sha256::digest(write_origin(origin))[..16])).expect("32 lower-case hexadecimal digits")
 }

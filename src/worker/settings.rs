@@ -29,10 +29,8 @@ pub const READY_PARTITIONS: u32 = 4;
 /// The settings of a runner.
 #[derive(Clone, Debug)]
 pub struct RunnerSettings {
-    /// What the names of all topics begin with; tells this installation's results from those of others.
+    /// What the names of all topics begin with; tells this installation's from those of others.
     pub namespace: String,
-    /// The group of an agent's workers is `<prefix>-<agent>`.
-    pub group_prefix: String,
     /// See [`CONCURRENCY`].
     pub concurrency: usize,
     /// See [`MAX_OUTPUT_BYTES`]; below the `max.message.bytes` of the results topic.
@@ -59,7 +57,6 @@ impl Default for RunnerSettings {
     fn default() -> Self {
         Self {
             namespace: "orchestrator".to_owned(),
-            group_prefix: "orchestrator-workers".to_owned(),
             concurrency: CONCURRENCY,
             max_output_bytes: MAX_OUTPUT_BYTES,
             stop_timeout: STOP_TIMEOUT,
@@ -76,9 +73,10 @@ impl Default for RunnerSettings {
 }
 
 impl RunnerSettings {
-    /// The group of an agent's workers.
+    /// The group that an agent's workers share, `<namespace>-workers-<agent>`. A worker without our code joins the same
+    /// one.
     pub fn group(&self, agent: &AgentName) -> String {
-        format!("{}-{agent}", self.group_prefix)
+        format!("{}-workers-{agent}", self.namespace)
     }
 
     /// The full name of the topic that reports go to.

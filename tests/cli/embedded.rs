@@ -190,7 +190,10 @@ fn dev_goes_on_where_it_was() {
     folder.submit(&["--id", "between"]).expect(0);
     folder.submit(&["--id", "after"]).expect(0);
     for id in ["before", "between", "after"] {
-        assert_eq!(folder.run(&["show", id, "--output", "json"]).expect(0).json()["status"], "completed", "{id}");
+        // The tables follow the answer by some milliseconds.
+        wait_until(&format!("{id} is shown as completed"), || {
+            folder.run(&["show", id, "--output", "json"]).expect(0).json()["status"] == "completed"
+        });
     }
 }
 

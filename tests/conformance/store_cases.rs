@@ -1,8 +1,8 @@
 //! Positions, fencing, metrics, lists.
 
 use super::fixture::batch_of;
-use super::histories::{BEGIN, History, completed, failed, run_id, scheduled, workflow_failed};
-use orchestrator::core::event::{Event, WorkflowCompleted};
+use super::histories::{BEGIN, History, completed, failed, run_id, scheduled, workflow_completed, workflow_failed};
+
 use orchestrator::core::id::{AgentName, NodeId, WorkflowId};
 use orchestrator::core::json::Json;
 use orchestrator::core::status::Status;
@@ -52,7 +52,7 @@ fn json(text: &str) -> Json {
 
 fn answered(number: u64, workflow_id: &str, after_us: u64) -> History {
     let mut history = History::started(number, workflow_id, &json("{}"));
-    history.then(after_us, Event::WorkflowCompleted(WorkflowCompleted { answer: json("42") }));
+    history.then(after_us, workflow_completed(&history.run, json("42")));
     history
 }
 
@@ -197,7 +197,7 @@ pub fn runs_are_listed_newest_first(store: Arc<dyn Store>) {
     open.then(1, scheduled(NodeId::new("m").unwrap(), 0, 1, &json("1")));
     open.then(1, completed(node, 1, &json("2")));
     let mut broken = History::started(2, "broken", &json("{}"));
-    broken.then(1, workflow_failed("it took too long"));
+    broken.then(1, workflow_failed(&broken.run, "it took too long"));
     store.commit(&batch_of(0, &[open, broken, answered(3, "done", 1)])).unwrap();
     let list = |filter: Filter| -> Vec<String> {
         let runs = store.query().runs(&filter).unwrap();
@@ -248,7 +248,7 @@ pub fn hostile_texts_do_no_harm(store: Arc<dyn Store>) {
         let snapshot = store.snapshot(partition, Timestamp(0), 10).unwrap().unwrap();
         assert_eq!(snapshot.runs[0].run, history.run, "{text:?}");
 
-        history.then(1, workflow_failed(text));
+        history.then(1, workflow_failed(&history.run, text));
         let last = history.events.last().unwrap();
         let mut folding =
             orchestrator::projector::folding::Folding::new(partition, Some(snapshot), super::histories::chain);

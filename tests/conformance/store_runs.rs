@@ -1,8 +1,10 @@
 //! Runs and their rows, as recovery and people find them.
 
 use super::fixture::{batch_of, step};
-use super::histories::{Choice, History, chain, chain_over, choices, completed, decoded, scheduled};
-use orchestrator::core::event::{Event, NodeStarted, WorkflowCompleted};
+use super::histories::{
+    Choice, History, chain, chain_over, choices, completed, decoded, scheduled, workflow_completed,
+};
+use orchestrator::core::event::{Event, NodeStarted};
 use orchestrator::core::id::NodeId;
 use orchestrator::core::json::Json;
 use orchestrator::core::status::NodeStatus;
@@ -97,7 +99,7 @@ pub fn two_thousand_rows_fit_into_one_batch(store: Arc<dyn Store>) {
             history.then(1, scheduled(node("a"), number as u8, 1, &Json::null()));
             history.then(1, completed(node("a"), 1, &Json::null()));
             if number.is_multiple_of(2) {
-                history.then(1, Event::WorkflowCompleted(WorkflowCompleted { answer: Json::null() }));
+                history.then(1, workflow_completed(&history.run, Json::null()));
             }
             history
         })

@@ -1,10 +1,12 @@
 //! The engine and the projector under every fault that the log in memory knows, by seed.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
+
 use orchestrator::simulation::{Options, run};
 use rand::random;
 
 /// Seeds of every run of the tests, and as many random ones, which are printed where they fail.
-const SEEDS: u64 = 250;
+const SEEDS: u64 = 100;
 
 fn seeds() -> impl Iterator<Item = u64> {
     (0..SEEDS).chain((0..SEEDS).map(|_| random()))
@@ -21,7 +23,7 @@ fn every_invariant_holds_under_faults() {
         repeated += report.repeated_publications;
     }
     // A pass that saw no takeover, no void record and no repetition would say nothing.
-    assert!(runs > 1_000 && voids > 100 && repeated > 10, "{runs} runs, {voids} void records, {repeated} repeated");
+    assert!(runs > 500 && voids > 100 && repeated > 10, "{runs} runs, {voids} void records, {repeated} repeated");
 }
 
 #[test]

@@ -150,8 +150,8 @@ impl History {
                 from: self.run.status,
                 to: Status::ALL[usize::from(choice.which) % 6],
             }),
-            246..251 => Event::WorkflowCompleted(WorkflowCompleted { answer: json(&choice.text) }),
-            251.. => workflow_failed(&choice.text),
+            246..251 => workflow_completed(&self.run, json(&choice.text)),
+            251.. => workflow_failed(&self.run, &choice.text),
         })
     }
 }
@@ -174,11 +174,22 @@ pub fn failed(node_id: NodeId, attempt: u32, message: &str) -> Event {
         code: "agent_failed".into(),
         message: message.into(),
         details: Some(json(message)),
+        input: None,
     })
 }
 
-pub fn workflow_failed(message: &str) -> Event {
+pub fn workflow_completed(run: &Run, answer: Json) -> Event {
+    Event::WorkflowCompleted(WorkflowCompleted {
+        definition: run.definition.clone(),
+        started_at: run.started_at,
+        answer,
+    })
+}
+
+pub fn workflow_failed(run: &Run, message: &str) -> Event {
     Event::WorkflowFailed(WorkflowFailed {
+        definition: run.definition.clone(),
+        started_at: run.started_at,
         node_id: Some(NodeId::new("node-0").unwrap()),
         class: FailureClass::Timeout,
         code: "timeout".into(),

@@ -69,7 +69,13 @@ pub fn step(term: u64, number: u64, events: &[Recorded]) -> JournalRecord {
         time: Timestamp(number as i64),
         positions: vec![],
         effects_through: (number > 3).then(|| EffectsThrough { step: number - 3, offset: number }),
-        transitions: vec![Transition { cause: Cause::Continuation, events: bodies, input: None }],
+        transitions: vec![Transition {
+            cause: Cause::Continuation,
+            chain: [0; 16],
+            traceparent: None,
+            events: bodies,
+            input: None,
+        }],
     })
 }
 

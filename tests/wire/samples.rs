@@ -92,10 +92,23 @@ pub fn run_events() -> Vec<Recorded> {
             code: code.clone(),
             message: message.clone(),
             details: details.clone(),
+            input: Some(json(r#"{"customer":"c-7"}"#)),
         }),
         Event::StateTransitioned(StateTransitioned { from: Status::Initializing, to: Status::ExecutingSingle }),
-        Event::WorkflowCompleted(WorkflowCompleted { answer: json(r#""Try the Sidamo ☕""#) }),
-        Event::WorkflowFailed(WorkflowFailed { node_id: Some(node("find-orders")), class, code, message, details }),
+        Event::WorkflowCompleted(WorkflowCompleted {
+            definition: definition(),
+            started_at: at(1),
+            answer: json(r#""Try the Sidamo ☕""#),
+        }),
+        Event::WorkflowFailed(WorkflowFailed {
+            definition: definition(),
+            started_at: at(1),
+            node_id: Some(node("find-orders")),
+            class,
+            code,
+            message,
+            details,
+        }),
     ]
     .into_iter()
     .zip(1..)
@@ -131,6 +144,12 @@ pub fn partition_events() -> Vec<PartitionRecorded> {
             topic: "ready.orders".into(),
             message: "the topic is unknown".into(),
             workflow_id: Some(id("order 7 / ☕")),
+        }),
+        PartitionEvent::InputLost(InputLost {
+            topic: "requests".into(),
+            expected: 4712,
+            resumed_at: 0,
+            message: "the topic ends at offset 7".into(),
         }),
         PartitionEvent::Trying(Trying { origin: origin() }),
     ]
@@ -168,6 +187,10 @@ pub fn dead_node() -> DeadNode {
     }
 }
 
+fn nothing(cause: Cause) -> Transition {
+    Transition { cause, chain: [0; 16], traceparent: None, events: vec![], input: None }
+}
+
 pub fn step() -> Step {
     let events = run_events();
     Step {
@@ -187,17 +210,21 @@ pub fn step() -> Step {
         transitions: vec![
             Transition {
                 cause: Cause::Input(origin()),
+                chain: [7; 16],
+                traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
                 events: events[2..4].iter().map(event::encode).collect(),
                 input: None,
             },
             Transition {
                 cause: Cause::Input(origin()),
+                chain: [8; 16],
+                traceparent: None,
                 events: vec![event::encode_partition(&partition_events()[0])],
                 input: Some(input_record()),
             },
-            Transition { cause: Cause::Deadline, events: vec![], input: None },
-            Transition { cause: Cause::Continuation, events: vec![], input: None },
-            Transition { cause: Cause::EffectFailed, events: vec![], input: None },
+            nothing(Cause::Deadline),
+            nothing(Cause::Continuation),
+            nothing(Cause::EffectFailed),
         ],
     }
 }

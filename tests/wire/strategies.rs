@@ -165,14 +165,23 @@ fn started() -> impl Strategy<Value = Event> {
 }
 
 fn node_event() -> impl Strategy<Value = Event> {
-    (name(), name(), small(), json(), number(), failure(), 0..4).prop_map(
+    (name(), name(), small(), json(), number(), failure(), 0..5).prop_map(
         |(node_id, agent_name, attempt, json, timeout_ms, failure, which)| match which {
             0 => Event::NodeScheduled(NodeScheduled { node_id, agent_name, attempt, input: json, timeout_ms }),
             1 => Event::NodeStarted(NodeStarted { node_id, attempt }),
             2 => Event::NodeCompleted(NodeCompleted { node_id, attempt, output: json }),
             _ => {
                 let Failure { class, code, message, details } = failure;
-                Event::NodeFailed(NodeFailed { node_id, agent_name, attempt, class, code, message, details })
+                Event::NodeFailed(NodeFailed {
+                    node_id,
+                    agent_name,
+                    attempt,
+                    class,
+                    code,
+                    message,
+                    details,
+                    input: (which == 3).then_some(json),
+                })
             }
         },
     )
@@ -184,10 +193,14 @@ fn workflow_event() -> impl Strategy<Value = Event> {
             Event::PlanMade(PlanMade { planner, definition_hash, plan })
         }),
         (status(), status()).prop_map(|(from, to)| Event::StateTransitioned(StateTransitioned { from, to })),
-        json().prop_map(|answer| Event::WorkflowCompleted(WorkflowCompleted { answer })),
-        (of(name()), failure()).prop_map(|(node_id, Failure { class, code, message, details })| {
-            Event::WorkflowFailed(WorkflowFailed { node_id, class, code, message, details })
+        (definition(), time(), json()).prop_map(|(definition, started_at, answer)| {
+            Event::WorkflowCompleted(WorkflowCompleted { definition, started_at, answer })
         }),
+        (definition(), time(), of(name()), failure()).prop_map(
+            |(definition, started_at, node_id, Failure { class, code, message, details })| {
+                Event::WorkflowFailed(WorkflowFailed { definition, started_at, node_id, class, code, message, details })
+            }
+        ),
     ]
 }
 
@@ -225,6 +238,9 @@ fn partition_event() -> impl Strategy<Value = PartitionEvent> {
                 PartitionEvent::EffectFailed(EffectFailed { effect, step, topic, message, workflow_id })
             }
         ),
+        (text(), number(), number(), text()).prop_map(|(topic, expected, resumed_at, message)| {
+            PartitionEvent::InputLost(InputLost { topic, expected, resumed_at, message })
+        }),
         origin().prop_map(|origin| PartitionEvent::Trying(Trying { origin })),
     ]
 }
@@ -262,7 +278,8 @@ fn transition() -> impl Strategy<Value = Transition> {
         Just(Cause::EffectFailed),
     ];
     let events = vec(prop_oneof![recorded().prop_map(|event| event::encode(&event)), bytes()], 0..4);
-    (cause, events, of(input_record())).prop_map(|(cause, events, input)| Transition { cause, events, input })
+    (cause, any::<[u8; 16]>(), of(text()), events, of(input_record()))
+        .prop_map(|(cause, chain, traceparent, events, input)| Transition { cause, chain, traceparent, events, input })
 }
 
 fn owner() -> impl Strategy<Value = Owner> {

@@ -25,7 +25,7 @@ async fn serve(other: String) -> String {
         .route("/large", get(|| async { "x".repeat(2_000) }))
         .route("/busy", get(|| async { (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "7")], "later") }))
         .route("/status/{status}", get(status))
-        .route("/slow", get(|| std::future::pending::<&str>()))
+        .route("/slow", get(std::future::pending::<&str>))
         .route("/here", get(|| async { Redirect::temporary("/text") }))
         .route("/away", get(|State(other): State<String>| async move { Redirect::temporary(&other) }))
         .route("/round", get(|| async { Redirect::temporary("/round") }))

@@ -4,6 +4,7 @@ use super::read;
 use crate::cli::exit::{Exit, fail};
 use crate::cli::records::append;
 use crate::cli::{Context, connect, installation};
+use crate::config::Settings;
 use crate::core::catalogue::{Catalogue, Placement};
 use crate::core::definition::{Definition, DefinitionRef};
 use crate::core::id::AgentName;
@@ -51,7 +52,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     }
     let definitions: Vec<_> = sources.into_iter().filter_map(|source| source.result.ok()).collect();
     let log = connect::open_log(context.settings())?;
-    let outcomes = apply(log.as_ref(), &definitions)?;
+    let outcomes = apply(log.as_ref(), context.settings(), &definitions)?;
     if context.out.is_json() {
         let words = |outcome: &Outcome| {
             json!({
@@ -86,8 +87,8 @@ fn words(outcome: &Outcome) -> String {
 ///
 /// # Errors
 /// Where there is no installation, or the log does not take a record.
-pub fn apply(log: &dyn Log, definitions: &[Definition]) -> Result<Vec<Outcome>> {
-    let (partitions, before) = installation::require(log)?;
+pub fn apply(log: &dyn Log, settings: &Settings, definitions: &[Definition]) -> Result<Vec<Outcome>> {
+    let (partitions, before) = installation::require(log, settings)?;
     make_topics(log, partitions, definitions)?;
     let mut records = Vec::new();
     let mut expected = before.clone();
@@ -103,7 +104,7 @@ pub fn apply(log: &dyn Log, definitions: &[Definition]) -> Result<Vec<Outcome>> 
         append(log, records)?;
     }
     // Someone else may have claimed the same version a moment earlier: what stands in the log decides.
-    let (_, after) = installation::require(log)?;
+    let (_, after) = installation::require(log, settings)?;
     definitions.iter().map(|definition| outcome(&before, &after, definition)).collect()
 }
 

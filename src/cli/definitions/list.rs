@@ -28,7 +28,7 @@ pub struct Args {
 /// Lists.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let log = connect::open_log(context.settings())?;
-    let (_, catalogue) = installation::require(log.as_ref())?;
+    let (_, catalogue) = installation::require(log.as_ref(), context.settings())?;
     let shown = chosen(&catalogue, args.all);
     if context.out.is_json() {
         context.out.json(&shown.into_iter().map(row).collect::<Vec<_>>())?;

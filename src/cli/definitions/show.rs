@@ -17,7 +17,7 @@ use std::fmt::Write;
 pub const EXAMPLES: &str = "\
 Examples:
   orchestrator definitions show shop                     its nodes
-  orchestrator definitions show shop --graph             its graph, drawn in the terminal
+  orchestrator definitions show shop --graph             its graph
   orchestrator definitions show shop --format mermaid    its graph for Markdown
   orchestrator definitions show shop --version 2 --format yaml > shop.yaml
 ";
@@ -54,7 +54,7 @@ pub enum Format {
 /// Shows.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let log = connect::open_log(context.settings())?;
-    let (_, catalogue) = installation::require(log.as_ref())?;
+    let (_, catalogue) = installation::require(log.as_ref(), context.settings())?;
     let applied = find(&catalogue, &args.name, args.version)?;
     let out = context.out;
     match args.format {

@@ -18,8 +18,8 @@ use std::sync::Arc;
 /// For `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  orchestrator history order-7                    every event of the newest run, a line each
-  orchestrator history order-7 --output json      the same as JSON, a line each
+  orchestrator history order-7                    every event of the newest run
+  orchestrator history order-7 --output json      a line of JSON each
 The store says where in the journal they stand; without a store the whole event
 stream is read.
 ";

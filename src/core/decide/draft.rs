@@ -172,6 +172,11 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Whether nothing has been decided.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
     /// What was decided.
     pub fn into_events(self) -> Vec<Event> {
         self.events

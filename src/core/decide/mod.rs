@@ -1,6 +1,6 @@
 //! What shall happen: a command on the state gives events, or a reason why it changes nothing.
 //!
-//! Pure: the state is borrowed, and what has been decided so far lies over it in a [`draft::Draft`]; the cost of a
+//! Pure: the state is borrowed, and what has been decided so far lies over it in a `draft::Draft`; the cost of a
 //! decision is that of the change, not of the graph. One file a command.
 
 mod complete_node;

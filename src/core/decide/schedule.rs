@@ -18,7 +18,8 @@ pub fn decide(draft: &mut Draft) -> Result<(), Rejection> {
         return Err(Rejection::NothingReady);
     }
     go_on(draft);
-    Ok(())
+    // Below the parallel threshold a ready node may have to wait for an open one.
+    if draft.is_empty() { Err(Rejection::NothingReady) } else { Ok(()) }
 }
 
 /// Hands out what is ready, then ends the run or records the state that it is in now.

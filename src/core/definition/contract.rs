@@ -53,7 +53,8 @@ impl Contract {
             Ok(Ok(validator)) => Ok(Self(Arc::new(validator))),
             Ok(Err(error)) => {
                 let pointer = error.instance_path().as_str().to_owned();
-                Err(Breach { pointer, message: format!("not a JSON Schema: {}", shortened(error.to_string())) })
+                let message = explained(&pointer).unwrap_or_else(|| shortened(error.to_string()));
+                Err(Breach { message: format!("not a JSON Schema: {message}"), pointer })
             }
             Err(_) => {
                 let message = "the JSON Schema library failed on this schema; write it differently".to_owned();
@@ -69,6 +70,20 @@ impl Contract {
             message: shortened(error.to_string()),
         })
     }
+}
+
+/// Better words for faults that are common, and that the library words by the schema of schemas.
+fn explained(pointer: &str) -> Option<String> {
+    let word = pointer.rsplit('/').next()?;
+    let message = match word {
+        "type" => "expected one of string, number, integer, boolean, object, array, null, or a list of these",
+        "pattern" => {
+            "expected a regular expression without look-around and back-references (it has to run in linear time), \
+             and not a very large one"
+        }
+        _ => return None,
+    };
+    Some(message.to_owned())
 }
 
 /// Cuts out the middle: a message quotes what was found at its start, and what was expected at its end.
@@ -125,10 +140,10 @@ mod tests {
     fn what_is_no_schema_is_refused_with_its_place() {
         let table = [
             (json!(5), "", "is not of types"),
-            (json!({"properties": {"a": {"type": "strin"}}}), "/properties/a/type", "strin"),
+            (json!({"properties": {"a": {"type": "strin"}}}), "/properties/a/type", "expected one of string"),
             (json!({"required": "a"}), "/required", "is not of type \"array\""),
-            (json!({"items": {"pattern": "(?=x)y"}}), "/items/pattern", "regex"),
-            (json!({"pattern": "(\\w{1000}){1000}"}), "/pattern", "regex"),
+            (json!({"items": {"pattern": "(?=x)y"}}), "/items/pattern", "linear time"),
+            (json!({"pattern": "(\\w{1000}){1000}"}), "/pattern", "very large"),
             (json!({"$schema": "https://example.com/mine"}), "", "meta-schema"),
             (json!({"properties": {"a": {"$ref": "https://example.com/a.json"}}}), "/properties/a/$ref", "only"),
             (json!({"$ref": "file:///etc/passwd"}), "/$ref", "only"),
@@ -140,5 +155,21 @@ mod tests {
             assert_eq!(breach.pointer, pointer, "{schema} {breach:?}");
             assert!(breach.message.contains(part), "{schema}: {breach:?}");
         }
+    }
+
+    #[test]
+    fn depth_exhausts_no_stack() {
+        let tree =
+            Contract::compile(&json!({"$defs": {"n": {"type": "object", "properties": {"c": {"$ref": "#/$defs/n"}}}},
+            "$ref": "#/$defs/n"}))
+            .unwrap();
+        let nested = |levels: usize, leaf: Value| (0..levels).fold(leaf, |inner, _| json!({"c": inner}));
+        assert_eq!(tree.check(&nested(99, json!({}))), Ok(()));
+        assert_eq!(tree.check(&nested(99, json!(1))).unwrap_err().pointer, "/c".repeat(99));
+        let deep = |levels: usize| (0..levels).fold(json!({}), |inner, _| json!({"properties": {"c": inner}}));
+        assert!(Contract::compile(&deep(45)).unwrap().check(&nested(99, json!(1))).is_ok());
+        assert!(refused(deep(60)).message.contains("deeper than 100"));
+        let doubled = (0..13).fold(json!({"type": "integer"}), |inner, _| json!({"anyOf": [inner.clone(), inner]}));
+        assert!(refused(doubled).message.contains("more than 10000 values"));
     }
 }

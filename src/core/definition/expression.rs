@@ -4,9 +4,10 @@
 //! string is one expression, whose value is the input. Expressions name the outputs they read
 //! (`outputs.lookup`, `outputs["price-check"]`), so what a node reads is known before anything runs.
 //!
-//! What bounds the cost of a hostile expression: its length ([`MAX_EXPRESSION_BYTES`]), the size and depth of what
-//! it parses to and how deeply its loops nest ([`check`]), and, while it runs, a budget of steps that every copy,
-//! loop and comparison is charged to by the size of what it handles ([`cost`]).
+//! What bounds the cost of a hostile mapping: the length of an expression ([`MAX_EXPRESSION_BYTES`]), the size and
+//! depth of what it parses to and how deeply its loops nest (`check`), and, while the mapping is evaluated, a budget
+//! of steps ([`MAX_STEPS`]) that every copy, loop and comparison of all its expressions is charged to by the size of
+//! what it handles (`cost`).
 
 mod check;
 mod convert;
@@ -15,6 +16,7 @@ mod program;
 
 use crate::core::id::NodeId;
 use crate::core::json::Json;
+use cel::Context;
 use program::Program;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -41,6 +43,14 @@ pub struct InputMapping {
     part: Arc<Part>,
     /// Node ids, sorted, with the pointer of the first expression that names each.
     upstream: Arc<[(String, String)]>,
+    /// What its expressions need to be evaluated; none where it has none.
+    facts: Option<Arc<check::Facts>>,
+}
+
+/// What there is to make an input of.
+struct Inputs {
+    request: Json,
+    outputs: BTreeMap<String, Json>,
 }
 
 /// A part of a mapping.
@@ -74,9 +84,10 @@ impl InputMapping {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let mut upstream = BTreeMap::new();
+        let (mut upstream, mut facts) = (BTreeMap::new(), None);
         part.name_outputs(&mut String::new(), &mut upstream);
-        Ok(Self { part: Arc::new(part), upstream: upstream.into_iter().collect() })
+        part.join_facts(&mut facts);
+        Ok(Self { part: Arc::new(part), upstream: upstream.into_iter().collect(), facts: facts.map(Arc::new) })
     }
 
     /// The request for a node that waits for nothing, else an object of the outputs it waits for.
@@ -87,7 +98,7 @@ impl InputMapping {
             some => Part::Object(some.iter().map(member).collect()),
         };
         let ids: BTreeMap<String, String> = dependencies.iter().map(|id| (id.to_string(), String::new())).collect();
-        Self { part: Arc::new(part), upstream: ids.into_iter().collect() }
+        Self { part: Arc::new(part), upstream: ids.into_iter().collect(), facts: None }
     }
 
     /// The ids of the nodes whose outputs it names, sorted, each with the pointer of the first expression naming it.
@@ -105,9 +116,13 @@ impl InputMapping {
             Part::Output(id) => return output(scope, id),
             _ => {}
         }
-        let mut text = String::new();
-        self.part.write(scope, &mut text)?;
-        Json::assembled(text).map_err(|fault| format!("the input is {fault}"))
+        let outputs = self.upstream.iter().map(|(id, _)| Ok((id.clone(), output(scope, id)?)));
+        let inputs = Inputs { request: scope.request().clone(), outputs: outputs.collect::<Result<_, String>>()? };
+        let text = match &self.facts {
+            None => self.part.text(&inputs, None),
+            Some(facts) => program::with_context(facts, &inputs, |context| self.part.text(&inputs, Some(context))),
+        };
+        Json::assembled(text?).map_err(|fault| format!("the input is {fault}"))
     }
 }
 
@@ -161,7 +176,7 @@ impl Part {
         match self {
             Part::Text(_) | Part::Request => {}
             Part::Output(id) => name(id, pointer),
-            Part::Expression(program) => program.outputs().iter().for_each(|id| name(id, pointer)),
+            Part::Expression(program) => program.facts().outputs.iter().for_each(|id| name(id, pointer)),
             Part::Array(items) => {
                 for (i, item) in items.iter().enumerate() {
                     below(pointer, &i.to_string(), |pointer| item.name_outputs(pointer, upstream));
@@ -176,31 +191,46 @@ impl Part {
         }
     }
 
-    fn write(&self, scope: &dyn Scope, text: &mut String) -> Result<(), String> {
+    /// What all its expressions together read, and how deep the deepest is.
+    fn join_facts(&self, facts: &mut Option<check::Facts>) {
+        match self {
+            Part::Text(_) | Part::Request | Part::Output(_) => {}
+            Part::Expression(program) => facts.get_or_insert_default().join(program.facts()),
+            Part::Array(items) => items.iter().for_each(|item| item.join_facts(facts)),
+            Part::Object(members) => members.iter().for_each(|(_, member)| member.join_facts(facts)),
+        }
+    }
+
+    fn text(&self, inputs: &Inputs, context: Option<&Context>) -> Result<String, String> {
+        let mut text = String::new();
+        self.write(inputs, context, &mut text)?;
+        Ok(text)
+    }
+
+    fn write(&self, inputs: &Inputs, context: Option<&Context>, text: &mut String) -> Result<(), String> {
         match self {
             Part::Text(part) => text.push_str(part),
-            Part::Request => text.push_str(scope.request().as_str()),
-            Part::Output(id) => text.push_str(output(scope, id)?.as_str()),
-            Part::Expression(program) => program.write(scope, text)?,
+            Part::Request => text.push_str(inputs.request.as_str()),
+            Part::Output(id) => text.push_str(inputs.outputs.get(id).map_or("null", Json::as_str)),
+            Part::Expression(program) => match context {
+                Some(context) => program.write(context, text)?,
+                None => text.push_str("null"),
+            },
             Part::Array(items) => {
                 text.push('[');
                 for (i, item) in items.iter().enumerate() {
-                    if i > 0 {
-                        text.push(',');
-                    }
-                    item.write(scope, text)?;
+                    text.push_str(if i > 0 { "," } else { "" });
+                    item.write(inputs, context, text)?;
                 }
                 text.push(']');
             }
             Part::Object(members) => {
                 text.push('{');
                 for (i, (name, member)) in members.iter().enumerate() {
-                    if i > 0 {
-                        text.push(',');
-                    }
+                    text.push_str(if i > 0 { "," } else { "" });
                     text.push_str(name);
                     text.push(':');
-                    member.write(scope, text)?;
+                    member.write(inputs, context, text)?;
                 }
                 text.push('}');
             }

@@ -158,22 +158,31 @@ impl Graph {
 }
 
 /// What each node of a definition waits for, by index: the dependencies that its author named, and, for a synthesizer
-/// or responder, every planner. Without that, it could start before there is a plan whose results it is for. Those
-/// on the way to a planner (their output, or that of a node after them, goes into a planner) wait for none beyond
-/// what they name, or planners would wait for each other.
+/// or responder, every planner that it does not wait for already, be it by way of others. Without that, it could start
+/// before there is a plan whose results it is for. Those on the way to a planner (their output, or that of a node
+/// after them, goes into a planner) wait for none beyond what they name, or planners would wait for each other.
 pub fn waits(nodes: &[ExecutionNode]) -> Vec<Vec<usize>> {
     let index: HashMap<&str, usize> = nodes.iter().enumerate().map(|(i, node)| (node.node_id.as_str(), i)).collect();
     let named = |node: &ExecutionNode| -> Vec<usize> {
         node.dependencies.iter().filter_map(|id| index.get(id.as_str()).copied()).collect()
     };
-    let mut waits: Vec<Vec<usize>> = nodes.iter().map(named).collect();
+    let named: Vec<Vec<usize>> = nodes.iter().map(named).collect();
+    let mut waits = named.clone();
     let planners: Vec<usize> = (0..nodes.len()).filter(|i| nodes[*i].role == Role::Planner).collect();
-    let before_a_planner = reached(nodes.len(), &planners, |i| &waits[i]);
-    for (i, node) in nodes.iter().enumerate() {
-        if is_closer(node.role) && !before_a_planner[i] {
-            let more: Vec<usize> = planners.iter().filter(|planner| !waits[i].contains(planner)).copied().collect();
-            waits[i].extend(more);
-        }
+    if planners.is_empty() {
+        return waits;
+    }
+    let mut dependents = vec![Vec::new(); nodes.len()];
+    for (node, dependencies) in named.iter().enumerate() {
+        dependencies.iter().for_each(|to| dependents[*to].push(node));
+    }
+    let before_a_planner = reached(nodes.len(), &planners, |i| &named[i]);
+    for planner in planners {
+        let after_the_planner = reached(nodes.len(), &[planner], |i| &dependents[i]);
+        let early = |i: &usize| is_closer(nodes[*i].role) && !before_a_planner[*i] && !after_the_planner[*i];
+        let early: Vec<usize> = (0..nodes.len()).filter(early).collect();
+        let after_those = reached(nodes.len(), &early, |i| &dependents[i]);
+        early.into_iter().filter(|i| !after_those[*i]).for_each(|i| waits[i].push(planner));
     }
     waits
 }

@@ -6,6 +6,7 @@ pub mod graph;
 pub mod hash;
 pub mod parse;
 pub mod plan;
+mod stack;
 pub mod validate;
 
 use super::id::{AgentName, DefinitionName, NodeId};
@@ -43,7 +44,8 @@ pub struct ExecutionNode {
     /// The nodes whose outputs it waits for.
     pub dependencies: Vec<NodeId>,
     /// How its input is made; none: the request's input for a node without dependencies, else an object with
-    /// the output of each dependency under its `node_id`.
+    /// the output of each dependency under its `node_id`. Dependencies are those named here; the outputs of planned
+    /// nodes go to the synthesizers and responders that take them in ([`graph::Graph::with_plan`]).
     pub input: Option<Value>,
     /// JSON Schema of its input; none: anything.
     pub input_contract: Option<Value>,

@@ -1,5 +1,6 @@
 //! YAML or JSON text to a document, with the line of every value.
 
+use super::stack::on_large_stack;
 use super::validate::Fault;
 use crate::core::json::{MAX_DEPTH, check_depth};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -50,35 +51,29 @@ pub fn parse(text: &str) -> Result<(Value, Places), Vec<Fault>> {
         let message = format!("the document is {} bytes long; at most {MAX_DOCUMENT_BYTES} are allowed", text.len());
         return Err(vec![Fault::at("", message)]);
     }
-    let looks_like_json = text.trim_ascii_start().starts_with('{');
-    if looks_like_json && check_depth(text.as_bytes()).is_err() {
+    if !text.trim_ascii_start().starts_with('{') {
+        return yaml(text).map(|(value, place)| (value, Places(place))).map_err(|fault| vec![*fault]);
+    }
+    if check_depth(text.as_bytes()).is_err() {
         return Err(vec![Fault::at("", format!("the document is nested deeper than {MAX_DEPTH} levels"))]);
     }
-    if looks_like_json && let Ok(Unique(value)) = serde_json::from_str(text) {
-        // JSON is YAML too, and only that parser tells lines; they are a courtesy, so a text it does not take
-        // simply has none.
-        let places = yaml(text).map(|(_, place)| Places(place)).unwrap_or_default();
-        return Ok((value, places));
-    }
-    match yaml(text) {
-        // Braces may open a YAML document too; what neither parser takes is reported in the words for JSON.
-        Err(_) if looks_like_json => Err(vec![json_fault(text)]),
-        Err(fault) => Err(vec![*fault]),
-        Ok((value, place)) => Ok((value, Places(place))),
-    }
-}
-
-fn json_fault(text: &str) -> Fault {
-    match serde_json::from_str::<Unique>(text) {
-        Err(error) => {
-            let line = u32::try_from(error.line()).ok().filter(|line| *line > 0);
-            Fault { place: String::new(), line, message: format!("not a JSON document: {error}") }
-        }
-        Ok(_) => Fault::at("", "not a JSON document".to_owned()),
-    }
+    let Unique(value) = serde_json::from_str(text).map_err(|error| {
+        let line = u32::try_from(error.line()).ok().filter(|line| *line > 0);
+        vec![Fault { place: String::new(), line, message: format!("not a JSON document: {error}") }]
+    })?;
+    // JSON is YAML too, and only that parser tells lines; they are a courtesy, so a text it does not take has none.
+    let places = yaml(text).map(|(_, place)| Places(place)).unwrap_or_default();
+    Ok((value, places))
 }
 
 fn yaml(text: &str) -> Result<(Value, Place), Box<Fault>> {
+    on_large_stack(|| yaml_here(text)).unwrap_or_else(|_| {
+        let message = "the YAML library failed on this document; write it as JSON";
+        Err(Box::new(Fault::at("", message)))
+    })
+}
+
+fn yaml_here(text: &str) -> Result<(Value, Place), Box<Fault>> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: MAX_DEPTH,
@@ -93,9 +88,30 @@ fn yaml(text: &str) -> Result<(Value, Place), Box<Fault>> {
     };
     let tree: Spanned<Tree> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let line = error.location().and_then(|at| u32::try_from(at.line()).ok()).filter(|line| *line > 0);
-        Box::new(Fault { place: String::new(), line, message: format!("not a YAML document: {error}") })
+        Box::new(Fault { place: String::new(), line, message: yaml_message(&error) })
     })?;
     Ok(separate(tree))
+}
+
+/// The library's words, or better ones where it speaks of its own options.
+fn yaml_message(error: &serde_saphyr::Error) -> String {
+    use serde_saphyr::Error;
+    use serde_saphyr::budget::BudgetBreach;
+    match error.without_snippet() {
+        Error::DuplicateMappingKey { key: Some(key), .. } => format!("{key:?} is named twice in one object"),
+        Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
+            "the text holds more than one YAML document; give one at a time".to_owned()
+        }
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
+            format!("the document is nested deeper than {MAX_DEPTH} levels")
+        }
+        other => {
+            let words = other.to_string();
+            // The line is told apart, and the column is often off by the indentation.
+            let end = words.rfind(" at line ").unwrap_or(words.len());
+            format!("not a YAML document: {}", &words[..end])
+        }
+    }
 }
 
 /// A JSON value whose objects name no member twice.
@@ -277,10 +293,10 @@ mod tests {
         assert!(parse(&deep(99)).is_ok());
         for n in [100, 50_000] {
             assert!(fault(&deep(n)).message.contains("deeper than 100"));
-            assert!(fault(&deep(n).replacen("{\"a\": ", "a: ", 1).replace('}', "")).message.contains("not a YAML"));
+            assert!(!fault(&deep(n).replacen("{\"a\": ", "a: ", 1).replace('}', "")).message.is_empty());
         }
         let dashes = format!("a:\n  {}x", "- ".repeat(50_000));
-        assert!(fault(&dashes).message.contains("not a YAML"));
+        assert!(!fault(&dashes).message.is_empty());
         assert!(fault(&"x".repeat(MAX_DOCUMENT_BYTES + 1)).message.contains("at most 1048576"));
     }
 

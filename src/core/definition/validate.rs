@@ -54,7 +54,7 @@ impl Definition {
     /// Reads a definition from YAML or JSON text.
     ///
     /// # Errors
-    /// Every fault, each with its place and line.
+    /// Every fault, each with its place and line, from the first line to the last.
     pub fn read(text: &str) -> Result<Definition, Vec<Fault>> {
         let (document, places) = parse(text)?;
         validate(document).map_err(|faults| with_lines(faults, &places))
@@ -62,7 +62,10 @@ impl Definition {
 }
 
 fn with_lines(faults: Vec<Fault>, places: &Places) -> Vec<Fault> {
-    faults.into_iter().map(|fault| Fault { line: places.line(&fault.place), ..fault }).collect()
+    let mut faults: Vec<Fault> =
+        faults.into_iter().map(|fault| Fault { line: places.line(&fault.place), ..fault }).collect();
+    faults.sort_by_key(|fault| fault.line);
+    faults
 }
 
 /// Makes a definition of a document.

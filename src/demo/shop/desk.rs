@@ -89,4 +89,13 @@ mod tests {
         assert!(times.iter().all(|time| (150..=900).contains(&time.as_millis())), "{times:?}");
         assert!(times.iter().any(|time| *time != times[0]));
     }
+
+    #[test]
+    fn an_input_of_another_shape_is_refused_with_what_is_missing() {
+        let shop = Shop::bundled().unwrap();
+        let fault = answer("find-order", &shop, super::super::desks::find_order::work, json!({ "order": 1042 }));
+        let fault = fault.unwrap_err();
+        assert_eq!((fault.class, fault.code.as_str()), (FailureClass::NonRetryable, "bad_input"));
+        assert!(fault.message.contains("find-order") && fault.message.contains("`customer`"), "{}", fault.message);
+    }
 }

@@ -91,6 +91,10 @@ pub(super) fn settings(
         let resource = resource.map_err(|code| fault(KafkaError::AdminOp(code)))?;
         all.extend(resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))));
     }
+    // A topic that does not exist is answered with no settings at all.
+    if all.is_empty() && asker.partitions(name, ANSWER)?.is_none() {
+        return Err(LogError::UnknownTopic(name.to_owned()));
+    }
     Ok(all)
 }
 

@@ -2,8 +2,9 @@
 
 use super::super::{Ack, AppendError, Appender, NewRecord, Purpose, Token, Topic};
 use super::faults;
+use super::lifeline::Lifeline;
 use super::names::Names;
-use super::raw::{Event, Message, Outbox};
+use super::raw::{Event, Message, Tap};
 use super::watch::{Context, Watch, log_line};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -13,11 +14,12 @@ use std::sync::Arc;
 
 /// An [`Appender`] of Kafka.
 pub(super) struct KafkaAppender {
-    outbox: Outbox<Context>,
+    outbox: Tap<BaseProducer<Context>>,
     purpose: Purpose,
     names: Names,
     known: HashMap<Topic, String>,
     watch: Arc<Watch>,
+    lifeline: Lifeline,
     in_flight: usize,
     /// Why nothing can be appended any more.
     dead: Option<String>,
@@ -31,13 +33,14 @@ impl KafkaAppender {
         names: Names,
         watch: Arc<Watch>,
     ) -> Option<Self> {
-        let outbox = Outbox::new(producer)?;
-        Some(Self { outbox, purpose, names, known: HashMap::new(), watch, in_flight: 0, dead: None })
+        let outbox = Tap::producer(producer)?;
+        let lifeline = Lifeline::new(Arc::clone(&watch));
+        Some(Self { outbox, purpose, names, known: HashMap::new(), watch, lifeline, in_flight: 0, dead: None })
     }
 
     /// What an error is for the caller, and whether it is the end of this appender.
     fn judge(&mut self, topic: &str, code: Code) -> AppendError {
-        let fatal = self.outbox.producer().client().fatal_error().map(|(_, reason)| reason);
+        let fatal = self.outbox.client().client().fatal_error().map(|(_, reason)| reason);
         let error = faults::append_error(topic, code, fatal);
         match &error {
             AppendError::Full => {}
@@ -68,7 +71,7 @@ impl KafkaAppender {
         out.key = record.key.as_deref();
         out.payload = record.value.as_deref();
         out.headers = headers(record);
-        self.outbox.producer().send(out).map_err(|(error, _)| error)
+        self.outbox.client().send(out).map_err(|(error, _)| error)
     }
 
     fn end(&mut self, report: Report) -> Ack {
@@ -79,7 +82,7 @@ impl KafkaAppender {
 
     /// An error of the whole producer.
     fn fault(&mut self, code: Code, reason: &str) {
-        match self.outbox.producer().client().fatal_error() {
+        match self.outbox.client().client().fatal_error() {
             Some((_, fatal)) => {
                 tracing::error!("the {:?} appender has failed for good: {fatal}", self.purpose);
                 self.dead = Some(fatal);
@@ -155,6 +158,7 @@ impl Appender for KafkaAppender {
 
     fn poll(&mut self, acks: &mut Vec<Ack>) {
         let mut ended = Vec::new();
+        self.lifeline.tend(self.outbox.client().client());
         loop {
             let outbox = &self.outbox;
             let mut fault = None;

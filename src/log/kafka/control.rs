@@ -47,20 +47,20 @@ impl Asker {
             && served.elapsed() >= SERVE
         {
             *served = Instant::now();
-            while self.control.poll(Duration::ZERO).is_some() {}
+            self.control.serve();
         }
     }
 
     /// What the brokers know of a topic, which need not exist.
     pub(super) fn metadata(&self, topic: &str, doing: &str, wait: Duration) -> Result<Metadata, LogError> {
-        let answer = self.control.fetch_metadata(Some(topic), wait);
+        let answer = self.control.client().fetch_metadata(Some(topic), wait);
         answer.map_err(|error| faults::log_error(&self.brokers, doing, None, &error))
     }
 
     /// How many partitions a topic has.
-    pub(super) fn partitions(&self, topic: &str) -> Result<Option<u32>, LogError> {
+    pub(super) fn partitions(&self, topic: &str, wait: Duration) -> Result<Option<u32>, LogError> {
         let doing = format!("asking for the partitions of {topic}");
-        let metadata = self.metadata(topic, &doing, ANSWER)?;
+        let metadata = self.metadata(topic, &doing, wait)?;
         let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else { return Ok(None) };
         match found.error().filter(IsError::is_error).map(Code::from) {
             Some(code) if faults::is_unknown_topic(code) => Ok(None),
@@ -86,7 +86,7 @@ impl Asker {
     /// The ends of a partition for committed readers.
     pub(super) fn ends(&self, topic: &str, partition: i32, wait: Duration) -> Result<Ends, LogError> {
         let doing = format!("asking for the ends of {topic} [{partition}]");
-        let answer = self.control.fetch_watermarks(topic, partition, wait);
+        let answer = self.control.client().fetch_watermarks(topic, partition, wait);
         let (low, high) = answer.map_err(|error| faults::log_error(&self.brokers, &doing, Some(topic), &error))?;
         match (u64::try_from(low), u64::try_from(high)) {
             (Ok(low), Ok(high)) => Ok(Ends { low, high }),
@@ -102,6 +102,6 @@ impl Asker {
 
     /// The cluster's id.
     pub(super) fn cluster(&self) -> Option<String> {
-        self.control.client().fetch_cluster_id(ANSWER)
+        self.control.client().client().fetch_cluster_id(ANSWER)
     }
 }

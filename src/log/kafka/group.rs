@@ -6,133 +6,37 @@
 use super::super::{Committed, Group, GroupEvent, LogError, MAX_COMMIT_METADATA, Membership, Record, Topic};
 use super::control::{ANSWER, Asker};
 use super::faults;
+use super::lifeline::Lifeline;
+use super::member::{Change, Consuming, log_failure, take};
 use super::names::Names;
 use super::raw;
-use super::watch::Context;
 use crate::core::time::Timestamp;
 use bytes::Bytes;
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
+use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
-use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// At most so many records a call, so that whoever polls gets to do other things.
 const MAX_RECORDS: usize = 1024;
-/// How long the question for committed positions may take before it is asked again by the next call.
-const COMMITTED_QUESTION: Duration = Duration::from_secs(1);
-
-type Consuming = BaseConsumer<MemberContext>;
-
-/// What the group has decided and the member has not been told yet.
-enum Change {
-    /// Partitions are given; librdkafka has not been told to take them.
-    Given(TopicPartitionList),
-    /// Partitions are taken away, and librdkafka has been told.
-    Revoked(Vec<(String, i32)>),
-}
-
-/// What librdkafka tells a member.
-pub(super) struct MemberContext {
-    context: Context,
-    changes: Mutex<VecDeque<Change>>,
-    /// The member is leaving: nobody will take what is given from now on.
-    leaving: AtomicBool,
-}
-
-impl MemberContext {
-    /// With no changes yet.
-    pub(super) fn new(context: Context) -> Self {
-        Self { context, changes: Mutex::new(VecDeque::new()), leaving: AtomicBool::new(false) }
-    }
-
-    fn changes(&self) -> MutexGuard<'_, VecDeque<Change>> {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl ClientContext for MemberContext {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.context.log(level, facility, message);
-    }
-
-    fn stats_raw(&self, _: &[u8]) {}
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.context.error(error, reason);
-    }
-}
-
-impl ConsumerContext for MemberContext {
-    fn rebalance(&self, consumer: &Consuming, what: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        if what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            if self.leaving.load(Ordering::Relaxed) {
-                return log_failure("take", take(consumer, list));
-            }
-            self.changes().push_back(Change::Given(list.clone()));
-            return;
-        }
-        // What is given but not taken yet has to be taken before it can be taken away; the member never hears of it.
-        let mut changes = self.changes();
-        let untaken = |change: &Change| matches!(change, Change::Given(_));
-        while let Some(index) = changes.iter().position(untaken) {
-            if let Some(Change::Given(list)) = changes.remove(index) {
-                log_failure("take", take(consumer, &list));
-            }
-        }
-        log_failure("give up", give_up(consumer, list));
-        let revoked = list.elements().iter().map(|place| (place.topic().to_owned(), place.partition())).collect();
-        changes.push_back(Change::Revoked(revoked));
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        match result {
-            Err(error) if error.rdkafka_error_code() != Some(Code::NoOffset) => {
-                tracing::warn!("a commit that nobody waits for has failed: {error}");
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Tells librdkafka to read partitions that were given.
-fn take(consumer: &Consuming, list: &TopicPartitionList) -> KafkaResult<()> {
-    match consumer.rebalance_protocol() {
-        RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
-        _ => consumer.assign(list),
-    }
-}
-
-/// Tells librdkafka to give partitions up.
-fn give_up(consumer: &Consuming, list: &TopicPartitionList) -> KafkaResult<()> {
-    match consumer.rebalance_protocol() {
-        RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
-        _ => consumer.unassign(),
-    }
-}
-
-fn log_failure(doing: &str, result: KafkaResult<()>) {
-    if let Err(error) = result {
-        tracing::warn!("the group's consumer could not {doing} its partitions: {error}");
-    }
-}
+/// How long a question inside a poll may take before it is asked again by a later call.
+const QUESTION: Duration = Duration::from_secs(1);
 
 /// A [`Group`] of Kafka.
 pub(super) struct KafkaGroup {
     consumer: Option<Consuming>,
     membership: Membership,
     asker: Asker,
+    lifeline: Lifeline,
     names: Names,
     /// The names of the topics that are shared.
     topics: Vec<String>,
     /// What is this member's, as far as it was told.
     mine: Vec<(Topic, u32)>,
+    /// A broker said that a topic does not exist, and that has not been looked into yet.
+    doubted: bool,
 }
 
 impl KafkaGroup {
@@ -147,7 +51,17 @@ impl KafkaGroup {
         let all: Vec<String> = topics.iter().map(|topic| names.name(topic)).collect();
         let subscribed = consumer.subscribe(&all.iter().map(String::as_str).collect::<Vec<_>>());
         subscribed.map_err(|error| LogError::Refused(format!("joining the group: {error}")))?;
-        Ok(Self { consumer: Some(consumer), membership, asker, names, topics: all, mine: Vec::new() })
+        let lifeline = Lifeline::new(Arc::clone(asker.watch()));
+        Ok(Self {
+            consumer: Some(consumer),
+            membership,
+            asker,
+            lifeline,
+            names,
+            topics: all,
+            mine: Vec::new(),
+            doubted: false,
+        })
     }
 
     fn consumer(&self) -> Result<&Consuming, LogError> {
@@ -199,7 +113,7 @@ impl KafkaGroup {
         let consumer = self.consumer.as_ref()?;
         let mut committed = list.clone();
         if list.count() > 0 {
-            committed = match consumer.committed_offsets(committed, COMMITTED_QUESTION) {
+            committed = match consumer.committed_offsets(committed, QUESTION) {
                 Ok(committed) if committed.elements().iter().all(|place| place.error().is_ok()) => committed,
                 Ok(_) => return None,
                 Err(error) => {
@@ -227,13 +141,27 @@ impl KafkaGroup {
         Some(events)
     }
 
+    /// Finds out whether doubted topics exist.
+    fn serve_doubts(&mut self) -> Result<(), LogError> {
+        for name in self.topics.iter().filter(|_| self.doubted) {
+            match self.asker.partitions(name, QUESTION) {
+                Ok(Some(_)) => {}
+                Ok(None) => return Err(LogError::UnknownTopic(name.clone())),
+                // Nobody answers: the next call asks again.
+                Err(_) => return Ok(()),
+            }
+        }
+        self.doubted = false;
+        Ok(())
+    }
+
     /// An error that came instead of a record.
-    fn fault(&self, error: &KafkaError) -> Result<(), LogError> {
+    fn fault(&mut self, error: &KafkaError) -> Result<(), LogError> {
         let Some(code) = error.rdkafka_error_code() else { return Err(LogError::Refused(error.to_string())) };
         match code {
             code if faults::is_unknown_topic(code) => {
-                let missing = |name: &&String| matches!(self.asker.partitions(name), Ok(None));
-                self.topics.iter().find(missing).map_or(Ok(()), |name| Err(LogError::UnknownTopic(name.clone())))
+                self.doubted = true;
+                Ok(())
             }
             Code::TopicAuthorizationFailed
             | Code::GroupAuthorizationFailed
@@ -287,6 +215,10 @@ impl Group for KafkaGroup {
     fn poll(&mut self, wait: Duration, out: &mut Vec<GroupEvent>) -> Result<(), LogError> {
         let (before, began) = (out.len(), Instant::now());
         self.asker.serve();
+        if let Some(consumer) = &self.consumer {
+            self.lifeline.tend(consumer.client());
+        }
+        self.serve_doubts()?;
         self.tell(out)?;
         while out.len() - before < MAX_RECORDS {
             let nothing_yet = out.len() == before;
@@ -302,7 +234,10 @@ impl Group for KafkaGroup {
                         out.push(GroupEvent::Record(record(topic, &message)));
                     }
                 }
-                Some(Err(error)) => self.fault(&error)?,
+                Some(Err(error)) => {
+                    self.fault(&error)?;
+                    self.serve_doubts()?;
+                }
                 None => {
                     let told = out.len();
                     self.tell(out)?;
@@ -361,7 +296,7 @@ impl Group for KafkaGroup {
         let Some(consumer) = self.consumer.take() else { return };
         self.mine.clear();
         // The group waits for partitions that were given to be taken, and leaving would wait for the group.
-        consumer.context().leaving.store(true, Ordering::Relaxed);
+        consumer.context().leave();
         let untaken: Vec<Change> = consumer.context().changes().drain(..).collect();
         for change in untaken {
             if let Change::Given(list) = change {

@@ -4,10 +4,11 @@
 //! |---|---|---|
 //! | appender | an idempotent producer each | `appender.rs` |
 //! | reader | a consumer without a group; partitions started and stopped one by one | `reader.rs` |
-//! | group | a subscribed consumer, cooperative-sticky | `group.rs` |
+//! | group | a subscribed consumer, cooperative-sticky | `group.rs`, `member.rs` |
 //! | questions | one consumer without a group for the whole log | `control.rs`, `admin.rs` |
 //!
-//! A broker that is away is waited for: [`watch`] says so once, and says when it is back. `raw.rs` is the only place
+//! A broker that is away is waited for: `watch.rs` says so once, and says when it is back; `lifeline.rs` keeps clients from
+//! losing their brokers for good. `raw/` is the only place
 //! with `unsafe`.
 
 mod admin;
@@ -15,6 +16,8 @@ mod appender;
 mod control;
 mod faults;
 mod group;
+mod lifeline;
+mod member;
 mod names;
 mod raw;
 mod reader;
@@ -31,7 +34,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::AdminClient;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use std::sync::{Arc, OnceLock};
-use watch::{Context, Watch};
+use watch::{Context, Control, Watch};
 
 /// A connection to Kafka. Made without waiting for a broker.
 pub struct KafkaLog {
@@ -50,7 +53,7 @@ impl KafkaLog {
         settings.check()?;
         let names = Names::new(&settings.namespace);
         let watch = Watch::new(settings.brokers.clone(), names.name(&Topic::Definitions));
-        let control = client(settings.reader(), Context(Arc::clone(&watch)))?;
+        let control = Control::new(client(settings.reader(), Context(Arc::clone(&watch)))?).ok_or_else(no_queue)?;
         let asker = Asker::new(control, watch, &settings.brokers);
         Ok(Self { settings, names, asker, cluster: OnceLock::new() })
     }
@@ -94,7 +97,7 @@ impl Log for KafkaLog {
     }
 
     fn group(&self, name: &str, topics: &[Topic], membership: Membership) -> Result<Box<dyn Group>, LogError> {
-        let context = group::MemberContext::new(self.context());
+        let context = member::MemberContext::new(self.context());
         let consumer = client(self.settings.member(name), context)?;
         let joined = group::KafkaGroup::join(consumer, topics, membership, self.asker.clone(), self.names.clone())?;
         Ok(Box::new(joined))
@@ -109,7 +112,7 @@ impl Log for KafkaLog {
     }
 
     fn partitions(&self, topic: &Topic) -> Result<Option<u32>, LogError> {
-        self.asker.partitions(&self.names.name(topic))
+        self.asker.partitions(&self.names.name(topic), ANSWER)
     }
 
     fn create_topics(&self, topics: &[TopicSpec]) -> Result<(), LogError> {

@@ -3,24 +3,28 @@
 use super::super::{Delivery, LogError, Reader, Topic};
 use super::control::Asker;
 use super::faults;
+use super::lifeline::Lifeline;
 use super::names::Names;
 use super::raw::{Event, Fetcher, Message};
 use super::record;
 use super::watch::{Context, log_line};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode as Code;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// At most so many deliveries a call, so that whoever reads gets to do other things.
 const MAX_DELIVERIES: usize = 4096;
 /// At most so many bytes of keys and values a call, for the same reason.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
-/// How long a question about a lost position may take before it is asked again by the next call.
-const LOST_QUESTION: Duration = Duration::from_secs(1);
+/// How long a question inside a poll may take before it is asked again by a later call.
+const QUESTION: Duration = Duration::from_secs(1);
 
 /// A [`Reader`] of Kafka.
 pub(super) struct KafkaReader {
     fetcher: Fetcher<Context>,
     asker: Asker,
+    lifeline: Lifeline,
     names: Names,
     parts: Vec<Part>,
     /// The part that the last record was of: the next one most likely is, too.
@@ -35,6 +39,9 @@ struct Part {
     /// The next offset to hand out.
     next: u64,
     state: State,
+    /// A broker said that there is no such partition, and that has not been looked into yet. One that lags behind
+    /// may not know a topic that was made a moment ago, or that it has just begun to lead.
+    doubted: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,7 +64,8 @@ enum Found {
 impl KafkaReader {
     /// Over a fetcher that reads nothing yet.
     pub(super) fn new(fetcher: Fetcher<Context>, asker: Asker, names: Names) -> Self {
-        Self { fetcher, asker, names, parts: Vec::new(), last: 0 }
+        let lifeline = Lifeline::new(Arc::clone(asker.watch()));
+        Self { fetcher, asker, lifeline, names, parts: Vec::new(), last: 0 }
     }
 
     fn find(&self, topic: &Topic, partition: u32) -> Option<usize> {
@@ -75,6 +83,7 @@ impl KafkaReader {
         // An offset that Kafka cannot count to is beyond every end, and reported as lost.
         let offset = i64::try_from(part.next).unwrap_or(i64::MAX);
         part.state = State::Reading;
+        part.doubted = false;
         let started = self.fetcher.start(&part.name, part.partition, offset);
         started.map_err(|reason| refused(&self.parts[index], &reason))
     }
@@ -92,7 +101,7 @@ impl KafkaReader {
             if part.state != (State::Lost { held: false }) {
                 continue;
             }
-            let Ok(ends) = self.asker.ends(&part.name, part.partition, LOST_QUESTION) else { continue };
+            let Ok(ends) = self.asker.ends(&part.name, part.partition, QUESTION) else { continue };
             if !(ends.low..=ends.high).contains(&part.next) {
                 out.push(Delivery::Lost {
                     topic: part.topic.clone(),
@@ -104,6 +113,21 @@ impl KafkaReader {
                 self.parts[index].next = ends.low;
             }
             self.start(index)?;
+        }
+        Ok(())
+    }
+
+    /// Finds out whether doubted partitions exist.
+    fn serve_doubts(&mut self) -> Result<(), LogError> {
+        for part in self.parts.iter_mut().filter(|part| part.doubted) {
+            match self.asker.partitions(&part.name, QUESTION) {
+                Ok(Some(count)) if part.partition.cast_unsigned() < count => part.doubted = false,
+                Ok(_) => {
+                    return Err(LogError::UnknownTopic(format!("{} (partition {})", part.name, part.partition)));
+                }
+                // Nobody answers: the next call asks again.
+                Err(_) => break,
+            }
         }
         Ok(())
     }
@@ -168,12 +192,10 @@ fn happened(
             part.state = State::Lost { held: false };
             Found::Nothing
         }
-        // A broker that lags behind may not know a topic that was made a moment ago; another one is asked.
-        code if faults::is_unknown_topic(code) => match asker.partitions(&part.name) {
-            Ok(Some(count)) if part.partition.cast_unsigned() < count => Found::Nothing,
-            Err(LogError::Unreachable { .. }) => Found::Nothing,
-            _ => Found::Failed(LogError::UnknownTopic(format!("{} (partition {})", part.name, part.partition))),
-        },
+        code if faults::is_unknown_topic(code) => {
+            part.doubted = true;
+            Found::Nothing
+        }
         code if faults::is_operating(code) => {
             asker.watch().suspect(&format!("{code}: {reason}"));
             Found::Nothing
@@ -198,7 +220,14 @@ impl Reader for KafkaReader {
             None => {
                 let name = self.names.name(topic);
                 let state = State::Paused;
-                self.parts.push(Part { topic: topic.clone(), name, partition: number, next: offset, state });
+                self.parts.push(Part {
+                    topic: topic.clone(),
+                    name,
+                    partition: number,
+                    next: offset,
+                    state,
+                    doubted: false,
+                });
                 self.parts.len() - 1
             }
         };
@@ -241,6 +270,8 @@ impl Reader for KafkaReader {
     fn poll(&mut self, wait: Duration, out: &mut Vec<Delivery>) -> Result<(), LogError> {
         let (before, began) = (out.len(), Instant::now());
         self.asker.serve();
+        self.lifeline.tend(self.fetcher.client().client());
+        self.serve_doubts()?;
         self.serve_lost(out)?;
         let mut bytes = 0;
         loop {
@@ -268,6 +299,7 @@ impl KafkaReader {
                 self.stop(index)?;
             }
         }
+        self.serve_doubts()?;
         self.serve_lost(out)
     }
 }

@@ -1,11 +1,13 @@
 //! Notices when the brokers are away, and says so once: when it begins, and when it is over.
 
+use super::raw::{self, Event, Tap};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::ProducerContext;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -13,9 +15,35 @@ use std::time::{Duration, Instant};
 const PROBE: Duration = Duration::from_secs(2);
 /// How long until the next probe.
 const PAUSE: Duration = Duration::from_millis(250);
+/// After so many probes in vain the probing client is told anew where the brokers are.
+const REMINDER: u32 = 4;
+/// How librdkafka says that no broker is left.
+const ALL_DOWN: &str = "brokers are down";
 
 /// The client for questions, which also probes.
-pub(super) type Control = BaseConsumer<Context>;
+pub(super) struct Control(Tap<BaseConsumer<Context>>);
+
+impl Control {
+    /// Over a consumer without a group.
+    pub(super) fn new(consumer: BaseConsumer<Context>) -> Option<Self> {
+        Tap::consumer(consumer).map(Self)
+    }
+
+    /// The client itself.
+    pub(super) fn client(&self) -> &BaseConsumer<Context> {
+        self.0.client()
+    }
+
+    /// Takes the client's own log lines and errors off its queue, where they would pile up. Its errors say nothing
+    /// new: the clients that carry records report theirs.
+    pub(super) fn serve(&self) {
+        while self.0.poll(|event| {
+            if let Event::Log { facility, line } = event {
+                log_line(&facility, &line);
+            }
+        }) {}
+    }
+}
 
 /// The state of the connection, shared by all clients of one log.
 pub(super) struct Watch {
@@ -23,6 +51,7 @@ pub(super) struct Watch {
     probe_topic: String,
     control: OnceLock<Weak<Control>>,
     state: Mutex<State>,
+    recoveries: AtomicU64,
 }
 
 enum State {
@@ -37,7 +66,28 @@ enum State {
 impl Watch {
     /// For these brokers; asks for `probe_topic`, which need not exist.
     pub(super) fn new(brokers: String, probe_topic: String) -> Arc<Self> {
-        Arc::new(Self { brokers, probe_topic, control: OnceLock::new(), state: Mutex::new(State::Fine) })
+        Arc::new(Self {
+            brokers,
+            probe_topic,
+            control: OnceLock::new(),
+            state: Mutex::new(State::Fine),
+            recoveries: AtomicU64::new(0),
+        })
+    }
+
+    /// Where the brokers are.
+    pub(super) fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
+    /// A topic to ask for, which need not exist.
+    pub(super) fn probe_topic(&self) -> &str {
+        &self.probe_topic
+    }
+
+    /// How often a broker has answered after a fault.
+    pub(super) fn recoveries(&self) -> u64 {
+        self.recoveries.load(Ordering::Relaxed)
     }
 
     /// Names the client that probes.
@@ -50,10 +100,12 @@ impl Watch {
     pub(super) fn suspect(self: &Arc<Self>, reason: &str) {
         {
             let mut state = self.state();
-            if !matches!(*state, State::Fine) {
-                return;
+            match &mut *state {
+                State::Fine => *state = State::Suspected { reason: reason.to_owned() },
+                // That all are down follows from something, which often comes right behind.
+                State::Suspected { reason: first } if first.contains(ALL_DOWN) => return reason.clone_into(first),
+                _ => return,
             }
-            *state = State::Suspected { reason: reason.to_owned() };
         }
         let watch = Arc::clone(self);
         let thread = std::thread::Builder::new().name("kafka-watch".into()).spawn(move || watch.look());
@@ -65,31 +117,40 @@ impl Watch {
 
     /// Probes until the brokers answer or the log is gone.
     fn look(&self) {
-        while let Some(control) = self.control.get().and_then(Weak::upgrade) {
-            let answer = control.fetch_metadata(Some(&self.probe_topic), PROBE);
-            // Serves the client's own log lines and errors, which would pile up otherwise.
-            while control.poll(Duration::ZERO).is_some() {}
-            drop(control);
-            let mut state = self.state();
-            match (&*state, answer) {
-                (State::Away { since }, Ok(_)) => {
-                    tracing::info!("Kafka at {} answers again after {} s", self.brokers, since.elapsed().as_secs());
-                    *state = State::Fine;
-                    return;
-                }
-                (_, Ok(_)) => {
-                    *state = State::Fine;
-                    return;
-                }
-                (State::Suspected { reason }, Err(_)) => {
-                    tracing::warn!("Kafka at {} does not answer: {reason}; waiting", self.brokers);
-                    *state = State::Away { since: Instant::now() };
-                }
-                (_, Err(_)) => {}
-            }
-            drop(state);
+        for round in 0_u32.. {
             std::thread::sleep(PAUSE);
+            let Some(control) = self.control.get().and_then(Weak::upgrade) else { return };
+            if round % REMINDER == REMINDER - 1 {
+                // It may have forgotten them: see `lifeline.rs`.
+                raw::add_brokers(control.client().client(), &self.brokers);
+            }
+            let answers = control.client().fetch_metadata(Some(&self.probe_topic), PROBE).is_ok();
+            control.serve();
+            drop(control);
+            if self.learn(answers) {
+                return;
+            }
         }
+    }
+
+    /// Takes the answer of a probe in; true: all is well again.
+    fn learn(&self, answers: bool) -> bool {
+        let mut state = self.state();
+        match &*state {
+            State::Away { since } if answers => {
+                tracing::info!("Kafka at {} answers again after {} s", self.brokers, since.elapsed().as_secs());
+            }
+            State::Suspected { reason } if !answers => {
+                tracing::warn!("Kafka at {} does not answer: {reason}; waiting", self.brokers);
+                *state = State::Away { since: Instant::now() };
+            }
+            _ => {}
+        }
+        if answers {
+            *state = State::Fine;
+            self.recoveries.fetch_add(1, Ordering::Relaxed);
+        }
+        answers
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -35,7 +35,11 @@ impl SqliteAppender {
     fn topic(&mut self, topic: &Topic) -> Result<&TopicInfo, AppendError> {
         if !self.topics.contains_key(topic) {
             let name = super::topic_name(&self.namespace, topic);
-            let info = self.hub.topic(&name).map_err(|e| AppendError::Refused(e.to_string()))?;
+            let info = self.hub.topic(&name).map_err(|error| match error {
+                // The file does not answer at the moment: there is no room until it does.
+                LogError::Unreachable { .. } => AppendError::Full,
+                refused => AppendError::Refused(refused.to_string()),
+            })?;
             let unknown = || AppendError::Refused(LogError::UnknownTopic(name).to_string());
             self.topics.insert(topic.clone(), info.ok_or_else(unknown)?);
         }

@@ -220,7 +220,8 @@ impl Group for SqliteGroup {
             if out.len() > before || Instant::now() >= deadline {
                 return Ok(());
             }
-            if self.told == self.obeyed || self.left {
+            // What was told without taking anything away is obeyed at once.
+            if self.told == self.obeyed || self.left || self.complained {
                 let until = if self.left { deadline } else { deadline.min(self.next_heartbeat) };
                 self.hub.bulletin.wait(version, until);
             }

@@ -6,11 +6,11 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `schema.sql`, [`schema`] | the tables |
-//! | [`hub`] | what the handles of one process on one file share |
-//! | [`writer`] | the thread that writes: one transaction for everything that has come meanwhile |
-//! | [`watcher`], [`bulletin`] | how readers learn of news: from the writer at once, from other processes by looking |
-//! | [`membership`], [`liveness`] | who is in a group, who of them lives, who holds what |
+//! | `schema.sql`, `schema` | the tables |
+//! | `hub` | what the handles of one process on one file share |
+//! | `writer` | the thread that writes: one transaction for everything that has come meanwhile |
+//! | `watcher`, `bulletin` | how readers learn of news: from the writer at once, from other processes by looking |
+//! | `membership`, `liveness` | who is in a group, who of them lives, who holds what |
 
 mod appender;
 mod bulletin;

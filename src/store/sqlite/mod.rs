@@ -23,6 +23,15 @@ const WAIT_FOR_OTHERS: Duration = Duration::from_secs(4);
 /// Begins a batch. The lock for writing is taken at once, so that two writers queue instead of failing.
 const BEGIN_WRITING: &str = "BEGIN IMMEDIATE";
 
+/// Creates the file, readable for its owner alone, where it is not there: it holds what requests and agents said.
+fn private_file(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
 /// The store on SQLite.
 pub struct SqliteStore {
     // Before the runtime, so that it is dropped first.
@@ -39,6 +48,7 @@ impl SqliteStore {
             let made = std::fs::create_dir_all(folder);
             made.map_err(|e| StoreError::Refused(format!("cannot create the folder {}: {e}", folder.display())))?;
         }
+        private_file(path).map_err(|e| StoreError::Refused(format!("cannot create {}: {e}", path.display())))?;
         // In WAL mode with `synchronous=NORMAL` a power cut may lose the last commits, never tear them; the journal
         // has what they were made of.
         let options = SqliteConnectOptions::new()

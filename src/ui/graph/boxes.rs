@@ -12,7 +12,8 @@ pub(super) struct Row {
 impl Row {
     pub(super) fn of(boxes: Vec<Vec<String>>) -> Self {
         let inner = |lines: &Vec<String>| lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
-        let widths = boxes.iter().map(|lines| inner(lines) + 4).collect();
+        // Odd, so that each has a middle.
+        let widths = boxes.iter().map(|lines| (inner(lines) + 4) | 1).collect();
         Self { boxes, widths }
     }
 

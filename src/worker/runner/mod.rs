@@ -1,8 +1,8 @@
 //! The runner: takes attempts of its agents from the log, runs many at once, and reports what became of them.
 //!
-//! One thread per agent polls the agent's group ([`member`]). An attempt whose work ends at its first poll is run on
-//! that thread; any other goes on as a task of the runner's own tokio runtime ([`attempt`]) and sends its report
-//! itself ([`outbox`]), so that no result waits for a poll. A record is done once the log has confirmed its report;
+//! One thread per agent polls the agent's group (`member`). An attempt whose work ends at its first poll is run on
+//! that thread; any other goes on as a task of the runner's own tokio runtime (`attempt`) and sends its report
+//! itself (`outbox`), so that no result waits for a poll. A record is done once the log has confirmed its report;
 //! what is done is committed with [`super::progress`].
 
 mod attempt;

@@ -138,10 +138,14 @@ struct Walk<'s> {
 /// The schemas that apply to the parts of an instance.
 #[derive(Default)]
 struct Parts<'s> {
-    /// By name of a member, or by place in a list (written `\0` and the index).
-    named: BTreeMap<String, Vec<&'s Value>>,
-    /// To parts that any name may have; with the members that they leave alone.
-    any: Vec<(Option<&'s Map<String, Value>>, &'s Value)>,
+    /// By name of a member.
+    members: BTreeMap<&'s str, Vec<&'s Value>>,
+    /// By place in a list.
+    items: BTreeMap<usize, Vec<&'s Value>>,
+    /// To members of any name, but those that the second says.
+    any_member: Vec<(&'s Value, Option<&'s Map<String, Value>>)>,
+    /// To items at any place.
+    any_item: Vec<&'s Value>,
 }
 
 impl<'s> Walk<'s> {
@@ -196,41 +200,41 @@ impl<'s> Parts<'s> {
         match word {
             "properties" => {
                 for (name, member) in value.as_object().into_iter().flatten() {
-                    self.named.entry(name.clone()).or_default().push(member);
+                    self.members.entry(name).or_default().push(member);
                 }
             }
             "prefixItems" => {
                 for (i, item) in value.as_array().into_iter().flatten().enumerate() {
-                    self.named.entry(format!("\0{i}")).or_default().push(item);
+                    self.items.entry(i).or_default().push(item);
                 }
             }
             "additionalProperties" | "unevaluatedProperties" => {
-                let others = words.get("properties").and_then(Value::as_object);
-                self.any.push((others, value));
+                self.any_member.push((value, words.get("properties").and_then(Value::as_object)));
+            }
+            "items" | "additionalItems" | "unevaluatedItems" | "contains" => {
+                schemas_in(word, value, &mut self.any_item);
             }
             "$defs" | "definitions" => {}
             word if DATA.contains(&word) => {}
-            // items, patternProperties, contains, propertyNames, …: they may all meet.
+            // patternProperties, propertyNames, and words that are not known.
             word => {
                 let mut schemas = Vec::new();
                 schemas_in(word, value, &mut schemas);
-                self.any.extend(schemas.into_iter().map(|schema| (None, schema)));
+                self.any_member.extend(schemas.into_iter().map(|schema| (schema, None)));
             }
         }
     }
 
     /// The schemas that may apply to the same part.
     fn groups(self) -> Vec<Vec<&'s Value>> {
-        let any = |name: &str| -> Vec<&'s Value> {
-            let meets = |others: &Option<&Map<String, Value>>| others.is_none_or(|others| !others.contains_key(name));
-            self.any.iter().filter(|(others, _)| meets(others)).map(|(_, schema)| *schema).collect()
+        let any_member = |name: &str| -> Vec<&'s Value> {
+            let meets = |(_, but): &&(_, Option<&Map<String, Value>>)| but.is_none_or(|but| !but.contains_key(name));
+            self.any_member.iter().filter(meets).map(|(schema, _)| *schema).collect()
         };
-        let mut groups: Vec<Vec<&'s Value>> =
-            self.named.iter().map(|(name, schemas)| [schemas.clone(), any(name)].concat()).collect();
-        if !self.any.is_empty() {
-            groups.push(self.any.iter().map(|(_, schema)| *schema).collect());
-        }
-        groups
+        let members = self.members.iter().map(|(name, schemas)| [schemas.clone(), any_member(name)].concat());
+        let items = self.items.values().map(|schemas| [schemas.clone(), self.any_item.clone()].concat());
+        let any_member = self.any_member.iter().map(|(schema, _)| *schema).collect();
+        members.chain(items).chain([any_member, self.any_item.clone()]).filter(|group| !group.is_empty()).collect()
     }
 }
 

@@ -74,9 +74,18 @@ const RESERVED: [&str; 4] = ["false", "in", "null", "true"];
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     pub(super) request: bool,
-    /// Node ids, sorted.
-    pub(super) outputs: Vec<String>,
+    /// Node ids.
+    pub(super) outputs: BTreeSet<String>,
     pub(super) depth: usize,
+}
+
+impl Facts {
+    /// Adds what another expression reads.
+    pub(super) fn join(&mut self, other: &Facts) {
+        self.request |= other.request;
+        self.outputs.extend(other.outputs.iter().cloned());
+        self.depth = self.depth.max(other.depth);
+    }
 }
 
 pub(super) fn is_reserved(name: &str) -> bool {
@@ -88,7 +97,7 @@ pub(super) fn is_reserved(name: &str) -> bool {
 pub(super) fn check(expression: &IdedExpr) -> Result<Facts, String> {
     let mut check = Check::default();
     check.visit(expression, 1)?;
-    Ok(Facts { request: check.request, outputs: check.outputs.into_iter().collect(), depth: check.depth })
+    Ok(Facts { request: check.request, outputs: check.outputs, depth: check.depth })
 }
 
 /// Whether a comprehension is a loop, and not just how the macros of optional values bind a name.

@@ -42,8 +42,6 @@ pub(super) fn write_json(value: &(dyn Val + '_), text: &mut String) -> Result<()
     }
     if let Some(string) = value.downcast_ref::<CelString>() {
         text.push_str(&super::quoted(string.inner()));
-    } else if let Some(int) = value.downcast_ref::<CelInt>() {
-        text.push_str(&int.inner().to_string());
     } else if let Some(map) = value.downcast_ref::<CelMap>() {
         write_map(map, text)?;
     } else if let Some(list) = value.downcast_ref::<CelList>() {
@@ -71,6 +69,8 @@ fn scalar(value: &(dyn Val + '_)) -> Result<String, String> {
         Ok("null".to_owned())
     } else if let Some(truth) = value.downcast_ref::<CelBool>() {
         Ok(truth.inner().to_string())
+    } else if let Some(int) = value.downcast_ref::<CelInt>() {
+        Ok(int.inner().to_string())
     } else if let Some(double) = value.downcast_ref::<CelDouble>() {
         let number = serde_json::Number::from_f64(*double.inner());
         number
@@ -107,7 +107,7 @@ fn write_map(map: &CelMap<'_>, text: &mut String) -> Result<(), String> {
             Some(name) => name.inner().to_owned(),
             None => scalar(key.inner())?,
         };
-        if let Some((name, _)) = members.insert(name.clone(), member).map(|_| (name, ())) {
+        if members.insert(name.clone(), member).is_some() {
             return Err(format!("its value has two members that JSON would both call {name:?}"));
         }
     }

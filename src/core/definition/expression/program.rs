@@ -1,7 +1,8 @@
 //! One CEL expression, compiled.
 
 use super::cost::{self, ENVIRONMENT};
-use super::{Scope, check, convert, output};
+use super::{Inputs, check, convert};
+use crate::core::definition::stack::{Panicked, on_large_stack};
 use crate::core::json::Json;
 use cel::Context;
 use cel::common::ast::IdedExpr;
@@ -15,11 +16,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub const MAX_EXPRESSION_BYTES: usize = 4096;
 /// Most of an expression that a message quotes, and most of the library's words, in characters.
 const MAX_QUOTED_CHARS: usize = 200;
-/// Nested brackets, as the library's parser counts them; with it, [`LARGE_STACK`] is ample (5 MB without
+/// Nested brackets, as the library's parser counts them; with it, a large stack is ample (5 MB without
 /// optimisation, measured).
 const MAX_PARSE_DEPTH: u16 = 32;
-/// Stack for work whose depth an author decides. Pages that are not touched cost nothing.
-const LARGE_STACK: usize = 32 << 20;
 /// An expression at most this deep is evaluated on the caller's stack (40 KB a level without optimisation).
 const SHALLOW: usize = 12;
 
@@ -66,63 +65,59 @@ impl Program {
             cost::weigh(&mut expression);
             Ok((expression, facts))
         });
-        let (expression, facts) = compiled.and_then(|result| result).map_err(fault)?;
+        let (expression, facts) = compiled.unwrap_or_else(|_| Err(PANICKED.to_owned())).map_err(fault)?;
         Ok(Self { source: source.to_owned(), expression, facts })
     }
 
-    /// The nodes whose outputs it names, sorted.
-    pub(super) fn outputs(&self) -> &[String] {
-        &self.facts.outputs
+    pub(super) fn facts(&self) -> &check::Facts {
+        &self.facts
     }
 
     /// Evaluates it and appends its value as JSON.
-    pub(super) fn write(&self, scope: &dyn Scope, text: &mut String) -> Result<(), String> {
-        let request = self.facts.request.then(|| scope.request().clone());
-        let outputs: Result<Vec<Json>, String> = self.facts.outputs.iter().map(|id| output(scope, id)).collect();
-        let outputs = outputs?;
-        let evaluate = || self.evaluate(request.as_ref(), &outputs);
-        let value = if self.facts.depth <= SHALLOW {
-            catch_unwind(AssertUnwindSafe(evaluate)).unwrap_or_else(|_| Err(PANICKED.to_owned()))
-        } else {
-            on_large_stack(evaluate).and_then(|result| result)
+    pub(super) fn write(&self, context: &Context, text: &mut String) -> Result<(), String> {
+        let value = cel::Value::resolve_val(&self.expression, context);
+        let written = match cost::exhausted() {
+            Some(message) => Err(message),
+            None => value.map_err(|e| shortened(&e.to_string())).and_then(|value| convert::write_json(&*value, text)),
         };
-        text.push_str(&value.map_err(|what| format!("the expression {}: {what}", quote(&self.source)))?);
-        Ok(())
+        written.map_err(|what| format!("the expression {}: {what}", quote(&self.source)))
     }
+}
 
-    fn evaluate(&self, request: Option<&Json>, outputs: &[Json]) -> Result<String, String> {
-        let request = request.map(parsed).transpose()?;
-        let outputs: Vec<Value> = outputs.iter().map(parsed).collect::<Result<_, _>>()?;
+/// Does something with a context in which `request` and `outputs` have the values that expressions read, within one
+/// budget, and where the stack suffices.
+pub(super) fn with_context<T: Send>(
+    facts: &check::Facts,
+    inputs: &Inputs,
+    work: impl FnOnce(&Context) -> Result<T, String> + Send,
+) -> Result<T, String> {
+    let evaluate = || {
+        let request = facts.request.then(|| parsed("request", &inputs.request)).transpose()?;
+        let named = facts.outputs.iter().filter_map(|id| Some((id.as_str(), inputs.outputs.get(id)?)));
+        let outputs: Vec<(&str, Value)> =
+            named.map(|(id, json)| Ok((id, parsed(id, json)?))).collect::<Result<_, String>>()?;
         let mut context = Context::with_env(ENVIRONMENT.clone());
         if let Some(request) = &request {
             context.add_variable_as_val("request", convert::to_cel(request));
         }
-        let named = self.facts.outputs.iter().zip(&outputs);
         let members: HashMap<CelMapKey, Box<dyn Val>> =
-            named.map(|(id, value)| (CelMapKey::from(id.as_str()), convert::to_cel(value))).collect();
+            outputs.iter().map(|(id, value)| (CelMapKey::from(*id), convert::to_cel(value))).collect();
         context.add_variable_as_val("outputs", Box::new(CelMap::from(members)));
-        cost::within_budget(|| {
-            let value = cel::Value::resolve_val(&self.expression, &context).map_err(|e| shortened(&e.to_string()))?;
-            let mut text = String::new();
-            convert::write_json(&*value, &mut text)?;
-            Ok(text)
-        })
-    }
+        cost::within_budget(|| work(&context))
+    };
+    let value = if facts.depth <= SHALLOW {
+        catch_unwind(AssertUnwindSafe(evaluate)).map_err(|_| Panicked)
+    } else {
+        on_large_stack(evaluate)
+    };
+    value.unwrap_or_else(|_| Err(format!("its expressions could not be evaluated: {PANICKED}")))
 }
 
-fn parsed(json: &Json) -> Result<Value, String> {
-    serde_json::from_str(json.as_str()).map_err(|e| format!("reads JSON that has no value: {e}"))
+fn parsed(what: &str, json: &Json) -> Result<Value, String> {
+    serde_json::from_str(json.as_str()).map_err(|e| format!("`{what}` is JSON that has no value: {e}"))
 }
 
-const PANICKED: &str = "the CEL library failed on it; write it differently";
-
-/// Does something on a stack of its own; a panic there ends there.
-fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, String> {
-    std::thread::scope(|scope| match std::thread::Builder::new().stack_size(LARGE_STACK).spawn_scoped(scope, work) {
-        Ok(thread) => thread.join().map_err(|_| PANICKED.to_owned()),
-        Err(error) => Err(format!("no thread could be started for it: {error}")),
-    })
-}
+const PANICKED: &str = "the CEL library failed; write it differently";
 
 fn parse_fault(errors: &cel::ParseErrors) -> String {
     let Some(first) = errors.errors.first() else { return "does not parse as CEL".to_owned() };

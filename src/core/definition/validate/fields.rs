@@ -318,7 +318,7 @@ impl Reader {
 /// What a value is, shortly, for a message.
 pub(crate) fn described(value: &Value) -> String {
     let text = match value {
-        Value::Null => return "nothing (null); leave the field out".to_owned(),
+        Value::Null => return "nothing (null)".to_owned(),
         Value::Array(items) => return format!("a list of {}", items.len()),
         Value::Object(_) => return "an object".to_owned(),
         scalar => scalar.to_string(),

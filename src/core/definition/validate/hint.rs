@@ -21,10 +21,10 @@ impl Hints {
     }
 }
 
-/// The candidate that a slip of the hand away from a word, if there is one.
+/// The candidate that is a slip of the hand away from a word, if there is one.
 pub(crate) fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // A third of the letters may differ, three at most.
-    let allowed = (word.chars().count().div_ceil(3)).min(3);
+    // One letter in three may differ, three at most.
+    let allowed = (word.chars().count() / 3).min(3);
     let length = word.len();
     candidates
         .filter(|candidate| candidate.len().abs_diff(length) <= allowed)

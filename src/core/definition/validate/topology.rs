@@ -75,14 +75,18 @@ impl<'n> Topology<'n> {
         for knot in knots {
             let inside: HashSet<usize> = knot.iter().copied().collect();
             let Some(start) = knot.iter().min().copied() else { continue };
-            let (mut path, mut position) = (Vec::new(), HashMap::new());
+            let (mut path, mut positions) = (Vec::new(), HashMap::new());
             let mut node = start;
-            while position.insert(node, path.len()).is_none() {
+            let begin = loop {
+                if let Some(position) = positions.get(&node) {
+                    break *position;
+                }
+                positions.insert(node, path.len());
                 path.push(node);
                 // In a knot, every node waits for another of the knot.
                 node = self.dependencies[node].iter().copied().find(|to| inside.contains(to)).unwrap_or(start);
-            }
-            path.drain(..position[&node]);
+            };
+            path.drain(..begin);
             path.push(node);
             let names: Vec<&str> = path.iter().filter_map(|i| nodes[*i].id.as_ref().map(|id| id.as_str())).collect();
             let message = format!("a cycle: {} (each waits for the next)", shown(&names));

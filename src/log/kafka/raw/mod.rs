@@ -7,8 +7,14 @@
 
 #![allow(unsafe_code)]
 
-use rdkafka::TopicPartitionList;
+mod commit;
+mod fetcher;
+
+pub(super) use commit::commit;
+pub(super) use fetcher::Fetcher;
+
 use rdkafka::bindings as ffi;
+use rdkafka::client::{Client, ClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
@@ -230,8 +236,23 @@ struct Queue(NonNull<ffi::rd_kafka_queue_t>);
 
 // SAFETY: librdkafka's queues may be used from any thread, and from several at once.
 unsafe impl Send for Queue {}
+// SAFETY: as above.
+unsafe impl Sync for Queue {}
 
 impl Queue {
+    /// The main queue of a client that is alive, and stays so for longer than the queue.
+    fn main(client: *mut ffi::rd_kafka_t) -> Option<Self> {
+        // SAFETY: the callers of this module hand in a client that they own and drop after the queue; the answer is a
+        // reference that is given back by `drop`.
+        NonNull::new(unsafe { ffi::rd_kafka_queue_get_main(client) }).map(Self)
+    }
+
+    /// A new queue of such a client.
+    fn new(client: *mut ffi::rd_kafka_t) -> Option<Self> {
+        // SAFETY: as for `main`.
+        NonNull::new(unsafe { ffi::rd_kafka_queue_new(client) }).map(Self)
+    }
+
     /// Waits up to `wait` for an event and shows it; false: there was none.
     fn poll(&self, wait: Duration, visit: impl FnOnce(Event<'_>)) -> bool {
         // SAFETY: the queue is alive; the event is ours to destroy.
@@ -254,168 +275,43 @@ fn millis(wait: Duration) -> i32 {
     i32::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX)
 }
 
-/// A producer whose reports are read directly.
-pub(super) struct Outbox<C: ProducerContext + 'static> {
-    queue: Queue,
-    producer: BaseProducer<C>,
+/// Names the brokers to begin with to a client anew; those that it still knows stay as they are.
+pub(super) fn add_brokers<C: ClientContext>(client: &Client<C>, brokers: &str) {
+    let Ok(brokers) = CString::new(brokers) else { return };
+    // SAFETY: the client is alive and the text is NUL-terminated; librdkafka copies it.
+    unsafe { ffi::rd_kafka_brokers_add(client.native_ptr(), brokers.as_ptr()) };
 }
 
-impl<C: ProducerContext> Outbox<C> {
-    /// Takes the producer over.
-    pub(super) fn new(producer: BaseProducer<C>) -> Option<Self> {
-        // SAFETY: the client is alive; the answer is a reference that the queue gives back before the client goes.
-        let queue = unsafe { ffi::rd_kafka_queue_get_main(producer.client().native_ptr()) };
-        Some(Self { queue: Queue(NonNull::new(queue)?), producer })
-    }
+/// A client whose own events (log lines, errors, delivery reports) are read directly.
+pub(super) struct Tap<C> {
+    queue: Queue,
+    client: C,
+}
 
-    /// The producer itself.
-    pub(super) fn producer(&self) -> &BaseProducer<C> {
-        &self.producer
+impl<C: ProducerContext> Tap<BaseProducer<C>> {
+    /// Takes a producer over.
+    pub(super) fn producer(producer: BaseProducer<C>) -> Option<Self> {
+        let queue = Queue::main(producer.client().native_ptr())?;
+        Some(Self { queue, client: producer })
+    }
+}
+
+impl<C: ConsumerContext> Tap<BaseConsumer<C>> {
+    /// Takes a consumer without a group over.
+    pub(super) fn consumer(consumer: BaseConsumer<C>) -> Option<Self> {
+        let queue = Queue::main(consumer.client().native_ptr())?;
+        Some(Self { queue, client: consumer })
+    }
+}
+
+impl<C> Tap<C> {
+    /// The client itself.
+    pub(super) fn client(&self) -> &C {
+        &self.client
     }
 
     /// Shows the next event that is there; false: there is none.
     pub(super) fn poll(&self, visit: impl FnOnce(Event<'_>)) -> bool {
         self.queue.poll(Duration::ZERO, visit)
     }
-}
-
-/// A handle to a topic of a client. Must be dropped before its client.
-struct TopicHandle {
-    name: String,
-    topic: NonNull<ffi::rd_kafka_topic_t>,
-}
-
-// SAFETY: librdkafka's topics may be used from any thread.
-unsafe impl Send for TopicHandle {}
-
-impl Drop for TopicHandle {
-    fn drop(&mut self) {
-        // SAFETY: `rd_kafka_topic_new` gave us one reference, and it is given back once.
-        unsafe { ffi::rd_kafka_topic_destroy(self.topic.as_ptr()) }
-    }
-}
-
-/// A consumer without a group: partitions are started and stopped one by one, and all of them, with the client's own
-/// events, come by one queue.
-///
-/// `rd_kafka_consume_stop` returns when the fetcher has stopped, and what it had fetched is void from then on (each
-/// message carries the version of its start). The group's `incremental_unassign` promises neither, and aborts the
-/// process when a partition is unassigned, assigned and unassigned again faster than it stops.
-pub(super) struct Fetcher<C: ConsumerContext + 'static> {
-    started: Vec<(usize, i32)>,
-    topics: Vec<TopicHandle>,
-    queue: Queue,
-    main: Queue,
-    client: BaseConsumer<C>,
-}
-
-impl<C: ConsumerContext> Fetcher<C> {
-    /// Takes over a consumer that was made without a group.
-    pub(super) fn new(client: BaseConsumer<C>) -> Option<Self> {
-        let native = client.client().native_ptr();
-        // SAFETY: the client is alive; both are references that are given back before it goes.
-        let (queue, main) = unsafe { (ffi::rd_kafka_queue_new(native), ffi::rd_kafka_queue_get_main(native)) };
-        let (queue, main) = (Queue(NonNull::new(queue)?), Queue(NonNull::new(main)?));
-        // SAFETY: both queues are alive; undone in `drop`.
-        unsafe { ffi::rd_kafka_queue_forward(main.0.as_ptr(), queue.0.as_ptr()) };
-        Some(Self { started: Vec::new(), topics: Vec::new(), queue, main, client })
-    }
-
-    /// Starts to read a partition that is not being read.
-    pub(super) fn start(&mut self, topic: &str, partition: i32, offset: i64) -> Result<(), String> {
-        let index = self.topic(topic)?;
-        // SAFETY: topic and queue are alive.
-        let failed = unsafe {
-            let topic = self.topics[index].topic.as_ptr();
-            ffi::rd_kafka_consume_start_queue(topic, partition, offset, self.queue.0.as_ptr())
-        };
-        if failed != 0 {
-            return Err(last_error());
-        }
-        self.started.push((index, partition));
-        Ok(())
-    }
-
-    /// Stops to read a partition; nothing of it comes afterwards. Nothing happens when it is not being read.
-    pub(super) fn stop(&mut self, topic: &str, partition: i32) -> Result<(), String> {
-        let is_it = |&(index, p): &(usize, i32)| p == partition && self.topics[index].name == topic;
-        let Some(found) = self.started.iter().position(is_it) else { return Ok(()) };
-        let (index, _) = self.started.swap_remove(found);
-        self.stop_started(index, partition)
-    }
-
-    fn stop_started(&self, index: usize, partition: i32) -> Result<(), String> {
-        // SAFETY: the topic is alive, and this partition of it was started.
-        let failed = unsafe { ffi::rd_kafka_consume_stop(self.topics[index].topic.as_ptr(), partition) };
-        if failed == 0 { Ok(()) } else { Err(last_error()) }
-    }
-
-    /// Waits up to `wait` for an event and shows it; false: there was none.
-    pub(super) fn poll(&self, wait: Duration, visit: impl FnOnce(Event<'_>)) -> bool {
-        self.queue.poll(wait, visit)
-    }
-
-    /// The handle of a topic, made when it is first asked for.
-    fn topic(&mut self, name: &str) -> Result<usize, String> {
-        if let Some(index) = self.topics.iter().position(|handle| handle.name == name) {
-            return Ok(index);
-        }
-        let text = CString::new(name).map_err(|_| format!("{name:?} is no name of a topic"))?;
-        // SAFETY: the client is alive, the name is NUL-terminated, and no settings are handed over.
-        let topic =
-            unsafe { ffi::rd_kafka_topic_new(self.client.client().native_ptr(), text.as_ptr(), ptr::null_mut()) };
-        let topic = NonNull::new(topic).ok_or_else(last_error)?;
-        self.topics.push(TopicHandle { name: name.to_owned(), topic });
-        Ok(self.topics.len() - 1)
-    }
-}
-
-impl<C: ConsumerContext> Drop for Fetcher<C> {
-    fn drop(&mut self) {
-        for (index, partition) in std::mem::take(&mut self.started) {
-            if let Err(reason) = self.stop_started(index, partition) {
-                tracing::debug!("a partition could not be stopped: {reason}");
-            }
-        }
-        // SAFETY: the main queue is alive; null ends what `new` began. The fields then go in their order: topics,
-        // queues, client.
-        unsafe { ffi::rd_kafka_queue_forward(self.main.0.as_ptr(), ptr::null_mut()) };
-    }
-}
-
-/// Why the call before this one, on this thread, failed.
-fn last_error() -> String {
-    // SAFETY: no preconditions; it reads a value of this thread.
-    Code::from(unsafe { ffi::rd_kafka_last_error() }).to_string()
-}
-
-/// Commits positions with the member's generation and waits up to `wait` for the answer; `None`: there was none.
-pub(super) fn commit<C: ConsumerContext>(
-    consumer: &BaseConsumer<C>,
-    positions: &TopicPartitionList,
-    wait: Duration,
-) -> Option<Result<(), Code>> {
-    let native = consumer.client().native_ptr();
-    // SAFETY: the client is alive and outlives the queue, which is dropped at the end of this function.
-    let queue = Queue(NonNull::new(unsafe { ffi::rd_kafka_queue_new(native) })?);
-    // SAFETY: all three are alive; librdkafka copies the positions; without a callback the answer comes as an event.
-    let queued =
-        unsafe { ffi::rd_kafka_commit_queue(native, positions.ptr(), queue.0.as_ptr(), None, ptr::null_mut()) };
-    if queued != ffi::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
-        return Some(Err(queued.into()));
-    }
-    // SAFETY: the queue is alive; the event is ours to destroy.
-    let event = EventBox(NonNull::new(unsafe { ffi::rd_kafka_queue_poll(queue.0.as_ptr(), millis(wait)) })?);
-    // SAFETY: the event is alive; the list is its own, with `cnt` elements.
-    let codes = unsafe {
-        let list = ffi::rd_kafka_event_topic_partition_list(event.0.as_ptr()).as_ref();
-        let each = list.map_or(&[][..], |list| match list.cnt {
-            0 => &[],
-            count => std::slice::from_raw_parts(list.elems, usize::try_from(count).unwrap_or(0)),
-        });
-        std::iter::once(ffi::rd_kafka_event_error(event.0.as_ptr())).chain(each.iter().map(|place| place.err))
-    };
-    let no_error = ffi::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
-    let failed = { codes }.find(|code| *code != no_error);
-    Some(failed.map_or(Ok(()), |code| Err(code.into())))
 }

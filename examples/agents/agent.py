@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""An agent in Python: confluent-kafka, and nothing of ours.
+
+    pip install confluent-kafka
+    ./agent.py shout localhost:9092     runs the nodes whose agent_name is "shout", one at a time, until SIGTERM
+"""
+import json, os, signal, sys
+from confluent_kafka import Consumer, Producer
+
+def shout(text):
+    """The work: what goes in is the node's input, what comes out is its output."""
+    return text.upper()
+
+agent, brokers = (sys.argv[1:] + ["shout", "localhost:9092"][len(sys.argv) - 1:])[:2]
+namespace = os.environ.get("ORCHESTRATOR_NAMESPACE", "orchestrator")
+consumer = Consumer({"bootstrap.servers": brokers, "group.id": f"{namespace}-workers-{agent}",
+                     "auto.offset.reset": "earliest", "enable.auto.commit": False})
+producer = Producer({"bootstrap.servers": brokers, "enable.idempotence": True, "linger.ms": 0})
+consumer.subscribe([f"{namespace}.ready.{agent}"])
+running = True
+def stop(*_):
+    global running
+    running = False
+signal.signal(signal.SIGTERM, stop); signal.signal(signal.SIGINT, stop)
+
+while running:
+    message = consumer.poll(0.2)
+    if message is None or message.error():
+        continue
+    try:
+        task = json.loads(message.value())  # dispatch_id, workflow_id, node_id, attempt, input, timeout_ms, reply, ...
+    except (TypeError, ValueError) as fault:
+        print(f"skipped {message.topic()}/{message.partition()}/{message.offset()}: {fault}", file=sys.stderr)
+        continue
+    report = {"format": 1, "dispatch_id": task["dispatch_id"], "workflow_id": task["workflow_id"]}
+    try:
+        report |= {"type": "completed", "output": shout(task["input"])}
+    except Exception as fault:
+        report |= {"type": "failed", "class": "retryable", "code": "agent_failed", "message": repr(fault)}
+    producer.produce(task["reply"]["topic"], json.dumps(report), task["workflow_id"],
+                     task["reply"]["partition"], headers=message.headers())
+    if producer.flush(30) == 0:  # confirmed: only now the task is done; else it comes again after a restart
+        consumer.commit(message, asynchronous=False)
+consumer.close()

@@ -1,0 +1,188 @@
+//! A run of the core, step by step, written down.
+
+use orchestrator::core::apply::{apply, fold_first};
+use orchestrator::core::command::{Command, Origin, StartWorkflow};
+use orchestrator::core::decide::{decide, start_workflow};
+use orchestrator::core::definition::graph::Graph;
+use orchestrator::core::definition::{Definition, DefinitionRef};
+use orchestrator::core::event::{Event, Recorded};
+use orchestrator::core::failure::{Failure, FailureClass};
+use orchestrator::core::frontier::Frontier;
+use orchestrator::core::id::{NodeId, RunId, WorkflowId};
+use orchestrator::core::json::Json;
+use orchestrator::core::limits::Limits;
+use orchestrator::core::run::Run;
+use orchestrator::core::time::Timestamp;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A definition, limits, and a run of it.
+pub struct Scenario {
+    definition: Definition,
+    graph: Arc<Graph>,
+    limits: Limits,
+    /// The run, once it has started.
+    pub live: Option<(Run, Frontier)>,
+    /// What happened, for people.
+    pub transcript: String,
+}
+
+impl Scenario {
+    pub fn of(yaml: &str) -> Self {
+        let definition = Definition::read(yaml).unwrap();
+        let graph = Arc::new(Graph::compile(&definition));
+        Self { definition, graph, limits: Limits::default(), live: None, transcript: String::new() }
+    }
+
+    pub fn threshold(mut self, threshold: u32) -> Self {
+        self.limits.parallel_threshold = threshold;
+        self
+    }
+
+    pub fn schedule_at_most(mut self, nodes: usize) -> Self {
+        self.limits.schedule_nodes = nodes;
+        self
+    }
+
+    pub fn payload_at_most(mut self, bytes: usize) -> Self {
+        self.limits.max_payload_bytes = bytes;
+        self
+    }
+
+    pub fn start(mut self, input: &str) -> Self {
+        let start = StartWorkflow {
+            workflow_id: WorkflowId::new("w").unwrap(),
+            run_id: RunId::new(&"0".repeat(32)).unwrap(),
+            definition: DefinitionRef {
+                name: self.definition.name.clone(),
+                version: 1,
+                hash: self.definition.hash.clone(),
+            },
+            input: Json::parse(input).unwrap(),
+            conversation_id: None,
+            origin: Origin { topic: "requests".into(), partition: 0, offset: 0, time: Timestamp(0) },
+            payload_hash: [0; 16],
+            traceparent: None,
+        };
+        self.say(&format!("> start {input}"));
+        match start_workflow(&start, &self.graph, Timestamp(0), &self.limits) {
+            Err(refusal) => self.say(&format!("  refused {}: {}", refusal.reason.as_str(), refusal.message)),
+            Ok(events) => {
+                let first = Recorded {
+                    workflow_id: start.workflow_id,
+                    run_id: start.run_id,
+                    sequence: 1,
+                    time: Timestamp(0),
+                    event: events[0].clone(),
+                };
+                let run = fold_first(&first).unwrap();
+                let frontier = Frontier::over(&run, self.graph.clone());
+                self.live = Some((run, frontier));
+                self.say(&format!("  {}", words(&events[0])));
+                self.follow(&events[1..]);
+            }
+        }
+        self
+    }
+
+    pub fn started(&mut self, node: &str) -> &mut Self {
+        self.when(&format!("started {node}"), Command::StartNode { node_id: id(node), attempt: 1 })
+    }
+
+    pub fn complete(&mut self, node: &str, output: &str) -> &mut Self {
+        self.complete_attempt(node, 1, output)
+    }
+
+    pub fn complete_attempt(&mut self, node: &str, attempt: u32, output: &str) -> &mut Self {
+        let command = Command::CompleteNode { node_id: id(node), attempt, output: Json::parse(output).unwrap() };
+        self.when(&format!("complete {node}/{attempt} {}", shortened(output)), command)
+    }
+
+    pub fn fail(&mut self, node: &str) -> &mut Self {
+        let failure = Failure::new(FailureClass::Retryable, "tired", "the agent is tired");
+        self.when(&format!("fail {node}"), Command::FailNode { node_id: id(node), attempt: 1, failure })
+    }
+
+    pub fn expire(&mut self, node: &str) -> &mut Self {
+        self.when(&format!("expire {node}"), Command::ExpireNode { node_id: id(node), attempt: 1 })
+    }
+
+    pub fn go_on(&mut self) -> &mut Self {
+        self.when("go on", Command::ScheduleNodes)
+    }
+
+    fn when(&mut self, what: &str, command: Command) -> &mut Self {
+        self.say(&format!("> {what}"));
+        let (run, frontier) = self.live.as_ref().unwrap();
+        match decide(run, frontier, &command, &self.limits) {
+            Err(rejection) => self.say(&format!("  rejected {}: {rejection}", rejection.reason())),
+            Ok(events) => self.follow(&events),
+        }
+        self
+    }
+
+    fn follow(&mut self, events: &[Event]) {
+        let (run, frontier) = self.live.as_mut().unwrap();
+        let mut lines = String::new();
+        for event in events {
+            apply(run, event, Timestamp(0));
+            frontier.observe(event, run).unwrap();
+            lines += &format!("  {}\n", words(event));
+        }
+        let anew = Frontier::of(run, &self.graph).unwrap();
+        assert_eq!(
+            (frontier.ready(), frontier.open(), frontier.remaining()),
+            (anew.ready(), anew.open(), anew.remaining()),
+            "the frontier that was kept is not the one built anew"
+        );
+        self.transcript += &lines;
+    }
+
+    fn say(&mut self, line: &str) {
+        self.transcript += line;
+        self.transcript.push('\n');
+    }
+}
+
+fn id(node: &str) -> NodeId {
+    NodeId::new(node).unwrap()
+}
+
+fn words(event: &Event) -> String {
+    let name = event.name();
+    match event {
+        Event::WorkflowStarted(e) => format!("{name} {}", e.definition.name),
+        Event::PlanMade(e) => format!("{name} {}", e.planner.as_ref().map_or("of the definition", |id| id.as_str())),
+        Event::NodeScheduled(e) => format!("{name} {}/{} {}", e.node_id, e.attempt, shortened(e.input.as_str())),
+        Event::NodeStarted(e) => format!("{name} {}/{}", e.node_id, e.attempt),
+        Event::NodeCompleted(e) => format!("{name} {}/{} {}", e.node_id, e.attempt, shortened(e.output.as_str())),
+        Event::NodeFailed(e) => {
+            let details = e.details.as_ref().map_or(String::new(), |details| format!(" {}", details.as_str()));
+            format!("{name} {}/{} {} {}: {}{details}", e.node_id, e.attempt, e.class.as_str(), e.code, e.message)
+        }
+        Event::StateTransitioned(e) => format!("{name} {} -> {}", e.from, e.to),
+        Event::WorkflowCompleted(e) => format!("{name} {}", shortened(e.answer.as_str())),
+        Event::WorkflowFailed(e) => {
+            format!("{name} by {}: {}", e.node_id.as_ref().map_or("itself", |id| id.as_str()), e.code)
+        }
+    }
+}
+
+fn shortened(text: &str) -> String {
+    if text.len() <= 100 { text.to_owned() } else { format!("({} bytes)", text.len()) }
+}
+
+/// Holds a transcript.
+pub fn hold(name: &str, scenario: &Scenario) {
+    hold_text(name, &scenario.transcript);
+}
+
+/// Holds a text against its golden file.
+pub fn hold_text(name: &str, text: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/decide").join(format!("{name}.txt"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let held = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(text, held, "{} is not as before; UPDATE_GOLDEN=1 writes it anew", path.display());
+}

@@ -1,0 +1,14 @@
+//! The whole, through the real program as processes, on Kafka with Postgres and on the embedded log and store.
+//!
+//! Each test has an installation of its own. What happened is read from the topics and the tables, and judged by
+//! `tests/python/check.py`, which shares no code with the engine.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod bad_input;
+mod clients;
+mod kill;
+#[path = "../support/pipeline/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "shared with other test targets")]
+mod support;
+mod trace;

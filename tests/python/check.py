@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+"""Judges a whole installation from the outside: reads every topic raw and every table, and shares no code with the
+engine. What must hold after any number of crashes:
+
+- every accepted request has exactly one run, every run ends once, with one answer, and was answered;
+- every record of the event stream has right CloudEvents headers, a whole body of its schema, the next sequence of
+  its run and the next link of its chain; a record that comes twice is identical;
+- each (run, node) has exactly one NodeCompleted;
+- the event stream is what counts in the journal, event by event;
+- the tables are the fold of the events.
+
+    check.py --kafka localhost:9092 --namespace NAME --store postgres://... --schemas schemas [--workflows N]
+    check.py --data DIR --schemas schemas
+
+Exit code 0 and a line of JSON with counts, or 1 and a line for each fault.
+"""
+
+import argparse
+import json
+import sys
+
+import fold
+import stores
+from records import EmbeddedTopics, KafkaTopics
+from wire import Schemas, next_chain, partition_of
+
+STARTS = b"\0" * 16
+RUN_ENDS = ("WorkflowCompleted", "WorkflowFailed")
+
+
+class Check:
+    def __init__(self, topics, schemas, store, source):
+        self.topics, self.schemas, self.store, self.source = topics, schemas, store, source
+        self.faults, self.counts = [], {}
+        self.fold = fold.Fold()
+        # By subject (a run, or partition-N): ce_id -> record, last sequence, chain, names and events in order.
+        self.seen, self.subjects = {}, {}
+
+    def fault(self, text):
+        self.faults.append(text)
+
+    def expect(self, found, expected, what):
+        if found != expected:
+            self.fault(f"{what}: expected {expected!r}, found {found!r}")
+
+    # The event stream
+
+    def events(self):
+        self.partitions = self.topics.partitions("events")
+        total = twins = 0
+        for record in self.topics.records("events"):
+            total += 1
+            place = f"events/{record.partition}/{record.offset}"
+            try:
+                twins += self.event(record, place)
+            except (ValueError, KeyError, UnicodeDecodeError) as error:
+                self.fault(f"{place}: {error!r}")
+        self.counts.update(events=total, twins=twins, runs=sum(1 for name in self.subjects if not is_partition(name)))
+        for subject, story in self.subjects.items():
+            if not is_partition(subject):
+                self.story(subject, story)
+
+    def event(self, record, place):
+        """Checks a record; 1 if it is a repetition, else 0."""
+        headers = {name: value.decode() for name, value in record.headers}
+        if len(headers) != len(record.headers):
+            self.fault(f"{place}: a header came twice")
+        name, event = self.schemas.read(record.value)
+        moment = event["time"]
+        event = micros(event)
+        of_partition = "partition" in event
+        subject = f"partition-{event['partition']}" if of_partition else event["workflow_id"]
+        who = subject if of_partition else event["run_id"]
+        expected = {
+            "ce_specversion": "1.0", "ce_id": f"{who}/{event['sequence']}", "ce_type": f"orchestrator.{name}",
+            "ce_source": self.source, "ce_subject": subject, "ce_time": rfc3339(moment),
+            "ce_sequence": f"{event['sequence']:020}", "content-type": "application/avro",
+        }
+        for header, value in expected.items():
+            self.expect(headers.get(header), value, f"{place}: {header}")
+        self.expect(record.key.decode(), subject, f"{place}: key")
+        home = event["partition"] if of_partition else partition_of(record.key, self.partitions)
+        self.expect(record.partition, home, f"{place}: partition")
+
+        story = self.subjects.setdefault(who, {"chain": STARTS, "events": [], "partition": record.partition})
+        identity = (record.key, record.value, sorted(record.headers))
+        if headers["ce_id"] in self.seen:
+            self.expect(identity, self.seen[headers["ce_id"]], f"{place}: a twin that is not identical")
+            return 1
+        self.seen[headers["ce_id"]] = identity
+        self.expect(event["sequence"], len(story["events"]) + 1, f"{place}: sequence of {who}")
+        story["chain"] = next_chain(story["chain"], record.value)
+        self.expect(headers.get("orchestrator_chain"), story["chain"].hex(), f"{place}: chain of {who}")
+        story["events"].append((name, event, record.value))
+        if of_partition:
+            self.fold.partition_event(name.split(".")[0], event)
+            return 0
+        if name == "WorkflowStarted.v1":
+            story["traceparent"] = event["traceparent"]
+        self.expect(headers.get("traceparent"), story.get("traceparent"), f"{place}: traceparent")
+        if name != "WorkflowStarted.v1" and len(story["events"]) == 1:
+            raise ValueError(f"run {who} begins with {name}")
+        self.fold.run_event(record.partition, name.split(".")[0], event, story["chain"])
+        return 0
+
+    def story(self, run, story):
+        names = [name.split(".")[0] for name, _, _ in story["events"]]
+        ends = [name for name in names if name in RUN_ENDS]
+        self.expect((len(ends), names[-1] in RUN_ENDS), (1, True), f"run {run}: one end, as its last event")
+        completed = [event["node_id"] for name, event, _ in story["events"] if name.startswith("NodeCompleted")]
+        for node in sorted({node for node in completed if completed.count(node) > 1}):
+            self.fault(f"run {run}: node {node} has {completed.count(node)} NodeCompleted")
+        times = [event["time"] for _, event, _ in story["events"]]
+        if times != sorted(times):
+            self.fault(f"run {run}: time runs backwards")
+        self.counts["completed_nodes"] = self.counts.get("completed_nodes", 0) + len(completed)
+
+    # The journal
+
+    def journal(self):
+        """Follows the readers' rule, and compares what counts with what was published."""
+        rules, stories = {}, {}
+        for record in self.topics.records("journal"):
+            rule = rules.setdefault(record.partition, {"term": 0, "owner": None, "number": 0, "void": 0, "takings": 0})
+            name, step = self.schemas.read(record.value)
+            if name == "PartitionTaken.v1":
+                if step["term"] <= rule["term"]:
+                    rule["void"] += 1
+                    continue
+                rule.update(term=step["term"], owner=step["owner"], takings=rule["takings"] + 1)
+                continue
+            if (step["term"], step["owner"], step["number"]) != (rule["term"], rule["owner"], rule["number"] + 1):
+                rule["void"] += 1
+                continue
+            rule["number"] += 1
+            for transition in step["transitions"]:
+                for body in transition["events"]:
+                    _, event = self.schemas.read(body)
+                    who = f"partition-{event['partition']}" if "partition" in event else event["run_id"]
+                    stories.setdefault(who, []).append(body)
+        for who in sorted(set(stories) | set(self.subjects)):
+            published = [body for _, _, body in self.subjects.get(who, {"events": []})["events"]]
+            if published != stories.get(who, []):
+                self.fault(f"{who}: {len(stories.get(who, []))} events count in the journal,"
+                           f" {len(published)} were published, and they are not the same")
+        self.counts["takings"] = sum(rule["takings"] for rule in rules.values())
+        self.counts["void_records"] = sum(rule["void"] for rule in rules.values())
+
+    # Requests and responses
+
+    def answers(self, expected_workflows):
+        runs_of, answers, refused = {}, {}, set()
+        for run, story in self.subjects.items():
+            if not is_partition(run):
+                runs_of.setdefault(story["events"][0][1]["workflow_id"], []).append(run)
+        for record in self.topics.records("responses"):
+            response = json.loads(record.value)
+            if response["kind"] == "refused":
+                refused.add(place_of(response["origin"]))
+                continue
+            run = response["run_id"]
+            known = answers.setdefault(run, record.value)
+            self.expect(record.value, known, f"run {run}: a second answer")
+            self.expect(record.key.decode(), response["workflow_id"], f"run {run}: key of its answer")
+            state = self.fold.states.get(run)
+            if state is None:
+                self.fault(f"run {run} was answered, and has no events")
+                continue
+            self.expect(response["status"], state["status"], f"run {run}: status of its answer")
+            if state["status"] == "completed":
+                self.expect(response["answer"], json.loads(state["answer"]), f"run {run}: its answer")
+            else:
+                self.expect(response["error"]["code"], state["error_code"], f"run {run}: its error")
+        for run in self.fold.states:
+            if run not in answers:
+                self.fault(f"run {run} was never answered")
+        started = {place_of(s) for s in map(origin_of, self.fold.states.values())}
+        forwarded = 0
+        for record in self.topics.records("requests"):
+            if any(name == "orchestrator_origin" for name, _ in record.headers):
+                forwarded += 1
+                continue
+            if ("requests", record.partition, record.offset) not in started | refused:
+                self.fault(f"the request at {record.partition}/{record.offset} was neither started nor refused")
+        for workflow, runs in runs_of.items():
+            if len(runs) > 1:
+                self.fault(f"workflow {workflow!r} has {len(runs)} runs")
+        if expected_workflows is not None:
+            self.expect(len(runs_of), expected_workflows, "number of workflows")
+        self.counts.update(workflows=len(runs_of), refused=len(refused), forwarded=forwarded)
+
+    # The tables
+
+    def tables(self):
+        self.rows("orchestrator_workflow_states", self.fold.states)
+        self.rows("orchestrator_agent_results", self.fold.results)
+        self.rows("orchestrator_operation_logs", self.fold.operations)
+        self.rows("orchestrator_error_logs", self.fold.errors)
+        self.compare("orchestrator_performance_metrics", stores.metrics(self.store), self.fold.metrics)
+
+    def rows(self, name, folded):
+        self.compare(name, stores.table(self.store, name), folded)
+
+    def compare(self, name, found, folded):
+        for key in sorted(set(found) ^ set(folded)):
+            self.fault(f"{name} {key}: " + ("no event says so" if key in found else "missing"))
+        for key in set(found) & set(folded):
+            for column, value in folded[key].items():
+                if isinstance(value, str):
+                    value = value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+                self.expect(found[key].get(column), value, f"{name} {key} {column}")
+
+
+def is_partition(subject):
+    return subject.startswith("partition-")
+
+
+def place_of(origin):
+    return origin["topic"], origin["partition"], origin["offset"]
+
+
+def origin_of(state):
+    return {"topic": state["origin_topic"], "partition": state["origin_partition"], "offset": state["origin_offset"]}
+
+
+def rfc3339(time):
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def micros(record):
+    """fastavro makes datetimes of timestamps; the fold counts microseconds."""
+    for name, value in record.items():
+        if hasattr(value, "strftime"):
+            record[name] = stores.plain(value)
+        elif isinstance(value, dict):
+            micros(value)
+    return record
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kafka")
+    parser.add_argument("--namespace", default="orchestrator")
+    parser.add_argument("--data")
+    parser.add_argument("--store")
+    parser.add_argument("--schemas", required=True)
+    parser.add_argument("--workflows", type=int)
+    args = parser.parse_args()
+    if args.data:
+        topics, store = EmbeddedTopics(f"{args.data}/log.db", args.namespace), f"sqlite://{args.data}/store.db"
+    else:
+        topics, store = KafkaTopics(args.kafka, args.namespace), args.store
+    check = Check(topics, Schemas(args.schemas), store, args.namespace)
+    check.events()
+    check.journal()
+    check.answers(args.workflows)
+    check.tables()
+    print(json.dumps(check.counts))
+    for fault in check.faults[:50]:
+        print(fault, file=sys.stderr)
+    if check.faults:
+        print(f"{len(check.faults)} faults", file=sys.stderr)
+    return 1 if check.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

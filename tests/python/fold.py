@@ -1,0 +1,107 @@
+"""Folding a run's events into the rows that the store should hold. Written from the comments of the tables and the
+schemas alone."""
+
+ENDED = ("completed", "failed", "cancelled")
+# Upper ends of the histogram's buckets, in microseconds.
+BUCKETS = [
+    ("upto_5ms", 5_000), ("upto_10ms", 10_000), ("upto_25ms", 25_000), ("upto_50ms", 50_000), ("upto_100ms", 100_000),
+    ("upto_250ms", 250_000), ("upto_500ms", 500_000), ("upto_1s", 1_000_000), ("upto_5s", 5_000_000),
+    ("upto_15s", 15_000_000), ("upto_60s", 60_000_000), ("upto_300s", 300_000_000), ("longer", None),
+]
+
+
+class Fold:
+    """What the events of all runs and partitions lead to: rows by table and key."""
+
+    def __init__(self):
+        self.states, self.results, self.operations, self.errors, self.metrics = {}, {}, {}, {}, {}
+        self.nodes = {}
+
+    def run_event(self, partition, name, event, chain):
+        run, sequence, time = event["run_id"], event["sequence"], event["time"]
+        if name == "WorkflowStarted":
+            self.nodes[run] = {}
+            definition, origin = event["definition"], event["origin"]
+            self.states[run] = {
+                "workflow_id": event["workflow_id"], "partition": partition, "status": "initializing",
+                "definition_name": definition["name"], "definition_version": definition["version"],
+                "definition_hash": definition["hash"], "conversation_id": event["conversation_id"],
+                "input": event["input"], "payload_hash": event["payload_hash"], "traceparent": event["traceparent"],
+                "started_at": time, "ended_at": None, "answer": None, "error_node": None, "error_class": None,
+                "error_code": None, "error_message": None, "origin_topic": origin["topic"],
+                "origin_partition": origin["partition"], "origin_offset": origin["offset"],
+                "origin_time": origin["time"],
+            }
+        state, nodes = self.states[run], self.nodes[run]
+        state.update(sequence=sequence, updated_at=time, chain=chain)
+        node = nodes.get(event.get("node_id"))
+        if name == "NodeScheduled":
+            nodes[event["node_id"]] = {
+                "status": "open", "agent_name": event["agent_name"], "attempt": event["attempt"],
+                "timeout_ms": event["timeout_ms"], "scheduled_at": time, "started_at": None,
+            }
+        elif name == "NodeStarted":
+            node["started_at"] = time
+        elif name == "NodeCompleted":
+            node["status"] = "completed"
+            self.ended(event, node, {"output": event["output"]})
+        elif name == "NodeFailed":
+            if node is None:
+                node = nodes[event["node_id"]] = {
+                    "agent_name": event["agent_name"], "attempt": event["attempt"], "timeout_ms": 0,
+                    "scheduled_at": time, "started_at": None,
+                }
+            node["status"] = "failed"
+            self.ended(event, node, {"error_" + k: event[k] for k in ("class", "code", "message", "details")})
+            self.error(event, name, node)
+        elif name == "StateTransitioned":
+            state["status"] = event["to"]
+            self.operations[run, sequence] = {
+                "workflow_id": event["workflow_id"], "time": time, "operation": "state_transition",
+                "from_status": event["from"], "to_status": event["to"],
+            }
+        elif name == "WorkflowCompleted":
+            state.update(status="completed", ended_at=time, answer=event["answer"])
+        elif name == "WorkflowFailed":
+            state.update(status="failed", ended_at=time, error_node=event["node_id"],
+                         **{"error_" + k: event[k] for k in ("class", "code", "message")})
+            self.error(event, name, nodes.get(event["node_id"]) or {})
+        counts = [node["status"] for node in nodes.values()]
+        for column, status in [("nodes_completed", "completed"), ("nodes_failed", "failed"), ("nodes_open", "open")]:
+            state[column] = counts.count(status)
+
+    def ended(self, event, node, outcome):
+        """The rows of an attempt that has ended."""
+        run, sequence, time = event["run_id"], event["sequence"], event["time"]
+        duration = max(0, time - node["scheduled_at"])
+        call = {"workflow_id": event["workflow_id"], "node_id": event["node_id"], "status": node["status"]}
+        call.update({key: node[key] for key in ("agent_name", "attempt")})
+        nothing = dict.fromkeys(["output", "error_class", "error_code", "error_message", "error_details"])
+        times = {key: node[key] for key in ("timeout_ms", "scheduled_at", "started_at")}
+        self.results[run, sequence] = {**nothing, **call, **times, "ended_at": time, **outcome}
+        self.operations[run, sequence] = {**call, "time": time, "operation": "agent_call", "duration_us": duration}
+        row = self.metrics.setdefault((node["agent_name"], time - time % 60_000_000), dict.fromkeys(
+            ["calls", "failures", "duration_us"] + [name for name, _ in BUCKETS], 0))
+        row["calls"] += 1
+        row["failures"] += node["status"] == "failed"
+        row["duration_us"] += duration
+        row[next(name for name, upto in BUCKETS if upto is None or duration <= upto)] += 1
+
+    def error(self, event, name, node):
+        self.errors[event["run_id"], event["sequence"]] = {
+            "event": name, "workflow_id": event["workflow_id"], "node_id": event["node_id"],
+            "agent_name": node.get("agent_name"), "attempt": node.get("attempt"), "class": event["class"],
+            "code": event["code"], "message": event["message"], "details": event["details"], "time": event["time"],
+        }
+
+    def partition_event(self, name, event):
+        key = (f"partition-{event['partition']}", event["sequence"])
+        row = {"workflow_id": event.get("workflow_id"), "time": event["time"]}
+        if name == "InputRejected":
+            row.update(operation="input_rejected", reason=event["reason"], message=event["message"])
+            self.operations[key] = row
+        elif name == "InputForwarded":
+            self.operations[key] = {**row, "operation": "input_forwarded", "to_partition": event["to_partition"]}
+        elif name == "InputRefused":
+            row.update(event=name, code=event["reason"], message=event["message"], details=event["details"])
+            self.errors[key] = row
