@@ -273,6 +273,13 @@ pub trait Log: Send + Sync {
     fn appender(&self, purpose: Purpose) -> Result<Box<dyn Appender>, LogError>;
     /// Makes a reader.
     fn reader(&self) -> Result<Box<dyn Reader>, LogError>;
+    /// Makes a reader on whom no workflow waits: it may gather for some 50 ms what comes, to spare the log.
+    ///
+    /// # Errors
+    /// Where the log does not answer.
+    fn patient_reader(&self) -> Result<Box<dyn Reader>, LogError> {
+        self.reader()
+    }
     /// Joins a group that shares the partitions of these topics.
     fn group(&self, name: &str, topics: &[Topic], membership: Membership) -> Result<Box<dyn Group>, LogError>;
     /// The ends of a partition, asked for now. Waits for the answer.

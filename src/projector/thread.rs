@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 /// The longest wait for records: how soon a stop is noticed.
 const IDLE_WAIT: Duration = Duration::from_millis(50);
 /// Between two commits of a partition that does not fill a batch. A transaction costs about a millisecond of CPU,
-/// and nobody looks at tables more often than this.
-const COMMIT_PAUSE: Duration = Duration::from_millis(20);
+/// and a run that goes on meanwhile is written once, however many events it had.
+const COMMIT_PAUSE: Duration = Duration::from_millis(100);
 /// The first pause after the store did not answer; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// How soon, at the latest, a store that is back is noticed.
@@ -79,7 +79,7 @@ pub fn run_all(
     stop: &AtomicBool,
     lags: &Lags,
 ) -> Result<(), ProjectorError> {
-    let mut reader = log.reader()?;
+    let mut reader = log.patient_reader()?;
     let mut turns: Vec<Turn> = partitions.iter().map(|partition| Turn::new(*partition, codec)).collect();
     let mut deliveries = Vec::new();
     while !stop.load(Ordering::Relaxed) {

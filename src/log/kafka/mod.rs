@@ -90,6 +90,12 @@ impl Log for KafkaLog {
         Ok(Box::new(reader::KafkaReader::new(fetcher, self.asker.clone(), self.names.clone())))
     }
 
+    fn patient_reader(&self) -> Result<Box<dyn Reader>, LogError> {
+        let client = client(self.settings.patient_reader(), self.context())?;
+        let fetcher = raw::Fetcher::new(client).ok_or_else(no_queue)?;
+        Ok(Box::new(reader::KafkaReader::new(fetcher, self.asker.clone(), self.names.clone())))
+    }
+
     fn group(&self, name: &str, topics: &[Topic], membership: Membership) -> Result<Box<dyn Group>, LogError> {
         let context = member::MemberContext::new(self.context());
         let consumer = client(self.settings.member(name), context)?;
