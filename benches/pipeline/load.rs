@@ -3,7 +3,7 @@
 use super::figures::{LoadFigure, Times};
 use super::meter;
 use super::setup::{Installation, Roles};
-use super::{clients, wait};
+use super::{clients, definitions, wait};
 use anyhow::{Context, Result, bail};
 use orchestrator::store::Store;
 use rdkafka::Message;
@@ -19,12 +19,23 @@ const STUCK: Duration = Duration::from_secs(60);
 const CATCH_UP_WITHIN: Duration = Duration::from_secs(60);
 
 /// What runs, and how much of it at once.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Case {
     pub name: &'static str,
     /// Of one workflow.
     pub nodes: usize,
     pub in_flight: usize,
+}
+
+/// `chain:256`: a name and how many in flight.
+pub fn case(text: &str) -> Result<Case> {
+    let (name, in_flight) = text.split_once(':').context("expected NAME:IN_FLIGHT, such as chain:256")?;
+    let (name, nodes) = match name {
+        "chain" => ("chain", definitions::CHAIN_NODES),
+        "fan" => ("fan", definitions::FAN_NODES),
+        _ => bail!("expected chain or fan, found {name:?}"),
+    };
+    Ok(Case { name, nodes, in_flight: in_flight.parse()? })
 }
 
 /// A client of an installation.

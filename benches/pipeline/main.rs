@@ -88,6 +88,12 @@ struct Args {
     /// The roles of another build of the program, to compare with
     #[arg(long, default_value = env!("CARGO_BIN_EXE_orchestrator"))]
     program: PathBuf,
+    /// One case of workflows alone, over and over, to be looked at with a profiler: `chain:256`, `fan:1`
+    #[arg(long, value_parser = load::case)]
+    only: Option<Case>,
+    /// How long one case alone is run, in seconds
+    #[arg(long, default_value_t = 20, requires = "only")]
+    seconds: u64,
     /// Leave Kafka and Postgres running
     #[arg(long)]
     keep: bool,
@@ -103,6 +109,14 @@ fn main() -> Result<()> {
     say("starting Kafka and Postgres");
     let services = Services::up(args.program, args.keep)?;
     let mut figures = Figures::default();
+    if let Some(case) = args.only {
+        let window = Duration::from_secs(args.seconds);
+        for partitions in partitions {
+            figures.rounds.push(measure_one(&services, partitions, case, window)?);
+        }
+        print!("{}", report::tables(&figures));
+        return Ok(());
+    }
     for partitions in partitions {
         figures.rounds.extend(measure(&services, partitions, plan)?);
     }
@@ -127,6 +141,18 @@ fn measure(services: &Services, partitions: u32, plan: Plan) -> Result<Vec<Round
     let mut load = Load::open(&installation, &roles)?;
     warm_up(&mut pipe, &mut hops, &mut load)?;
     (0..plan.rounds).map(|_| measure_round(&mut pipe, &mut hops, &mut load, partitions, plan)).collect()
+}
+
+/// One case; says which process is which.
+fn measure_one(services: &Services, partitions: u32, case: Case, window: Duration) -> Result<Round> {
+    let installation = Installation::make(services, &format!("p{partitions}"), partitions)?;
+    let roles = Roles::start(&installation, &["engine", "projector", "worker"])?;
+    let mut load = Load::open(&installation, &roles)?;
+    for group in roles.groups() {
+        say(&format!("{} is process {}", group.name, group.pid));
+    }
+    let figure = load.run(case, WARM_BROKER * 4, window)?;
+    Ok(Round { partitions, loads: vec![figure], ..Round::default() })
 }
 
 /// A broker that has just started is several times slower until its code has been compiled; what is measured first

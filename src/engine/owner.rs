@@ -7,6 +7,7 @@ use super::input::Inputs;
 use super::io::{Claimant, Signal};
 use super::partition::Env;
 use super::perform::{EffectRef, Place, performances, publications};
+use super::settings::EngineSettings;
 use super::state::{Entry, PartitionState};
 use super::step::{PendingStep, Planned, StepDraft};
 use super::tracker::EffectsTracker;
@@ -66,6 +67,23 @@ pub struct FailedEffect {
     pub message: String,
 }
 
+/// What a record of the journal says of itself.
+enum Found {
+    /// A taking, with its term.
+    Taking(u64),
+    /// A step, with its number.
+    Step(u64),
+}
+
+impl Found {
+    fn of(record: &JournalRecord) -> Self {
+        match record {
+            JournalRecord::PartitionTaken(taken) => Self::Taking(taken.term),
+            JournalRecord::Step(step) => Self::Step(step.number),
+        }
+    }
+}
+
 /// A partition in its owner's hands.
 pub struct Owning {
     pub(super) claimant: Claimant,
@@ -98,6 +116,8 @@ pub struct Owning {
     /// Interruptions of the log that are known.
     interruptions: u64,
     idle_since: Timestamp,
+    /// Counting steps whose events have not been published: nobody waits for that, so it is done last in a turn.
+    unpublished: Vec<(EffectsThrough, Vec<Planned>)>,
 }
 
 impl Owning {
@@ -133,6 +153,7 @@ impl Owning {
             last_tick: env.now,
             interruptions: env.io.interruptions(),
             idle_since: env.now,
+            unpublished: Vec::new(),
             state,
         };
         owning.derive_timers();
@@ -221,23 +242,30 @@ impl Owning {
 
     /// A record of the journal came by: one's own step counts, and is acted on; anything else that counts ends this.
     fn on_journal(&mut self, record: &Record, env: &mut Env) -> Result<(), Stop> {
-        let Some(decoded) = read_journal(record, &mut self.state)? else { return Ok(()) };
-        let verdict = self.state.judge(&decoded);
-        match decoded {
-            JournalRecord::PartitionTaken(taken) if verdict == Verdict::Counts => Err(Stop::Superseded(taken.term)),
-            JournalRecord::Step(step) if verdict == Verdict::Counts => self.act(&step, record, env),
-            JournalRecord::Step(step) if verdict == Verdict::Gap => Err(Stop::Gap(step.number)),
-            JournalRecord::PartitionTaken(_) | JournalRecord::Step(_) => {
+        // What one has written oneself is known by its bytes: it need not be decoded.
+        let own = self.in_flight.front().filter(|pending| record.value.as_ref() == Some(&pending.bytes));
+        let (verdict, found) = match own {
+            Some(own) => (self.state.judge(&own.record), Found::Step(own.number)),
+            None => {
+                let Some(decoded) = read_journal(record, &mut self.state)? else { return Ok(()) };
+                (self.state.judge(&decoded), Found::of(&decoded))
+            }
+        };
+        match (verdict, found) {
+            (Verdict::Counts, Found::Taking(term)) => Err(Stop::Superseded(term)),
+            (Verdict::Counts, Found::Step(number)) => self.act(number, record, env),
+            (Verdict::Gap, Found::Step(number)) => Err(Stop::Gap(number)),
+            _ => {
                 tracing::debug!(offset = record.offset, ?verdict, "a void record of the journal");
                 Ok(())
             }
         }
     }
 
-    fn act(&mut self, step: &Step, record: &Record, env: &mut Env) -> Result<(), Stop> {
+    fn act(&mut self, number: u64, record: &Record, env: &mut Env) -> Result<(), Stop> {
         // The rule lets no step count that is not the current owner's: it is the oldest of ours.
-        let Some(pending) = self.in_flight.pop_front().filter(|pending| pending.number == step.number) else {
-            let fault = format!("step {} counts, and is not the one that was appended", step.number);
+        let Some(pending) = self.in_flight.pop_front().filter(|pending| pending.number == number) else {
+            let fault = format!("step {number} counts, and is not the one that was appended");
             return Err(Stop::Broken { offset: record.offset, fault });
         };
         self.clock.observe(pending.sent, env.now, record.time);
@@ -247,39 +275,49 @@ impl Owning {
         for settled in &pending.settles {
             self.tracker.done(*settled);
         }
-        let at = EffectsThrough { step: step.number, offset: record.offset };
-        let everything = |_: &EffectRef| true;
-        self.perform(at, &pending.planned, everything, None, env);
+        let at = EffectsThrough { step: number, offset: record.offset };
+        let publications = pending.planned.iter().map(|planned| planned.events.len()).sum();
+        self.perform(at, &pending.planned, |_| true, publications, env);
+        if publications > 0 {
+            self.unpublished.push((at, pending.planned));
+        }
         Ok(())
     }
 
-    /// Performs the effects of a counting step: publications first, in journal order.
+    /// Performs the effects of a counting step, except its publications, of which there will be so many.
     fn perform(
         &mut self,
         at: EffectsThrough,
         planned: &[Planned],
         wanted: impl Fn(&EffectRef) -> bool,
-        published: Option<&Tail>,
+        publications: usize,
         env: &mut Env,
     ) {
-        let place = Place {
-            namespace: &env.settings.namespace,
-            partition: self.claimant.partition,
-            partitions: env.settings.partitions,
-            offset: at.offset,
-        };
-        let mut records: Vec<_> = planned.iter().flat_map(|p| publications(p, place)).collect();
-        if let Some(tail) = published {
-            skip_published(&mut records, tail, at.offset);
-        }
+        let place = self.place(at, env.settings);
         let performances: Vec<_> =
             planned.iter().flat_map(|p| performances(p, place)).filter(|(effect, _)| wanted(effect)).collect();
-        self.tracker.set_off(at, records.len() + performances.len(), planned.is_empty());
-        for record in records {
-            env.io.publish(self.claimant, at.step, record);
-        }
+        self.tracker.set_off(at, publications + performances.len(), planned.is_empty());
         for (effect, record) in performances {
             env.io.perform(self.claimant, at.step, effect, record);
+        }
+    }
+
+    /// Publishes the events of the steps that have counted, in journal order.
+    fn publish(&mut self, env: &mut Env) {
+        for (at, planned) in std::mem::take(&mut self.unpublished) {
+            let place = self.place(at, env.settings);
+            for record in planned.iter().flat_map(|p| publications(p, place)) {
+                env.io.publish(self.claimant, at.step, record);
+            }
+        }
+    }
+
+    fn place<'s>(&self, at: EffectsThrough, settings: &'s EngineSettings) -> Place<'s> {
+        Place {
+            namespace: &settings.namespace,
+            partition: self.claimant.partition,
+            partitions: settings.partitions,
+            offset: at.offset,
         }
     }
 
@@ -298,7 +336,13 @@ impl Owning {
             _ => true,
         };
         let at = EffectsThrough { step: step.number, offset: step.offset };
-        self.perform(at, &planned, wanted, Some(tail), env);
+        let place = self.place(at, env.settings);
+        let mut records: Vec<_> = planned.iter().flat_map(|p| publications(p, place)).collect();
+        skip_published(&mut records, tail, at.offset);
+        self.perform(at, &planned, wanted, records.len(), env);
+        for record in records {
+            env.io.publish(self.claimant, at.step, record);
+        }
         Ok(())
     }
 
@@ -307,6 +351,13 @@ impl Owning {
     /// # Errors
     /// Where the memory has to be dropped.
     pub fn tick(&mut self, env: &mut Env) -> Result<bool, Stop> {
+        let more = self.decide(env)?;
+        // What others wait for has been set off: attempts, answers, the next step.
+        self.publish(env);
+        Ok(more)
+    }
+
+    fn decide(&mut self, env: &mut Env) -> Result<bool, Stop> {
         let interruptions = env.io.interruptions();
         if env.now.since(self.last_tick) > env.settings.interruption || interruptions != self.interruptions {
             self.be_quiet(env);
@@ -347,9 +398,12 @@ impl Owning {
             effects_through: self.tracker.through(),
             transitions: draft.transitions(),
         };
-        env.io.append_journal(self.claimant, journal::encode(&JournalRecord::Step(step)));
+        let record = JournalRecord::Step(step);
+        let bytes = journal::encode(&record);
+        env.io.append_journal(self.claimant, bytes.clone());
         let StepDraft { planned, settles, .. } = draft;
-        self.in_flight.push_back(PendingStep { number: self.decided, sent: env.now, planned, settles });
+        let number = self.decided;
+        self.in_flight.push_back(PendingStep { number, sent: env.now, record, bytes, planned, settles });
     }
 
     /// Backpressure: `requests` waits while there is too much that can move without it.

@@ -207,7 +207,7 @@ fn refusal_of_duplicate(rejected: &InputRejected) -> Response {
 fn forward(forwarded: &InputForwarded, input: &InputRecord) -> NewRecord {
     let topic = if is_request(&forwarded.origin.topic) { Topic::Requests } else { Topic::Results };
     let mut headers = input.headers.clone();
-    headers.push((headers::ORIGIN.to_owned(), Bytes::from(request::write_origin(&forwarded.origin))));
+    headers.push((headers::ORIGIN.into(), Bytes::from(request::write_origin(&forwarded.origin))));
     NewRecord {
         topic,
         partition: Some(forwarded.to_partition),
@@ -251,7 +251,7 @@ fn is_request(topic: &str) -> bool {
 }
 
 fn trace(planned: &Planned) -> Vec<Header> {
-    let header = |text: &String| (headers::TRACEPARENT.to_owned(), Bytes::from(text.clone()));
+    let header = |text: &String| (headers::TRACEPARENT.into(), Bytes::from(text.clone()));
     planned.traceparent.iter().map(header).collect()
 }
 

@@ -65,7 +65,7 @@ impl Default for EngineSettings {
             max_record_bytes: 1 << 20,
             max_unfinished: 100_000,
             max_effects_under_way: 20_000,
-            max_steps_ahead: 4,
+            max_steps_ahead: 2,
             step_bytes: 2 << 20,
             step_nodes: 200,
             max_inbox: 4_096,

@@ -2,7 +2,7 @@
 
 use crate::core::event::Event;
 use crate::core::time::Timestamp;
-use crate::journal::record::{Cause, InputRecord, Transition};
+use crate::journal::record::{Cause, InputRecord, JournalRecord, Transition};
 use crate::wire::WireError;
 use crate::wire::event::{Published, decode};
 use bytes::Bytes;
@@ -93,6 +93,10 @@ pub struct PendingStep {
     pub number: u64,
     /// When it was appended, by the local clock.
     pub sent: Timestamp,
+    /// The record, and the bytes that were appended: what is read back is compared with them, and not decoded.
+    pub record: JournalRecord,
+    /// See `record`.
+    pub bytes: Bytes,
     /// What it holds.
     pub planned: Vec<Planned>,
     /// Failed effects that are done when it counts.

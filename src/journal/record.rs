@@ -4,6 +4,7 @@ use crate::core::command::Origin;
 use crate::core::time::Timestamp;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Who took a partition: a fresh random id for each taking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -133,5 +134,5 @@ pub struct InputRecord {
     /// SHA-256 of the whole value, in hexadecimal digits.
     pub value_sha256: String,
     /// The headers.
-    pub headers: Vec<(String, Bytes)>,
+    pub headers: Vec<(Cow<'static, str>, Bytes)>,
 }

@@ -14,11 +14,12 @@ pub mod topic;
 
 use crate::core::time::Timestamp;
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::time::Duration;
 pub use topic::Topic;
 
-/// A header's name and value.
-pub type Header = (String, Bytes);
+/// A header's name and value. The names that we write are known when the program is built, and cost no memory.
+pub type Header = (Cow<'static, str>, Bytes);
 
 /// A record as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -97,8 +97,8 @@ fn headers(headers: &[Header]) -> Value {
             Readable::Text(text) => Value::from(text),
             Readable::Base64(text) => serde_json::json!({ "base64": text }),
         };
-        match object.get_mut(name) {
-            None => drop(object.insert(name.clone(), value)),
+        match object.get_mut(name.as_ref()) {
+            None => drop(object.insert(name.to_string(), value)),
             Some(Value::Array(values)) => values.push(value),
             Some(first) => *first = Value::from(vec![first.take(), value]),
         }
@@ -170,7 +170,7 @@ fn keep_headers(headers: &[Header]) -> Vec<Header> {
         }
     }
     if kept.len() < headers.len() {
-        kept.push((HEADERS_LEFT_OUT.to_owned(), (headers.len() - kept.len()).to_string().into()));
+        kept.push((HEADERS_LEFT_OUT.into(), (headers.len() - kept.len()).to_string().into()));
     }
     kept
 }

@@ -5,6 +5,8 @@ use super::rfc3339;
 use super::schema::hex;
 use crate::log::Header;
 use bytes::Bytes;
+use std::borrow::Cow;
+use std::fmt::{self, Write};
 
 /// The W3C trace context, on requests, events, ready records and responses.
 pub const TRACEPARENT: &str = "traceparent";
@@ -33,31 +35,58 @@ pub fn event_headers(
     traceparent: Option<&str>,
 ) -> Vec<Header> {
     let (of, subject, name, sequence, time) = match event {
-        Published::Run(event) => {
-            let (of, subject) = (event.run_id.as_str().to_owned(), event.workflow_id.as_str().to_owned());
-            (of, subject, event.event.name(), event.sequence, event.time)
-        }
+        Published::Run(event) => (
+            Cow::from(event.run_id.as_str()),
+            Cow::from(event.workflow_id.as_str()),
+            event.event.name(),
+            event.sequence,
+            event.time,
+        ),
         Published::Partition(event) => {
-            let of = partition_key(event.partition);
+            let of = Cow::from(partition_key(event.partition));
             (of.clone(), of, event.event.name(), event.sequence, event.time)
         }
     };
-    let mut headers = Vec::with_capacity(11);
-    let mut put = |name: &str, value: Bytes| headers.push((name.to_owned(), value));
-    put("ce_specversion", Bytes::from_static(b"1.0"));
-    put("ce_id", format!("{of}/{sequence}").into());
-    put("ce_type", format!("orchestrator.{name}.v1").into());
-    put("ce_source", namespace.to_owned().into());
-    put("ce_subject", subject.into());
-    put("ce_time", rfc3339::write(time).into());
-    put("ce_sequence", format!("{sequence:020}").into());
-    put(CONTENT_TYPE, Bytes::from_static(b"application/avro"));
-    put(JOURNAL_OFFSET, journal_offset.to_string().into());
-    put(CHAIN, hex(chain).into());
+    let mut block = Block::with_capacity(256 + subject.len());
+    block.put("ce_specversion", format_args!("1.0"));
+    block.put("ce_id", format_args!("{of}/{sequence}"));
+    block.put("ce_type", format_args!("orchestrator.{name}.v1"));
+    block.put("ce_source", format_args!("{namespace}"));
+    block.put("ce_subject", format_args!("{subject}"));
+    block.put("ce_time", format_args!("{}", rfc3339::write(time)));
+    block.put("ce_sequence", format_args!("{sequence:020}"));
+    block.put(CONTENT_TYPE, format_args!("application/avro"));
+    block.put(JOURNAL_OFFSET, format_args!("{journal_offset}"));
+    block.put(CHAIN, format_args!("{}", hex(chain)));
     if let Some(traceparent) = traceparent {
-        put(TRACEPARENT, traceparent.to_owned().into());
+        block.put(TRACEPARENT, format_args!("{traceparent}"));
     }
-    headers
+    block.headers()
+}
+
+/// Header values one behind the other in one piece of memory.
+struct Block {
+    text: String,
+    ends: Vec<(&'static str, usize)>,
+}
+
+impl Block {
+    fn with_capacity(bytes: usize) -> Self {
+        Self { text: String::with_capacity(bytes), ends: Vec::with_capacity(11) }
+    }
+
+    fn put(&mut self, name: &'static str, value: fmt::Arguments) {
+        // Writing to a string cannot fail.
+        let _ = self.text.write_fmt(value);
+        self.ends.push((name, self.text.len()));
+    }
+
+    fn headers(self) -> Vec<Header> {
+        let text = Bytes::from(self.text);
+        let mut start = 0;
+        let cut = |(name, end)| (Cow::Borrowed(name), text.slice(std::mem::replace(&mut start, end)..end));
+        self.ends.into_iter().map(cut).collect()
+    }
 }
 
 /// The key under which a partition's own events are published.

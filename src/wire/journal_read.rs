@@ -106,7 +106,7 @@ impl InputIn<'_> {
             value: self.value.map(slice),
             value_bytes: self.value_bytes,
             value_sha256: self.value_sha256,
-            headers: self.headers.into_iter().map(|header| (header.name, slice(header.value))).collect(),
+            headers: self.headers.into_iter().map(|header| (header.name.into(), slice(header.value))).collect(),
         }
     }
 }

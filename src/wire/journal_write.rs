@@ -5,6 +5,7 @@ use crate::core::time::Timestamp;
 use crate::journal::record::{Cause, EffectsThrough, InputPosition, InputRecord, PartitionTaken, Step, Transition};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, Serializer};
+use std::borrow::Cow;
 
 /// Bytes as Avro's `bytes` or `fixed`.
 pub(super) struct Raw<'a>(&'a [u8]);
@@ -114,7 +115,7 @@ impl<'a> TransitionOut<'a> {
     }
 }
 
-type Header = (String, Bytes);
+type Header = (Cow<'static, str>, Bytes);
 
 #[derive(Serialize)]
 struct InputOut<'a> {

@@ -62,7 +62,7 @@ fn load(at: &Installation, wave: usize, workflows: usize) -> Vec<NewRecord> {
             1 => ("fan", json!({ "n": n })),
             _ => ("plan", json!({ "nodes": nodes })),
         };
-        let trace: Header = ("traceparent".to_owned(), format!("00-{:032x}-{:016x}-01", n + 1, wave + 1).into());
+        let trace: Header = ("traceparent".into(), format!("00-{:032x}-{:016x}-01", n + 1, wave + 1).into());
         NewRecord {
             topic: Topic::Requests,
             partition: Some(at.home(&id)),

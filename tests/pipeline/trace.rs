@@ -4,7 +4,7 @@ use crate::bad_input::{CHAIN, Watched, event_json};
 use crate::support::{Hand, Installation, Leg, Stream, json, text};
 use bytes::Bytes;
 use orchestrator::core::id::AgentName;
-use orchestrator::log::Topic;
+use orchestrator::log::{Header, Topic};
 use serde_json::json;
 
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -24,8 +24,8 @@ fn traced(stream: &mut Stream, workflow_id: &str) -> (usize, usize) {
     (records.iter().filter(|record| text(record, "traceparent") == TRACE).count(), records.len())
 }
 
-fn header(value: &[u8]) -> Vec<(String, Bytes)> {
-    vec![("traceparent".to_owned(), Bytes::copy_from_slice(value))]
+fn header(value: &[u8]) -> Vec<Header> {
+    vec![("traceparent".into(), Bytes::copy_from_slice(value))]
 }
 
 #[test]

@@ -6,12 +6,13 @@ use orchestrator::core::command::Origin;
 use orchestrator::core::event::Event;
 use orchestrator::core::partition::partition_of;
 use orchestrator::core::time::Timestamp;
+use orchestrator::log::Header;
 use orchestrator::wire::event::Published;
 use orchestrator::wire::{chain, dead_letter, definition, event, headers, request, rfc3339, schema};
 use serde_json::{Value, json};
 
-fn text(headers: &[(String, Bytes)]) -> Vec<(&str, &str)> {
-    headers.iter().map(|(name, value)| (name.as_str(), std::str::from_utf8(value).unwrap())).collect()
+fn text(headers: &[Header]) -> Vec<(&str, &str)> {
+    headers.iter().map(|(name, value)| (name.as_ref(), std::str::from_utf8(value).unwrap())).collect()
 }
 
 #[test]
@@ -143,8 +144,8 @@ fn letter(record: &orchestrator::journal::record::InputRecord) -> Value {
 #[test]
 fn a_dead_letter_holds_what_is_no_text_too() {
     let key = Bytes::from_static(b"\xff\0");
-    let headers = [("a", "1"), ("b", "2"), ("a", "3")].map(|(name, value)| (name.to_owned(), Bytes::from(value)));
-    let headers = [&headers[..], &[("c".to_owned(), Bytes::from_static(b"\xfe"))]].concat();
+    let headers = [("a", "1"), ("b", "2"), ("a", "3")].map(|(name, value)| (name.into(), Bytes::from(value)));
+    let headers = [&headers[..], &[("c".into(), Bytes::from_static(b"\xfe"))]].concat();
     let letter = letter(&dead_letter::keep(Some(&key), Some(&Bytes::from("☕\n")), &headers));
     assert_eq!((&letter["key"], &letter["key_encoding"]), (&json!("/wA="), &json!("base64")));
     assert_eq!((&letter["value"], &letter["value_encoding"]), (&json!("☕\n"), &json!("utf8")));
@@ -184,7 +185,7 @@ fn the_worst_input_still_fits_into_a_record() {
     const RECORD: usize = 8 << 20;
     let value = Bytes::from(vec![1; dead_letter::WHOLE_BYTES]);
     let key = Bytes::from(vec![2; RECORD]);
-    let header = |i: usize| (format!("{i}\u{3}"), Bytes::from(vec![3; 1_000]));
+    let header = |i: usize| (format!("{i}\u{3}").into(), Bytes::from(vec![3; 1_000]));
     let headers: Vec<_> = (0..5_000).map(header).collect();
     let kept = dead_letter::keep(Some(&key), Some(&value), &headers);
     let left_out = kept.headers.last().cloned().unwrap();

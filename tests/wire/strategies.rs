@@ -259,7 +259,7 @@ fn bytes() -> impl Strategy<Value = Bytes> {
 }
 
 pub fn input_record() -> impl Strategy<Value = InputRecord> {
-    (of(bytes()), of(bytes()), number(), text(), vec((text(), bytes()), 0..4)).prop_map(
+    (of(bytes()), of(bytes()), number(), text(), vec((text().prop_map(Into::into), bytes()), 0..4)).prop_map(
         |(key, value, value_bytes, value_sha256, headers)| InputRecord {
             key,
             value,

@@ -79,7 +79,7 @@ pub trait Put {
 
 impl Put for FakeLog {
     fn put_task(&self, partition: u32, task: &Task) -> u64 {
-        let headers = vec![("traceparent".to_owned(), Bytes::from_static(b"00-trace"))];
+        let headers = vec![("traceparent".into(), Bytes::from_static(b"00-trace"))];
         self.put(ready(), partition, Some(task::encode(task)), headers)
     }
 }

@@ -124,7 +124,7 @@ fn body(args: &Args, workflow_id: &WorkflowId, input: &Json) -> Result<Bytes> {
 
 fn traceparent() -> Vec<Header> {
     let value = std::env::var("TRACEPARENT").ok().filter(|value| !value.is_empty());
-    value.into_iter().map(|value| (TRACEPARENT.to_owned(), Bytes::from(value))).collect()
+    value.into_iter().map(|value| (TRACEPARENT.into(), Bytes::from(value))).collect()
 }
 
 fn publish(log: &dyn Log, request: NewRecord) -> Result<(u32, u64)> {

@@ -2,6 +2,7 @@
 
 use super::super::{Ack, AppendError, Appender, NewRecord, Purpose, Token, Topic};
 use super::faults;
+use super::gather::Gather;
 use super::lifeline::Lifeline;
 use super::names::Names;
 use super::raw::{Event, Message, Tap};
@@ -12,6 +13,9 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// At most so many records are held: a few thousand are one request's worth.
+const MAX_HELD: usize = 10_000;
+
 /// An [`Appender`] of Kafka.
 pub(super) struct KafkaAppender {
     outbox: Tap<BaseProducer<Context>>,
@@ -21,6 +25,7 @@ pub(super) struct KafkaAppender {
     watch: Arc<Watch>,
     lifeline: Lifeline,
     in_flight: usize,
+    gather: Gather,
     /// Why nothing can be appended any more.
     dead: Option<String>,
 }
@@ -35,7 +40,17 @@ impl KafkaAppender {
     ) -> Option<Self> {
         let outbox = Tap::producer(producer)?;
         let lifeline = Lifeline::new(Arc::clone(&watch));
-        Some(Self { outbox, purpose, names, known: HashMap::new(), watch, lifeline, in_flight: 0, dead: None })
+        Some(Self {
+            outbox,
+            purpose,
+            names,
+            known: HashMap::new(),
+            watch,
+            lifeline,
+            in_flight: 0,
+            gather: Gather::new(purpose),
+            dead: None,
+        })
     }
 
     /// What an error is for the caller, and whether it is the end of this appender.
@@ -119,12 +134,13 @@ fn headers(record: &NewRecord) -> Option<OwnedHeaders> {
     }
     let all = OwnedHeaders::new_with_capacity(record.headers.len());
     let insert =
-        |all: OwnedHeaders, (key, value): &(String, bytes::Bytes)| all.insert(Header { key, value: Some(&value[..]) });
+        |all: OwnedHeaders, (key, value): &super::super::Header| all.insert(Header { key, value: Some(&value[..]) });
     Some(record.headers.iter().fold(all, insert))
 }
 
-impl Appender for KafkaAppender {
-    fn append(&mut self, record: NewRecord, token: Token) -> Result<(), AppendError> {
+impl KafkaAppender {
+    /// Hands a record to librdkafka.
+    fn hand_over(&mut self, record: &NewRecord, token: Token) -> Result<(), AppendError> {
         if let Some(reason) = &self.dead {
             return Err(AppendError::Fatal(reason.clone()));
         }
@@ -141,7 +157,7 @@ impl Appender for KafkaAppender {
             self.known.insert(record.topic.clone(), self.names.name(&record.topic));
         }
         let name = self.known.get(&record.topic).map_or("", String::as_str);
-        match self.send(name, &record, partition, opaque) {
+        match self.send(name, record, partition, opaque) {
             Ok(()) => {
                 self.in_flight += 1;
                 Ok(())
@@ -154,6 +170,33 @@ impl Appender for KafkaAppender {
                 })
             }
         }
+    }
+
+    /// Hands over what was held, until librdkafka is full.
+    fn release(&mut self, acks: &mut Vec<Ack>) {
+        while let Some((record, token)) = self.gather.held.pop_front() {
+            match self.hand_over(&record, token) {
+                Ok(()) => {}
+                Err(AppendError::Full) => {
+                    self.gather.held.push_front((record, token));
+                    return;
+                }
+                Err(error) => acks.push(Ack { token, result: Err(error) }),
+            }
+        }
+    }
+}
+
+impl Appender for KafkaAppender {
+    fn append(&mut self, record: NewRecord, token: Token) -> Result<(), AppendError> {
+        if !self.gather.holds() {
+            return self.hand_over(&record, token);
+        }
+        if self.gather.held.len() >= MAX_HELD {
+            return Err(AppendError::Full);
+        }
+        self.gather.held.push_back((record, token));
+        Ok(())
     }
 
     fn poll(&mut self, acks: &mut Vec<Ack>) {
@@ -179,9 +222,12 @@ impl Appender for KafkaAppender {
         for report in ended {
             acks.push(self.end(report));
         }
+        if self.gather.turn(self.in_flight) {
+            self.release(acks);
+        }
     }
 
     fn in_flight(&self) -> usize {
-        self.in_flight
+        self.in_flight + self.gather.held.len()
     }
 }

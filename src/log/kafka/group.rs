@@ -196,7 +196,7 @@ fn given_event(names: &Names, place: &rdkafka::topic_partition_list::TopicPartit
 fn record(topic: Topic, message: &BorrowedMessage<'_>) -> Record {
     let headers = message.headers().map(|headers| {
         let own = |header: rdkafka::message::Header<'_, &[u8]>| {
-            (header.key.to_owned(), header.value.map(Bytes::copy_from_slice).unwrap_or_default())
+            (header.key.to_owned().into(), header.value.map(Bytes::copy_from_slice).unwrap_or_default())
         };
         headers.iter().map(own).collect()
     });

@@ -15,6 +15,7 @@ mod admin;
 mod appender;
 mod control;
 mod faults;
+mod gather;
 mod group;
 mod lifeline;
 mod member;

@@ -36,6 +36,6 @@ fn small_parts(message: &Message<'_>) -> (Option<Bytes>, Vec<Header>) {
     }
     let mut block = block.freeze();
     let own_key = block.split_to(key.map_or(0, <[u8]>::len));
-    let headers = cuts.into_iter().map(|(name, len)| (name, block.split_to(len))).collect();
+    let headers = cuts.into_iter().map(|(name, len)| (name.into(), block.split_to(len))).collect();
     (key.map(|_| own_key), headers)
 }

@@ -30,7 +30,7 @@ pub(super) fn decode(blob: Option<Vec<u8>>) -> Option<Vec<Header>> {
     let mut headers = Vec::new();
     while !rest.is_empty() {
         let name = String::from_utf8(take(&mut rest)?.to_vec()).ok()?;
-        headers.push((name, take(&mut rest)?));
+        headers.push((name.into(), take(&mut rest)?));
     }
     Some(headers)
 }
@@ -49,9 +49,9 @@ mod tests {
     #[test]
     fn headers_come_back_in_order_with_empty_and_repeated_ones() {
         let headers = vec![
-            ("ce_id".to_owned(), Bytes::from_static(b"1")),
-            (String::new(), Bytes::new()),
-            ("ce_id".to_owned(), Bytes::from_static(&[0, 255])),
+            ("ce_id".into(), Bytes::from_static(b"1")),
+            ("".into(), Bytes::new()),
+            ("ce_id".into(), Bytes::from_static(&[0, 255])),
         ];
         let blob = encode(&headers);
         assert_eq!(blob.as_ref().map(Vec::len), Some(size(&headers)));
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_blob_that_was_cut_off_is_no_headers() {
-        let blob = encode(&[("traceparent".to_owned(), Bytes::from_static(b"00-ab"))]).expect("not empty");
+        let blob = encode(&[("traceparent".into(), Bytes::from_static(b"00-ab"))]).expect("not empty");
         for length in 1..blob.len() {
             assert_eq!(decode(Some(blob[..length].to_vec())), None, "{length} bytes");
         }

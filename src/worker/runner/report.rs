@@ -65,7 +65,7 @@ pub(super) fn record(
         partition: Some(partition),
         key: Some(Bytes::copy_from_slice(workflow_id.as_str().as_bytes())),
         value: Some(report),
-        headers: traceparent.map(|value| (TRACEPARENT.to_owned(), value.clone())).into_iter().collect(),
+        headers: traceparent.map(|value| (TRACEPARENT.into(), value.clone())).into_iter().collect(),
     }
 }
 

@@ -71,7 +71,7 @@ pub fn what_is_in_a_record_comes_back(subject: &impl Subject) {
     let log = subject.open();
     create(&*log, &Topic::Events, 1);
     let binary = Bytes::from((0..=255).collect::<Vec<u8>>());
-    let header = |name: &str, value: &Bytes| (name.to_owned(), value.clone());
+    let header = |name: &'static str, value: &Bytes| (name.into(), value.clone());
     let records = [
         (None, None, vec![]),
         (Some(Bytes::from("key")), None, vec![]),

@@ -38,7 +38,7 @@ fn every_append_ends_once_with_the_place_where_its_record_stands() {
 fn key_value_headers_and_time_are_read_back_as_they_were_written() {
     let Some(fixture) = Fixture::new() else { return };
     let fixture = fixture.topic_with(&Topic::Requests, 1, &[("message.timestamp.type", "LogAppendTime")]);
-    let header = |name: &str, value: &[u8]| (name.to_owned(), Bytes::copy_from_slice(value));
+    let header = |name: &'static str, value: &[u8]| (name.into(), Bytes::copy_from_slice(value));
     let written = [
         (
             Some(&b"key"[..]),

@@ -133,7 +133,7 @@ fn record(bad: &Bad, at: &Installation) -> NewRecord {
         partition: Some(bad.names.map_or(2, |id| at.home(id))),
         key: bad.key.clone().map(Bytes::from),
         value: bad.value.clone().map(Bytes::from),
-        headers: vec![("who".to_owned(), Bytes::from_static(b"\xff")), ("how".to_owned(), Bytes::new())],
+        headers: vec![("who".into(), Bytes::from_static(b"\xff")), ("how".into(), Bytes::new())],
     }
 }
 

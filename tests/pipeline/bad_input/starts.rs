@@ -102,7 +102,7 @@ fn a_request_sent_twice_runs_once_and_its_id_is_taken() {
 fn a_forged_origin_makes_no_two_runs_one() {
     for leg in Leg::all() {
         let mut watched = Watched::serving(Installation::new(leg), &[CHAIN], &[]);
-        let forged = |text: &str| vec![("orchestrator_origin".to_owned(), Bytes::copy_from_slice(text.as_bytes()))];
+        let forged = |text: &str| vec![("orchestrator_origin".into(), Bytes::copy_from_slice(text.as_bytes()))];
         let mut runs = Vec::new();
         for id in ["a", "b", "c", "d"] {
             watched.at.publish(request(Some(id), watched.at.home(id), &body(), forged("requests/0/7/1700000000000")));
