@@ -12,6 +12,7 @@
 //! | [`engine`] | One partition's life: take, recover, drain, decide, append, read back, perform |
 //! | [`projector`] | Journal to store |
 //! | [`worker`] | The agent trait, the runner, built-in agents |
+//! | [`installation`] | The topics, the pinned number of partitions, the definitions: making and reading them |
 //! | [`embedded`] | Everything in one process and one folder |
 //! | [`demo`] | Three requests about a coffee shop, live |
 //! | [`simulation`] | Engines, projectors and workers on the log in memory, under every fault, by seed |
@@ -30,6 +31,7 @@ pub mod core;
 pub mod demo;
 pub mod embedded;
 pub mod engine;
+pub mod installation;
 pub mod journal;
 pub mod log;
 pub mod projector;

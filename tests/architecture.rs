@@ -21,9 +21,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("worker", &["core", "wire", "log", "api", "shutdown"]),
     ("context", &["core", "journal", "wire"]),
     ("ui", &["core", "wire"]),
-    ("embedded", &["core", "journal", "wire", "log", "store", "engine", "projector", "worker"]),
+    ("installation", &["core", "wire", "log"]),
+    ("embedded", &["core", "journal", "wire", "log", "store", "engine", "projector", "worker", "installation"]),
     ("simulation", &["core", "journal", "wire", "log", "store", "engine", "projector"]),
-    ("demo", &["core", "wire", "log", "engine", "worker", "embedded", "ui"]),
+    ("demo", &["core", "wire", "log", "engine", "worker", "installation", "embedded", "ui"]),
     ("api", &["core", "journal", "wire", "log", "store", "engine", "projector", "history", "config", "shutdown"]),
 ];
 

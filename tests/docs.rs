@@ -8,7 +8,9 @@
 //! | `yaml file=NAME`, `python file=NAME` | the reader saves it under this name |
 //! | `sh run` | the commands are run, on the embedded leg, and have to succeed |
 //! | `sh run=background` | one command that goes on running, as in a terminal of its own |
-//! | `text output` | each line of it has to be printed by the commands before (digits may differ) |
+//! | `text output` | each line of it has to be printed by the commands before (digits may differ, `…` is anything) |
+//! | `sh run-kafka`, `sh run-kafka=background`, `text output-kafka` | the same on Kafka and Postgres |
+//! | `sql run-kafka` | a question to that Postgres, which it has to understand |
 //! | `yaml definition` | a definition to read; it has to be valid, as has to be each that is saved |
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
@@ -18,11 +20,15 @@ mod blocks;
 mod links;
 #[path = "docs/session.rs"]
 mod session;
+#[path = "support/pipeline/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "shared with other test targets")]
+mod support;
 
 use blocks::{Block, blocks_of};
 use session::Session;
 use std::fs;
 use std::path::{Path, PathBuf};
+use support::{Installation, Leg};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -48,23 +54,43 @@ fn is_definition(block: &Block) -> bool {
 
 #[test]
 fn the_readers_first_workflow_runs_as_it_is_told() {
-    let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
-    let blocks = blocks_of(&readme);
     let mut session = Session::begin();
-    let mut ran = 0;
-    for block in &blocks {
-        match (block.purpose.as_str(), block.file()) {
-            (_, Some(name)) => session.save(name, &block.text),
-            ("run=background", _) => session.start(&block.text),
-            ("run", _) => {
-                session.run(&block.text, block.line);
-                ran += 1;
-            }
-            ("output", _) => session.printed(&block.text, block.line),
-            _ => {}
-        }
+    assert!(play(&mut session, "README.md", "") >= 2, "README.md has commands to run");
+}
+
+#[test]
+fn what_is_told_about_kafka_and_postgres_runs_as_it_is_told() {
+    if !Leg::all().contains(&Leg::Kafka) {
+        return;
     }
-    assert!(ran >= 2, "README.md has commands to run");
+    let installation = Installation::new(Leg::Kafka);
+    let mut session = Session::on_kafka(&installation);
+    assert!(play(&mut session, "README.md", "-kafka") >= 4, "README.md has commands to run on Kafka");
+    assert!(play(&mut session, "docs/operations.md", "-kafka") >= 6, "operators have commands to run");
+}
+
+/// Does what a document says, on the leg that `leg` stands for; how many blocks were run.
+fn play(session: &mut Session, document: &str, leg: &str) -> usize {
+    let blocks = blocks_of(&fs::read_to_string(Path::new(ROOT).join(document)).unwrap());
+    let mut ran = 0;
+    for (block, next) in blocks.iter().zip(blocks.iter().skip(1).map(Some).chain([None])) {
+        // What is shown right below a block is what it prints.
+        let shown = next.filter(|next| next.purpose == format!("output{leg}")).map_or("", |next| &next.text);
+        match (block.language.as_str(), block.purpose.strip_suffix("=background").unwrap_or(&block.purpose)) {
+            _ if leg.is_empty() && block.file().is_some() => {
+                session.save(block.file().unwrap_or_default(), &block.text);
+                continue;
+            }
+            ("sh", purpose) if purpose == format!("run{leg}") => match purpose == block.purpose {
+                true => session.run(&block.text, shown, block.line),
+                false => session.start(&block.text),
+            },
+            ("sql", purpose) if purpose == format!("run{leg}") => session.ask(&block.text, block.line),
+            _ => continue,
+        }
+        ran += 1;
+    }
+    ran
 }
 
 #[test]
@@ -87,7 +113,7 @@ fn definitions_in_documents_and_examples_are_valid() {
             }
         }
     }
-    session.run(&format!("orchestrator definitions validate {}", files.join(" ")), 0);
+    session.run(&format!("orchestrator definitions validate {}", files.join(" ")), "", 0);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use super::exit::{Exit, fail};
 use crate::config::{LogTarget, Settings, StoreKind};
+use crate::core::catalogue::Catalogue;
 use crate::core::definition::Definition;
+use crate::installation::{Installation, topics};
 use crate::log::Log;
 use crate::log::kafka::{KafkaLog, KafkaSettings};
 use crate::log::sqlite::SqliteLog;
@@ -11,6 +13,31 @@ use crate::ui::graph;
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::sync::Arc;
+
+/// The pinned number of partitions and the definitions of the installation that the settings name.
+///
+/// # Errors
+/// Where the log does not answer, or `init` has not run.
+pub fn installation(log: &dyn Log, settings: &Settings) -> Result<(u32, Catalogue)> {
+    Ok(Installation::require(log, &place(settings))?)
+}
+
+/// Checks the topics; returns what is odd without being unsafe, as sentences.
+///
+/// # Errors
+/// Everything that is unsafe, at once.
+pub fn check(log: &dyn Log, settings: &Settings, partitions: u32) -> Result<Vec<String>> {
+    let mut warnings = topics::check(log, &place(settings), partitions)?;
+    if matches!(settings.log, LogTarget::Kafka { .. }) && log.brokers()? == 1 {
+        warnings.push("there is one broker: every topic has one replica, and what its disk loses is lost".to_owned());
+    }
+    Ok(warnings)
+}
+
+/// Where the installation is, for people.
+pub fn place(settings: &Settings) -> String {
+    format!("{} (namespace {})", settings.log.url(), settings.namespace)
+}
 
 /// How a definition is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,9 @@
 use super::exit::Exit;
 use super::output::say;
 use super::server::{Role, Server, built_ins};
-use super::{Context, connect, init};
+use super::{Context, connect};
 use crate::config::table;
+use crate::installation::topics;
 use crate::shutdown::Stop;
 use anyhow::{Context as _, Result};
 use std::collections::BTreeSet;
@@ -16,8 +17,9 @@ Examples:
   orchestrator dev                    in ./.orchestrator
   orchestrator dev --data coffee      in another folder
 Ended and started again, it goes on where it was. In another terminal:
-  orchestrator definitions apply shop.yaml --data .orchestrator
-  orchestrator submit shop --input '{}' --wait --data .orchestrator
+  export ORCHESTRATOR_DATA=.orchestrator
+  orchestrator definitions apply examples/definitions/hello.yaml
+  orchestrator submit hello --input '{\"name\": \"Ada\"}' --wait
 ";
 
 /// Where `dev` keeps its log and store unless told otherwise.
@@ -43,7 +45,7 @@ pub fn run(_args: &Args, context: &Context) -> Result<Exit> {
     let stop = Stop::new();
     stop.listen().context("signals can't be listened to")?;
     let log = connect::make_log(settings)?;
-    let made = init::make(log.as_ref(), None, settings.partitions)?;
+    let made = topics::make(log.as_ref(), None, settings.partitions)?;
     drop(log);
     let roles = BTreeSet::from([Role::Engine, Role::Projector, Role::Worker]);
     let Some(mut server) = Server::prepare(context, &roles, &stop)? else { return Ok(Exit::Done) };

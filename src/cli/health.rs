@@ -1,10 +1,10 @@
 //! `orchestrator health`.
 
-use super::exit::{self, Exit};
-use super::{Context, connect, installation};
+use super::exit::{self, Exit, fail};
+use super::{Context, connect};
 use crate::ui::style::harmless;
 use crate::ui::table::{lines, state, table};
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -31,6 +31,8 @@ pub struct Args {
 /// What was found of one part.
 struct Check {
     part: &'static str,
+    /// `ok`, `none` (it is not there, and need not be) or `failed`.
+    state: &'static str,
     exit: Exit,
     words: String,
 }
@@ -38,14 +40,13 @@ struct Check {
 /// Checks.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let checks = [log(context), store(context), process(context, args.serving)];
-    let word = |check: &Check| if check.exit == Exit::Done { "ok" } else { "failed" };
     if context.out.is_json() {
-        let row = |check: &Check| json!({ "part": check.part, "state": word(check), "message": check.words });
+        let row = |check: &Check| json!({ "part": check.part, "state": check.state, "message": check.words });
         context.out.json(&checks.iter().map(row).collect::<Vec<_>>())?;
     } else {
         let mut rows = table(&["part", "state", ""], context.out.paint);
         for check in &checks {
-            rows.add_row(vec![check.part.into(), state(word(check)), harmless(&check.words).into()]);
+            rows.add_row(vec![check.part.into(), state(check.state), harmless(&check.words).into()]);
         }
         context.out.text(&lines(&rows))?;
     }
@@ -54,16 +55,16 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
 
 fn check(part: &'static str, result: Result<String>) -> Check {
     match result {
-        Ok(words) => Check { part, exit: Exit::Done, words },
-        Err(error) => Check { part, exit: exit::of_error(&error), words: format!("{error:#}") },
+        Ok(words) => Check { part, state: "ok", exit: Exit::Done, words },
+        Err(error) => Check { part, state: "failed", exit: exit::of_error(&error), words: format!("{error:#}") },
     }
 }
 
 fn log(context: &Context) -> Check {
     let look = || {
         let log = connect::open_log(context.settings())?;
-        let (partitions, catalogue) = installation::require(log.as_ref(), context.settings())?;
-        let warnings = installation::check(log.as_ref(), context.settings(), partitions)?;
+        let (partitions, catalogue) = connect::installation(log.as_ref(), context.settings())?;
+        let warnings = connect::check(log.as_ref(), context.settings(), partitions)?;
         let definitions = catalogue.all_newest().count();
         let more = warnings.iter().map(|warning| format!("; {warning}")).collect::<String>();
         Ok(format!("{}, {partitions} partitions, {definitions} definitions{more}", log.cluster()))
@@ -81,17 +82,20 @@ fn store(context: &Context) -> Check {
 }
 
 fn process(context: &Context, serving: bool) -> Check {
-    let look = || match context.settings().http_address {
-        None if serving => bail!("--http-address is off, so that nothing can be asked"),
-        None => Ok("not asked: --http-address is off".to_owned()),
-        Some(address) => match ask(address) {
-            Ok(report) if report["ready"] == true => Ok(format!("{address} is ready: {}", roles(&report))),
-            Ok(report) => bail!("{address} is not ready: {}", roles(&report)),
-            Err(error) if serving => bail!("nothing answers at {address}: {error:#}"),
-            Err(_) => Ok(format!("none answers at {address}")),
-        },
+    let none = |words: String| match serving {
+        true => check("process", Err(fail(Exit::Unreachable, words))),
+        false => Check { part: "process", state: "none", exit: Exit::Done, words },
     };
-    check("process", look())
+    let Some(address) = context.settings().http_address else {
+        return none("not asked: --http-address is off".to_owned());
+    };
+    match ask(address) {
+        Ok(report) if report["ready"] == true => {
+            check("process", Ok(format!("{address} is ready: {}", roles(&report))))
+        }
+        Ok(report) => check("process", Err(anyhow!("{address} is not ready: {}", roles(&report)))),
+        Err(error) => none(format!("nothing answers at {address}: {}", error.root_cause())),
+    }
 }
 
 /// What `GET /ready` answers.

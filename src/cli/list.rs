@@ -1,6 +1,7 @@
 //! `orchestrator list`.
 
-use super::exit::Exit;
+use super::definitions::find::find;
+use super::exit::{Exit, fail};
 use super::{Context, connect};
 use crate::core::status::Status;
 use crate::store::query::{Filter, Summary};
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 pub const EXAMPLES: &str = "\
 Examples:
   orchestrator list
-  orchestrator list --status failed --definition shop --limit 100
+  orchestrator list --status failed --definition hello --limit 100
   orchestrator list --data .orchestrator --output json
 ";
 
@@ -30,24 +31,52 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     pub definition: Option<String>,
     /// At most this many
-    #[arg(long, default_value_t = 20, value_name = "NUMBER")]
-    pub limit: usize,
+    #[arg(long, default_value_t = 20, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
 }
 
 /// Lists.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let status = args.status.as_deref().and_then(|word| Status::ALL.into_iter().find(|s| s.as_str() == word));
-    let filter = Filter { status, definition: args.definition.clone(), limit: args.limit };
+    let filter = Filter { status, definition: args.definition.clone(), limit: args.limit as usize };
     let store = connect::open_store(context.settings())?;
     let runs = store.query().runs(&filter)?;
+    if runs.is_empty() {
+        known(args, context)?;
+    }
     if context.out.is_json() {
         context.out.json(&runs.iter().map(row).collect::<Vec<_>>())?;
     } else if runs.is_empty() {
-        context.out.line("no runs yet: `orchestrator submit NAME --input '{}'` starts one")?;
+        context.out.line(none(args))?;
     } else {
         context.out.text(&shown(&runs, context.out.paint))?;
     }
     Ok(Exit::Done)
+}
+
+/// Whether the definition is known that has no runs; a log that does not answer now leaves it open.
+fn known(args: &Args, context: &Context) -> Result<()> {
+    let Some(name) = &args.definition else { return Ok(()) };
+    let read = || connect::installation(connect::open_log(context.settings())?.as_ref(), context.settings());
+    match read() {
+        Ok((_, catalogue)) => find(&catalogue, name, None).map(drop).map_err(|words| fail(Exit::NotFound, words)),
+        Err(error) => {
+            tracing::warn!("{error:#}; whether there is a definition {name:?} is not known");
+            Ok(())
+        }
+    }
+}
+
+/// What to say where there is nothing to list.
+fn none(args: &Args) -> String {
+    let of = args.definition.as_ref().map_or_else(String::new, |name| format!(" of {name}"));
+    match &args.status {
+        Some(status) => format!("no {status} runs{of}"),
+        None => {
+            let name = args.definition.as_deref().unwrap_or("NAME");
+            format!("no runs{of} yet: `orchestrator submit {name} --input '{{}}'` starts one")
+        }
+    }
 }
 
 fn shown(runs: &[Summary], paint: crate::ui::style::Paint) -> String {

@@ -15,10 +15,8 @@ pub mod flags;
 pub mod health;
 pub mod history;
 pub mod init;
-pub mod installation;
 pub mod list;
 pub mod output;
-pub mod records;
 pub mod roles;
 pub mod serve;
 pub mod server;
@@ -43,7 +41,7 @@ const EXAMPLES: &str = "\
 Examples:
   orchestrator demo      three real requests, live, with nothing installed
   orchestrator dev       a server for local work in ./.orchestrator
-  orchestrator submit shop --input '{}' --wait --data .orchestrator
+  orchestrator submit hello --input '{\"name\": \"Ada\"}' --wait --data .orchestrator
   orchestrator list --data .orchestrator
 ";
 
@@ -199,12 +197,14 @@ fn inputs(cli: &Cli) -> Inputs {
 
 fn defaults(command: &Command) -> Vec<(&'static str, String, String)> {
     let plainly = |why: &str| (table::STRUCTURED_LOGGING, "false".to_owned(), why.to_owned());
+    let on_terminal =
+        || std::io::stderr().is_terminal().then(|| plainly("the standard error being a terminal")).into_iter();
     match command {
-        Command::Serve(_) | Command::Worker(_) | Command::Config(_) => Vec::new(),
+        // What runs for long is read by people in a terminal, and by programs elsewhere.
+        Command::Serve(_) | Command::Worker(_) | Command::Config(_) => on_terminal().collect(),
         Command::Dev(_) => {
             let few = (table::PARTITIONS, PARTITIONS.to_string(), "a folder has one engine".to_owned());
-            let plain = std::io::stderr().is_terminal().then(|| plainly("`demo` and `dev` on a terminal"));
-            plain.into_iter().chain([few]).collect()
+            on_terminal().chain([few]).collect()
         }
         // A command that ends by itself speaks to people, and only when something is wrong.
         _ => vec![

@@ -1,11 +1,12 @@
 //! What `serve`, `dev` and `worker` have in common: wait for the log, check it, start the roles, watch over them.
 
 use super::roles::{BuiltIn, Parts, Running, WorkerKind};
-use super::{Context, connect, exit, installation, roles};
+use super::{Context, connect, exit, roles};
 use crate::api::status::{RoleState, Status};
-use crate::config::{Settings, table};
+use crate::config::{LogTarget, Settings, table};
 use crate::core::id::AgentName;
-use crate::log::plan::agent_topics;
+use crate::embedded::hold::Hold;
+use crate::installation::topics;
 use crate::log::{Log, LogError};
 use crate::shutdown::Stop;
 use crate::store::{Store, StoreError};
@@ -13,6 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use exit::Exit;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -49,6 +51,8 @@ pub struct Server {
     parts: Parts,
     /// Whether the store answered and has its tables.
     store_is_there: bool,
+    /// The right to run an engine in a folder, where it is one.
+    hold: Option<Hold>,
     running: Vec<(Role, Running)>,
 }
 
@@ -61,6 +65,7 @@ impl Server {
         let settings = context.settings().clone();
         let Some(log) = wait_for(stop, "the log", || connect::open_log(&settings))? else { return Ok(None) };
         let Some(partitions) = wait_for(stop, "the log", || checked(log.as_ref(), &settings))? else { return Ok(None) };
+        let hold = hold_of(roles, &settings)?;
         let names: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
         let status = Arc::new(Status::new(log.cluster(), &names));
         let (store, store_is_there) = match *roles == BTreeSet::from([Role::Worker]) {
@@ -68,7 +73,7 @@ impl Server {
             false => open_store_if_there(&settings)?,
         };
         let parts = Parts { settings, log, store, partitions, status, stop: stop.clone() };
-        Ok(Some(Self { parts, store_is_there, running: Vec::new() }))
+        Ok(Some(Self { parts, store_is_there, hold, running: Vec::new() }))
     }
 
     /// The parts.
@@ -153,6 +158,7 @@ impl Server {
                 failed.get_or_insert(error);
             }
         }
+        drop(self.hold);
         tracing::info!("stopped");
         failed.map_or(Ok(Exit::Done), Err)
     }
@@ -199,10 +205,21 @@ fn wait_for<T>(stop: &Stop, what: &str, attempt: impl Fn() -> Result<T>) -> Resu
     Ok(None)
 }
 
+/// Takes the folder that the log stands in, where this process is to have an engine: a folder has one at a time.
+fn hold_of(roles: &BTreeSet<Role>, settings: &Settings) -> Result<Option<Hold>> {
+    match &settings.log {
+        LogTarget::Sqlite { path } if roles.contains(&Role::Engine) => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            Ok(Some(Hold::take(folder.unwrap_or(Path::new(".")))?))
+        }
+        _ => Ok(None),
+    }
+}
+
 /// The pinned number of partitions, where the topics are as they should be.
 fn checked(log: &dyn Log, settings: &Settings) -> Result<u32> {
-    let (partitions, _) = installation::require(log, settings)?;
-    for warning in installation::check(log, settings, partitions)? {
+    let (partitions, _) = connect::installation(log, settings)?;
+    for warning in connect::check(log, settings, partitions)? {
         tracing::warn!("{warning}");
     }
     Ok(partitions)
@@ -243,10 +260,8 @@ fn make_agent_topics(log: &dyn Log, partitions: u32, kinds: &[WorkerKind]) -> Re
         WorkerKind::Program { agent, .. } => Some(agent.clone()),
         WorkerKind::BuiltIn(built_in) => AgentName::new(built_in.as_str()).ok(),
     };
-    let brokers = log.brokers()?;
-    let topics: Vec<_> =
-        kinds.iter().filter_map(agent).flat_map(|agent| agent_topics(&agent, partitions, brokers)).collect();
-    log.create_topics(&topics)
+    let agents: Vec<_> = kinds.iter().filter_map(agent).collect();
+    topics::make_for_agents(log, &agents, partitions)
 }
 
 /// All built-in agents. Those that are closed by the settings fail their nodes and say why, rather than letting them

@@ -1,20 +1,20 @@
 //! `orchestrator show`.
 
-use super::exit::{Exit, fail};
+use super::exit::{self, Exit};
 use super::history::read::{self, History};
+use super::history::unknown;
 use super::{Context, connect};
 use crate::core::id::{RunId, WorkflowId};
 use crate::core::run::Run;
-use crate::store::StoreError;
 use crate::ui;
 use anyhow::Result;
 
 /// For `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  orchestrator show order-7                  the newest run of the workflow
-  orchestrator show order-7 --run 0123456789abcdef0123456789abcdef
-  orchestrator show order-7 --output json
+  orchestrator show greet-1                  the newest run of the workflow
+  orchestrator show greet-1 --run 0123456789abcdef0123456789abcdef
+  orchestrator show greet-1 --output json
 ";
 
 /// The arguments.
@@ -36,13 +36,19 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         Ok(Some(found)) => Some(found),
         // Not projected yet, or no store: the log knows.
         Ok(None) => from_log(args, context)?,
-        Err(error) if error.chain().any(|e| matches!(e.downcast_ref(), Some(StoreError::Unreachable { .. }))) => {
+        Err(error) if exit::is_store_away(&error) => {
             tracing::warn!("{error:#}; reading the event stream instead");
             from_log(args, context)?
         }
         Err(error) => return Err(error),
     };
-    let (partition, mut run) = found.ok_or_else(|| unknown(&args.id, args.run.as_ref()))?;
+    let Some((partition, mut run)) = found else {
+        let known = unknown::look(context, &args.id, args.run.as_ref())?;
+        if let (true, Some(json)) = (context.out.is_json(), unknown::json(&known, &args.id)) {
+            context.out.json(&json)?;
+        }
+        return Err(unknown::error(&known, &args.id, args.run.as_ref()));
+    };
     if run.ended_at.is_none() && !context.out.is_json() {
         // What is under way is measured up to now.
         run.time = run.time.max(connect::now());
@@ -75,13 +81,4 @@ fn from_log(args: &Args, context: &Context) -> Result<Option<(u32, Run)>> {
     let log = connect::open_log(context.settings())?;
     let history = read::from_events(log.as_ref(), &args.id, args.run.as_ref())?;
     folded(history)
-}
-
-/// The error about a run that nobody knows.
-pub fn unknown(id: &WorkflowId, run: Option<&RunId>) -> anyhow::Error {
-    let run = run.map_or_else(String::new, |run| format!(" with the run {run}"));
-    fail(
-        Exit::Failed,
-        format!("there is no workflow {:?}{run}; `orchestrator list` shows those that there are", id.as_str()),
-    )
 }

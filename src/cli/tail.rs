@@ -2,13 +2,14 @@
 
 use super::exit::{Exit, fail};
 use super::output::say;
-use super::records::poll;
 use super::{Context, connect};
 use crate::core::id::WorkflowId;
+use crate::installation::records::{POLL, poll};
 use crate::log::{Delivery, Log, LogError, Record, Topic};
 use crate::ui;
 use crate::wire::event::{self, Published};
 use anyhow::Result;
+use clap::builder::PossibleValuesParser;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// For `--help`.
@@ -16,7 +17,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   orchestrator tail                                   what happens from now on
   orchestrator tail --from-start --no-follow          everything up to now
-  orchestrator tail --workflow order-7 --type NodeFailed,WorkflowFailed
+  orchestrator tail --workflow greet-1 --type NodeFailed,WorkflowFailed
   orchestrator tail --output json | jq .data          a line of JSON each
 ";
 
@@ -33,7 +34,7 @@ pub struct Args {
     #[arg(long, value_name = "WORKFLOW_ID")]
     pub workflow: Option<WorkflowId>,
     /// Events with these names alone
-    #[arg(long = "type", value_delimiter = ',', value_name = "EVENT")]
+    #[arg(long = "type", value_delimiter = ',', value_name = "EVENT", value_parser = PossibleValuesParser::new(event::names()))]
     pub types: Vec<String>,
 }
 
@@ -67,7 +68,7 @@ impl Following<'_> {
             open.insert(partition);
         }
         while !(self.args.no_follow && open.is_empty()) {
-            for delivery in poll(reader.as_mut())? {
+            for delivery in poll(reader.as_mut(), POLL)? {
                 match delivery {
                     Delivery::Record(record) => self.record(&record)?,
                     Delivery::End { partition, .. } => {

@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 /// For `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  orchestrator worker --agent prices --exec ./prices.py
-  orchestrator worker --agent prices --exec python3 prices.py --currency EUR
+  orchestrator worker --agent shout --exec examples/agents/shout.sh
+  orchestrator worker --agent lister --exec jq -c '{keys: keys}'
   orchestrator worker --builtin echo,sleep
 The program runs once for each node: JSON in, JSON out. --exec takes the rest of
 the line. SIGTERM lets nodes that run end, a second one ends at once.

@@ -202,8 +202,8 @@ pub const SETTINGS: &[Setting] = &[
         STRUCTURED_LOGGING,
         Kind::Bool,
         "true",
-        "Whether log lines (on the standard error) are JSON. Where nobody says, `demo` and `dev` on a terminal log \
-         plainly.",
+        "Whether log lines (on the standard error) are JSON. Where nobody says, they are plain on a terminal, and of \
+         commands that end by themselves.",
     ),
     setting(LOG_LEVEL, Kind::Level, "INFO", "The least level of log lines."),
 ];

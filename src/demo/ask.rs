@@ -10,12 +10,13 @@ use crate::core::id::WorkflowId;
 use crate::core::json::Json;
 use crate::core::run::Outcome;
 use crate::embedded::Embedded;
-use crate::embedded::records::{append, read_to_end};
+use crate::installation::records::{append, read_to_end};
 use crate::log::{Delivery, NewRecord, Reader, Record, Topic};
 use crate::wire::answer::{self, Response};
 use crate::wire::event::{self, Published};
 use serde_json::json;
 use std::collections::{BTreeMap, HashSet};
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -70,9 +71,9 @@ fn asked(request: &ShopRequest, id: &str, definition: &DefinitionRef) -> Result<
 fn published(embedded: &Embedded) -> Result<HashSet<Vec<u8>>, DemoError> {
     let mut keys = HashSet::new();
     for partition in 0..embedded.partitions() {
-        read_to_end(&**embedded.log(), &Topic::Requests, partition, |record| {
+        read_to_end(&**embedded.log(), &Topic::Requests, partition, 0, |record| {
             keys.extend(record.key.map(|key| key.to_vec()));
-            Ok(())
+            Ok::<_, DemoError>(ControlFlow::Continue(()))
         })?;
     }
     Ok(keys)

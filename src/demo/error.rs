@@ -3,6 +3,7 @@
 use crate::core::definition::validate::Fault;
 use crate::core::id::WorkflowId;
 use crate::embedded::EmbeddedError;
+use crate::installation::InstallationError;
 use crate::log::LogError;
 use crate::wire::WireError;
 
@@ -18,6 +19,9 @@ pub enum DemoError {
     /// The embedded installation does not run.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
+    /// A record is not taken.
+    #[error(transparent)]
+    Installation(#[from] InstallationError),
     /// A fault of the log.
     #[error(transparent)]
     Log(#[from] LogError),

@@ -14,23 +14,24 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | [`records`] | reading partitions to their end, appending and waiting for the acknowledgement |
-//! | [`setup`] | topics, the pinned number of partitions, definitions |
+//! | [`hold`] | one engine at a time in a folder |
 //! | `threads` | the roles, and in which order they end |
 
-pub mod records;
-pub mod setup;
+pub mod hold;
 mod threads;
 
 use crate::core::definition::{Definition, DefinitionRef};
 use crate::engine::EngineSettings;
+use crate::engine::thread::wall_clock;
+use crate::installation::apply::apply;
+use crate::installation::{InstallationError, topics};
 use crate::log::sqlite::SqliteLog;
-use crate::log::{AppendError, Log, LogError};
+use crate::log::{Log, LogError};
 use crate::projector::ProjectorError;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
-use crate::wire::WireError;
 use crate::worker::{Agents, RunnerError, RunnerSettings};
+use hold::Hold;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use threads::Threads;
@@ -99,24 +100,12 @@ pub enum EmbeddedError {
     /// A fault of the log.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// A record was not taken.
-    #[error("a record of {topic} was not taken: {fault}")]
-    Append {
-        /// Of which topic.
-        topic: String,
-        /// Why.
-        fault: AppendError,
-    },
-    /// A record cannot be read.
-    #[error("offset {offset} of {topic} cannot be read: {fault}")]
-    Unreadable {
-        /// Of which topic.
-        topic: String,
-        /// Where.
-        offset: u64,
-        /// Why.
-        fault: WireError,
-    },
+    /// Another engine runs in the folder.
+    #[error(transparent)]
+    Held(#[from] hold::HoldError),
+    /// Topics or definitions cannot be made or read.
+    #[error(transparent)]
+    Installation(#[from] InstallationError),
     /// A fault of the store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -140,6 +129,8 @@ pub struct Embedded {
     store: Arc<dyn Store>,
     partitions: u32,
     threads: Threads,
+    /// Let go when everything has ended.
+    _hold: Hold,
 }
 
 impl Embedded {
@@ -149,16 +140,17 @@ impl Embedded {
     /// Where folder, log or store cannot be opened, or threads are not to be had.
     pub fn start(options: EmbeddedOptions) -> Result<Self, EmbeddedError> {
         make_folder(&options.folder)?;
+        let hold = Hold::take(&options.folder)?;
         let log: Arc<dyn Log> = Arc::new(SqliteLog::open(&options.folder.join(LOG_FILE), &options.namespace)?);
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&options.folder.join(STORE_FILE))?);
         store.migrate()?;
-        let partitions = setup::install(&*log, options.partitions)?;
+        let partitions = topics::make(&*log, None, options.partitions)?.partitions;
         let EmbeddedOptions { namespace, agents, mut engine, mut runner, .. } = options;
         (engine.namespace, engine.partitions) = (namespace.clone(), partitions);
         (runner.namespace, runner.ready_partitions) = (namespace, partitions);
-        setup::create_agent_topics(&*log, agents.names(), partitions)?;
+        topics::make_for_agents(&*log, agents.names(), partitions)?;
         let threads = Threads::start(&log, &store, engine, agents, runner)?;
-        Ok(Self { log, store, partitions, threads })
+        Ok(Self { log, store, partitions, threads, _hold: hold })
     }
 
     /// The log: requests go in here, events and answers come out.
@@ -181,7 +173,9 @@ impl Embedded {
     /// # Errors
     /// Where the log does not take it.
     pub fn apply(&self, definition: &Definition) -> Result<DefinitionRef, EmbeddedError> {
-        setup::apply(&*self.log, definition, self.partitions)
+        let outcomes = apply(&*self.log, &self.log.cluster(), std::slice::from_ref(definition), wall_clock())?;
+        let missing = || InstallationError::Vanished { name: definition.name.to_string() };
+        Ok(outcomes.into_iter().next().map(|outcome| outcome.reference).ok_or_else(missing)?)
     }
 
     /// The role that has ended although nobody stopped it.

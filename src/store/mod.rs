@@ -118,6 +118,12 @@ pub enum StoreError {
         /// The format found.
         found: u32,
     },
+    /// It answers, and has no tables of ours.
+    #[error("the store at {at} has no tables yet: run `orchestrator init` once (`serve` and `dev` make them too)")]
+    NoTables {
+        /// Where it is, without secrets.
+        at: String,
+    },
     /// It answers, and says no; or holds what it should not.
     #[error("the store refuses: {0}")]
     Refused(String),

@@ -113,6 +113,12 @@ fn spans(run: &Run) -> Vec<Span> {
     in_order(run).into_iter().map(span).collect()
 }
 
+/// A refusal in one line.
+pub fn refusal_words(reason: &str, message: &str, details: Option<&Json>) -> String {
+    let details = details.map_or_else(String::new, |details| format!(" {}", details.as_str()));
+    harmless(&format!("{reason}: {message}{details}"))
+}
+
 /// A failure in one line.
 pub fn failure_words(node: Option<&NodeId>, failure: &Failure) -> String {
     let node = node.map_or_else(String::new, |node| format!("{node}: "));

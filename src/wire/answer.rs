@@ -163,7 +163,7 @@ struct RefusedIn<'a> {
 }
 
 #[derive(Deserialize)]
-struct OriginIn {
+pub(super) struct OriginIn {
     topic: String,
     partition: u32,
     offset: u64,
@@ -212,15 +212,20 @@ fn read_answer(answer: AnswerIn) -> Result<Response, WireError> {
 }
 
 fn read_refused(refused: RefusedIn) -> Result<Response, WireError> {
-    let OriginIn { topic, partition, offset, time: appended } = refused.origin;
     Ok(Response::Refused {
         workflow_id: refused.workflow_id.map(|id| id.parse()).transpose().map_err(illegal)?,
         run_id: refused.run_id.map(|id| id.parse()).transpose().map_err(illegal)?,
         reason: refused.reason,
         message: refused.message,
         details: refused.details.map(|raw| json_text::take(EXPECTED, raw)).transpose()?,
-        origin: Origin { topic, partition, offset, time: time(&appended)? },
+        origin: origin(refused.origin)?,
     })
+}
+
+/// An origin as [`write_origin`] writes it.
+pub(super) fn origin(read: OriginIn) -> Result<Origin, WireError> {
+    let OriginIn { topic, partition, offset, time: appended } = read;
+    Ok(Origin { topic, partition, offset, time: time(&appended)? })
 }
 
 fn illegal(fault: IllegalId) -> WireError {

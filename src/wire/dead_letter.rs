@@ -2,15 +2,19 @@
 
 use super::json_text::Object;
 use super::schema::hex;
-use super::{answer, fingerprint};
+use super::{WireError, answer, fingerprint, json_text};
+use crate::core::command::Origin;
 use crate::core::effect::DeadNode;
 use crate::core::event::InputRefused;
 use crate::core::id::WorkflowId;
+use crate::core::json::Json;
 use crate::journal::record::InputRecord;
 use crate::log::Header;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -55,6 +59,44 @@ pub fn encode_input(refused: &InputRefused, input: &InputRecord) -> Bytes {
         .literal("truncated", if is_cut(input) { "true" } else { "false" })
         .literal("headers", &headers(&input.headers).to_string())
         .finish()
+}
+
+/// A refused input, as its dead letter tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedInput {
+    /// A short stable word.
+    pub reason: String,
+    /// A sentence for people.
+    pub message: String,
+    /// More, as JSON.
+    pub details: Option<Json>,
+    /// Where the input stands.
+    pub origin: Origin,
+}
+
+#[derive(Deserialize)]
+struct LetterIn<'a> {
+    format: Option<u64>,
+    kind: String,
+    reason: Option<String>,
+    message: String,
+    #[serde(borrow)]
+    details: Option<&'a RawValue>,
+    origin: Option<answer::OriginIn>,
+}
+
+/// Reads what a dead letter says of a refused input; none where it is of a node.
+///
+/// # Errors
+/// Where it is no dead letter, or of a newer format.
+pub fn decode_input(bytes: &[u8]) -> Result<Option<RefusedInput>, WireError> {
+    const EXPECTED: &str = "a dead letter";
+    let letter: LetterIn = json_text::read("the dead letter", EXPECTED, bytes, |letter: &LetterIn| letter.format)?;
+    let (Some(reason), Some(origin), "input") = (letter.reason, letter.origin, letter.kind.as_str()) else {
+        return Ok(None);
+    };
+    let details = letter.details.map(|raw| json_text::take(EXPECTED, raw)).transpose()?;
+    Ok(Some(RefusedInput { reason, message: letter.message, details, origin: answer::origin(origin)? }))
 }
 
 fn is_cut(input: &InputRecord) -> bool {

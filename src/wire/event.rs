@@ -116,6 +116,11 @@ impl Halves {
     }
 }
 
+/// The names of all events, of runs and of partitions.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    EVENTS.iter().map(|halves| halves.name)
+}
+
 /// The bytes of a run's event. A timeout that Avro's `long` cannot hold (292 million years) is written as the longest
 /// that it can.
 pub fn encode(recorded: &Recorded) -> Bytes {

@@ -104,7 +104,7 @@ fn definitions_count_their_versions() {
     assert_eq!(apply(&yaml), (1.into(), false.into()), "what is shown can be applied: {yaml}");
     assert!(folder.run(&["definitions", "show", "chain", "--graph"]).expect(0).stdout.contains("another"));
     assert!(folder.run(&["definitions", "show", "chain", "--format", "mermaid"]).expect(0).stdout.contains("first"));
-    let missing = folder.run(&["definitions", "show", "shop"]).expect(3);
+    let missing = folder.run(&["definitions", "show", "shop"]).expect(6);
     assert!(missing.stderr.contains("there are chain"), "{missing:?}");
 }
 
@@ -170,11 +170,106 @@ fn what_is_wrong_with_a_request_is_answered() {
 }
 
 #[test]
+fn what_is_wrong_and_can_be_seen_is_refused_before_it_is_published() {
+    let folder = Folder::new();
+    let end = folder.run(&["init"]).expect(0);
+    assert!(end.stderr.is_empty(), "{end:?}");
+    let refused = |line: &[&str], words: &[&str]| {
+        let end = folder.run(&[&["submit", "--id", "w"], line].concat()).expect(3);
+        assert!(words.iter().all(|word| end.stderr.contains(word)), "{words:?} in {end:?}");
+    };
+    refused(&["chain", "--input", "{}"], &["unknown_definition", "there are none", "definitions apply"]);
+    folder.apply();
+    refused(&["shop", "--input", "{}"], &["unknown_definition", "there are chain"]);
+    refused(&["chain", "--version", "9", "--input", "{}"], &["unknown_definition", "it has 1"]);
+    refused(&["chain", "--input", "{}"], &["contract", "at its top level", "\"text\" is a required property"]);
+    let json = folder.run(&["submit", "chain", "--input", "{}", "--output", "json"]).expect(3).json();
+    assert_eq!((&json["kind"], &json["reason"], &json["origin"]), (&"refused".into(), &"contract".into(), &().into()));
+    let unknown = folder.run(&["show", "w"]).expect(6);
+    assert!(unknown.stderr.contains("there is no workflow \"w\""), "nothing was published: {unknown:?}");
+}
+
+#[test]
+fn what_only_the_engine_refuses_is_told_by_show_and_history() {
+    let folder = Folder::new();
+    let _dev = folder.dev();
+    folder.apply();
+    let large = Path::new(folder.data()).join("large.json");
+    std::fs::write(&large, format!("{{\"text\":\"{}\"}}", "x".repeat(2 << 20))).expect("a file");
+    let input = format!("@{}", large.display());
+    folder.run(&["submit", "chain", "--input", &input, "--id", "large"]).expect(0);
+    wait_until("the engine has refused it", || folder.run(&["show", "large"]).code == 3);
+    let json = folder.run(&["show", "large", "--output", "json"]).expect(3).json();
+    assert_eq!(
+        (&json["status"], &json["reason"], &json["run_id"]),
+        (&"refused".into(), &"too_large".into(), &().into())
+    );
+    for command in ["show", "history"] {
+        let end = folder.run(&[command, "large"]).expect(3);
+        assert!(end.stderr.contains("was refused: too_large") && end.stdout.is_empty(), "{end:?}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_told_from_what_is_empty() {
+    let folder = Folder::new();
+    folder.run(&["init"]).expect(0);
+    folder.apply();
+    let unknown = folder.run(&["list", "--definition", "shop"]).expect(6);
+    assert!(unknown.stderr.contains("there are chain") && unknown.stdout.is_empty(), "{unknown:?}");
+    let empty = folder.run(&["list", "--definition", "chain"]).expect(0);
+    assert!(empty.stdout.starts_with("no runs of chain yet"), "{empty:?}");
+    let none = folder.run(&["list", "--status", "failed"]).expect(0);
+    assert_eq!(none.stdout, "no failed runs\n");
+    for command in
+        [&["show", "nobody"][..], &["history", "nobody"], &["definitions", "show", "chain", "--version", "2"]]
+    {
+        folder.run(command).expect(6);
+    }
+}
+
+#[test]
+fn a_store_without_tables_asks_for_init() {
+    let folder = Folder::new();
+    folder.run(&["init"]).expect(0);
+    for file in ["store.db", "store.db-wal", "store.db-shm"] {
+        let _ = std::fs::remove_file(Path::new(folder.data()).join(file));
+    }
+    for command in [&["list"][..], &["show", "x"], &["history", "x"]] {
+        let end = folder.run(command).expect(3);
+        assert!(end.stderr.contains("has no tables yet: run `orchestrator init` once"), "{end:?}");
+        assert!(!end.stderr.contains("no such table"), "{end:?}");
+    }
+}
+
+#[test]
+fn a_folder_has_one_engine_at_a_time() {
+    let folder = Folder::new();
+    let first = folder.dev();
+    for command in [&["dev", "--http-address", "off"][..], &["serve", "--http-address", "off"], &["demo"]] {
+        let end = folder.run(command).expect(3);
+        assert!(end.stderr.contains(&format!("process {} since", first.0.id())), "{end:?}");
+        assert!(end.stderr.contains(folder.data()), "{end:?}");
+    }
+    drop(first);
+    let _second = folder.dev();
+}
+
+#[test]
 fn without_an_engine_a_wait_ends_at_its_timeout() {
     let folder = Folder::new();
     folder.run(&["init"]).expect(0);
-    let end = folder.run(&["submit", "chain", "--input", "{}", "--id", "it's 7", "--wait", "--timeout", "1"]).expect(4);
-    assert!(end.stderr.contains("orchestrator show 'it'\\''s 7'"), "{end:?}");
+    folder.apply();
+    let line = ["submit", "chain", "--input", "{\"text\":\"hello\"}", "--id", "it's 7", "--wait", "--timeout", "0.2"];
+    let end = folder.run(&line).expect(4);
+    assert!(end.stderr.contains("within 200 ms") && end.stderr.contains("orchestrator show 'it'\\''s 7'"), "{end:?}");
+    // What was promised: it tells how far the request is.
+    let waiting = folder.run(&["show", "it's 7", "--output", "json"]).expect(6);
+    assert_eq!((&waiting.json()["status"], &waiting.json()["origin"]["offset"]), (&"waiting".into(), &0.into()));
+    for command in ["show", "history"] {
+        let end = folder.run(&[command, "it's 7"]).expect(6);
+        assert!(end.stderr.contains("its request waits to be decided (requests/"), "{end:?}");
+    }
 }
 
 #[test]
@@ -219,8 +314,9 @@ fn health_tells_what_answers_and_what_does_not() {
     assert_eq!((&missing[0]["part"], &missing[0]["state"]), (&"log".into(), &"failed".into()));
     folder.run(&["init"]).expect(0);
     let fine = folder.run(&["health", "--http-address", "127.0.0.1:1", "--output", "json"]).expect(0).json();
-    assert!(fine.as_array().is_some_and(|parts| parts.len() == 3 && parts.iter().all(|part| part["state"] == "ok")));
-    let serving = folder.run(&["health", "--http-address", "127.0.0.1:1", "--serving"]).expect(1);
+    let states: Vec<_> = fine.as_array().into_iter().flatten().map(|part| &part["state"]).collect();
+    assert_eq!(states, ["ok", "ok", "none"], "who does not answer is not well, and need not be there: {fine}");
+    let serving = folder.run(&["health", "--http-address", "127.0.0.1:1", "--serving"]).expect(5);
     assert!(serving.stdout.contains("nothing answers at 127.0.0.1:1"), "{serving:?}");
 }
 

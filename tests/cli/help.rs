@@ -84,7 +84,10 @@ fn the_first_help_shows_every_verb_and_the_exit_codes() {
     for path in commands().iter().filter(|path| path.len() == 1) {
         assert!(text.contains(&format!("  {}", path[0])), "{path:?} is not in\n{text}");
     }
-    assert!(text.contains("Exit codes:") && text.contains("  5  the log or the store does not answer"), "{text}");
+    assert!(
+        text.contains("Exit codes:") && text.contains("  5    the log, the store or the process does not answer"),
+        "{text}"
+    );
     assert!(run(&["submit", "--help"]).stdout.contains("Exit codes:"));
 }
 
@@ -113,10 +116,40 @@ fn a_wrong_command_line_is_a_usage_error() {
         &["show", ""],
         &["list", "--status", "sleeping"],
         &["submit", "no such name", "--input", "{}"],
+        &["submit", "shop", "--input", "{}", "--wait", "--timeout", "0"],
+        &["submit", "shop", "--input", "{}", "--wait", "--timeout", "soon"],
+        &["list", "--limit", "0"],
     ] {
         let end = run(arguments).expect(2);
         assert!(end.stdout.is_empty() && end.stderr.contains("error: "), "{end:?}");
     }
+}
+
+#[test]
+fn an_event_that_there_is_not_is_answered_with_those_that_there_are() {
+    let end = run(&["tail", "--type", "NodeCompleted,Nope"]).expect(2);
+    for word in ["Nope", "NodeCompleted", "WorkflowFailed", "InputRefused"] {
+        assert!(end.stderr.contains(word), "{end:?}");
+    }
+    assert!(!end.stderr.contains("JournalStep"), "a record of the journal is no event: {end:?}");
+}
+
+/// Whoever copies an example gets what it says.
+#[test]
+fn files_that_examples_read_are_there() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/cli.md")).expect("docs/cli.md");
+    let mut read = 0;
+    for text in commands().iter().map(|path| help(path)).chain([help(&[]), page]) {
+        let lines = text.lines().filter(|line| line.contains("orchestrator "));
+        for word in lines.flat_map(|line| line.split('>').next().unwrap_or_default().split_whitespace()) {
+            let file = word.trim_start_matches('@');
+            if [".yaml", ".json", ".py", ".sh"].iter().any(|end| file.ends_with(end)) {
+                assert!(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file).exists(), "{file} is not there");
+                read += 1;
+            }
+        }
+    }
+    assert!(read >= 5, "examples read files");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod bad_settings;
 mod definitions;
+mod demo;
 mod embedded;
 mod help;
 mod settings;

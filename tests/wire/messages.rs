@@ -154,6 +154,22 @@ fn a_dead_letter_holds_what_is_no_text_too() {
 }
 
 #[test]
+fn a_dead_letter_tells_why_an_input_was_refused() {
+    let refused = samples::refused();
+    let read = dead_letter::decode_input(&dead_letter::encode_input(&refused, &samples::input_record()));
+    let read = read.unwrap().expect("an input");
+    assert_eq!((read.reason, read.message, read.details), (refused.reason, refused.message, refused.details));
+    assert_eq!(read.origin, refused.origin);
+    let node = dead_letter::encode_node(&samples::id("w"), &samples::dead_node());
+    assert_eq!(dead_letter::decode_input(&node).unwrap(), None);
+    for rubbish in [&b""[..], b"{", b"{\"kind\":\"input\"}", b"[1]", b"\xff"] {
+        assert!(dead_letter::decode_input(rubbish).is_err(), "{rubbish:?}");
+    }
+    let newer = dead_letter::decode_input(b"{\"format\":2,\"kind\":\"soul\"}").unwrap_err().to_string();
+    assert!(newer.contains("newer orchestrator"), "{newer}");
+}
+
+#[test]
 fn a_dead_letter_without_key_and_value() {
     let letter = letter(&dead_letter::keep(None, None, &[]));
     for field in ["key", "key_encoding", "value", "value_encoding", "value_sha256"] {

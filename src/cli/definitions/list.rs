@@ -1,7 +1,7 @@
 //! `orchestrator definitions list`.
 
 use crate::cli::exit::Exit;
-use crate::cli::{Context, connect, installation};
+use crate::cli::{Context, connect};
 use crate::core::catalogue::{Applied, Catalogue};
 use crate::ui::style::harmless;
 use crate::ui::table::{lines, table};
@@ -28,7 +28,7 @@ pub struct Args {
 /// Lists.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let log = connect::open_log(context.settings())?;
-    let (_, catalogue) = installation::require(log.as_ref(), context.settings())?;
+    let (_, catalogue) = connect::installation(log.as_ref(), context.settings())?;
     let shown = chosen(&catalogue, args.all);
     if context.out.is_json() {
         context.out.json(&shown.into_iter().map(row).collect::<Vec<_>>())?;

@@ -1,6 +1,7 @@
 //! `orchestrator definitions apply|list|show|validate`.
 
 pub mod apply;
+pub mod find;
 pub mod list;
 pub mod read;
 pub mod show;
@@ -13,10 +14,10 @@ use anyhow::Result;
 /// For `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  orchestrator definitions validate shop.yaml
-  orchestrator definitions apply shop.yaml office.yaml
+  orchestrator definitions validate examples/definitions/order-diamond.yaml
+  orchestrator definitions apply examples/definitions/order-diamond.yaml
   orchestrator definitions list
-  orchestrator definitions show shop --graph
+  orchestrator definitions show order-diamond --graph
 ";
 
 /// The arguments.

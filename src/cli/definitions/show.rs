@@ -1,9 +1,10 @@
 //! `orchestrator definitions show`.
 
+use super::find::find;
+use crate::cli::Context;
 use crate::cli::connect::{self, Drawing};
 use crate::cli::exit::{Exit, fail};
-use crate::cli::{Context, installation};
-use crate::core::catalogue::{Applied, Catalogue};
+use crate::core::catalogue::Applied;
 use crate::core::definition::Definition;
 use crate::ui::run::reference;
 use crate::ui::style::harmless;
@@ -16,10 +17,10 @@ use std::fmt::Write;
 /// For `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  orchestrator definitions show shop                     its nodes
-  orchestrator definitions show shop --graph             its graph
-  orchestrator definitions show shop --format mermaid    its graph for Markdown
-  orchestrator definitions show shop --version 2 --format yaml > shop.yaml
+  orchestrator definitions show hello                     its nodes
+  orchestrator definitions show hello --graph             its graph
+  orchestrator definitions show hello --format mermaid    its graph for Markdown
+  orchestrator definitions show hello --version 1 --format yaml > hello.yaml
 ";
 
 /// The arguments.
@@ -54,8 +55,8 @@ pub enum Format {
 /// Shows.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let log = connect::open_log(context.settings())?;
-    let (_, catalogue) = installation::require(log.as_ref(), context.settings())?;
-    let applied = find(&catalogue, &args.name, args.version)?;
+    let (_, catalogue) = connect::installation(log.as_ref(), context.settings())?;
+    let applied = find(&catalogue, &args.name, args.version).map_err(|words| fail(Exit::NotFound, words))?;
     let out = context.out;
     match args.format {
         Some(Format::Dot) => out.text(&connect::draw(&compiled(applied)?, Drawing::Dot))?,
@@ -73,19 +74,6 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         None => out.text(&described(applied, &compiled(applied)?, out.paint))?,
     }
     Ok(Exit::Done)
-}
-
-fn find<'a>(catalogue: &'a Catalogue, name: &str, version: Option<u32>) -> Result<&'a Applied> {
-    let versions: Vec<_> = catalogue.versions(name).map(|applied| applied.reference.version.to_string()).collect();
-    if versions.is_empty() {
-        let names: Vec<_> = catalogue.all_newest().map(|applied| applied.reference.name.to_string()).collect();
-        let names =
-            if names.is_empty() { "there are none".to_owned() } else { format!("there are {}", names.join(", ")) };
-        return Err(fail(Exit::Refused, format!("there is no definition {name:?}: {names}")));
-    }
-    let found = version.map_or_else(|| catalogue.newest(name), |version| catalogue.version(name, version));
-    let missing = || format!("{name} has no version {}: it has {}", version.unwrap_or_default(), versions.join(", "));
-    found.ok_or_else(|| fail(Exit::Refused, missing()))
 }
 
 fn compiled(applied: &Applied) -> Result<Definition> {
@@ -116,30 +104,4 @@ fn described(applied: &Applied, definition: &Definition, paint: crate::ui::style
     }
     let _ = write!(text, "\n{}", lines(&rows));
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::definition::{DefinitionHash, DefinitionRef};
-    use crate::core::id::DefinitionName;
-    use crate::core::time::Timestamp;
-
-    #[test]
-    fn what_is_not_there_is_answered_with_what_is() {
-        let mut catalogue = Catalogue::default();
-        assert!(find(&catalogue, "shop", None).unwrap_err().to_string().contains("there are none"));
-        catalogue.fold(Applied {
-            reference: DefinitionRef {
-                name: DefinitionName::new("shop").unwrap(),
-                version: 1,
-                hash: DefinitionHash("a".into()),
-            },
-            applied_at: Timestamp(0),
-            document: json!({}),
-        });
-        assert_eq!(find(&catalogue, "shop", None).unwrap().reference.version, 1);
-        assert!(find(&catalogue, "office", None).unwrap_err().to_string().contains("there are shop"));
-        assert!(find(&catalogue, "shop", Some(3)).unwrap_err().to_string().contains("it has 1"));
-    }
 }

@@ -8,9 +8,9 @@ use anyhow::Result;
 /// For `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  orchestrator definitions validate shop.yaml office.json
-  cat shop.yaml | orchestrator definitions validate -
-  orchestrator definitions validate shop.yaml --output json
+  orchestrator definitions validate examples/definitions/hello.yaml examples/definitions/research.yaml
+  cat examples/definitions/hello.yaml | orchestrator definitions validate -
+  orchestrator definitions validate examples/definitions/hello.yaml --output json
 ";
 
 /// The arguments.

@@ -1,14 +1,14 @@
 //! `orchestrator history`.
 
 pub mod read;
+pub mod unknown;
 
-use super::exit::Exit;
-use super::show::unknown;
+use super::exit::{self, Exit};
 use super::{Context, connect};
 use crate::core::event::Recorded;
 use crate::core::id::{RunId, WorkflowId};
 use crate::log::Log;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use crate::ui;
 use crate::ui::style::Paint;
 use anyhow::Result;
@@ -18,8 +18,8 @@ use std::sync::Arc;
 /// For `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  orchestrator history order-7                    every event of the newest run
-  orchestrator history order-7 --output json      a line of JSON each
+  orchestrator history greet-1                    every event of the newest run
+  orchestrator history greet-1 --output json      a line of JSON each
 The store says where in the journal they stand; without a store the whole event
 stream is read.
 ";
@@ -40,13 +40,16 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let log = connect::open_log(context.settings())?;
     let found = match connect::open_store(context.settings()).and_then(|store| with_store(args, log.as_ref(), &store)) {
         Ok(found) => found,
-        Err(error) if error.chain().any(|e| matches!(e.downcast_ref(), Some(StoreError::Unreachable { .. }))) => {
+        Err(error) if exit::is_store_away(&error) => {
             tracing::warn!("{error:#}; reading the event stream instead");
             read::from_events(log.as_ref(), &args.id, args.run.as_ref())?
         }
         Err(error) => return Err(error),
     };
-    let History { events, .. } = found.ok_or_else(|| unknown(&args.id, args.run.as_ref()))?;
+    let Some(History { events, .. }) = found else {
+        let known = unknown::look(context, &args.id, args.run.as_ref())?;
+        return Err(unknown::error(&known, &args.id, args.run.as_ref()));
+    };
     for event in &events {
         if context.out.is_json() {
             context.out.json_line(&ui::event::run_json(event))?;

@@ -1,18 +1,18 @@
 //! The events of a run: from the journal where the store says they stand, or from the whole event stream.
 
-use crate::cli::records::read_to_end;
 use crate::core::apply::fold;
 use crate::core::event::{Event, Recorded};
 use crate::core::id::{RunId, WorkflowId};
 use crate::core::partition::partition_of;
 use crate::core::run::Run;
+use crate::installation::records::read_to_end;
 use crate::journal::record::{JournalRecord, Owner};
 use crate::journal::rule::{ReadersRule, Verdict};
 use crate::log::{Log, LogError, Record, Topic};
 use crate::store::{Position, Store};
 use crate::wire::event::Published;
 use crate::wire::{chain, event, headers, journal};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
@@ -82,7 +82,7 @@ pub fn from_events(log: &dyn Log, workflow_id: &WorkflowId, run_id: Option<&RunI
             check_chain(&record, &recorded, &mut chains)?;
             found.add(recorded);
         }
-        Ok(ControlFlow::Continue(()))
+        Ok::<_, Error>(ControlFlow::Continue(()))
     })?;
     Ok(found.history(partition, run_id))
 }
@@ -148,7 +148,7 @@ fn read_group(log: &dyn Log, partition: u32, group: &[u64], found: &mut Runs) ->
             seen += 1;
             found.add_step(&record, &journal_record(&record)?)?;
         }
-        Ok(if record.offset >= *last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        Ok::<_, Error>(if record.offset >= *last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     if seen < wanted.len() {
         bail!("journal/{partition} has lost {} of the records from {first} to {last}", wanted.len() - seen);

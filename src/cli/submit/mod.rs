@@ -1,18 +1,23 @@
 //! `orchestrator submit`.
 
+pub mod check;
 pub mod input;
 pub mod wait;
 
 use super::exit::{Exit, fail};
 use super::output::say;
-use super::records::append;
 use super::{Context, connect};
+use crate::config::kind::{self as settings, Kind};
 use crate::core::id::{ConversationId, DefinitionName, WorkflowId};
 use crate::core::json::Json;
 use crate::core::partition::partition_of;
+use crate::core::rejection::Refusal;
 use crate::core::run::Outcome;
-use crate::log::{Header, Log, LogError, NewRecord, Topic};
-use crate::ui::run::{failure_words, pretty};
+use crate::installation::InstallationError;
+use crate::installation::records::append;
+use crate::log::{AppendError, Header, Log, NewRecord, Topic};
+use crate::ui::run::{failure_words, pretty, refusal_words};
+use crate::ui::timeline::duration;
 use crate::wire::answer::{self, Response};
 use crate::wire::headers::TRACEPARENT;
 use anyhow::{Context as _, Result};
@@ -23,9 +28,10 @@ use std::time::Duration;
 /// For `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  orchestrator submit shop --input '{\"city\":\"Kyoto\"}' --wait
-  orchestrator submit shop --input @order.json --id order-7
-  echo '{}' | orchestrator submit shop --input - --wait --timeout 30
+  orchestrator submit hello --input '{\"name\": \"Ada\"}' --wait
+  orchestrator submit hello --input @examples/requests/hello.json --id greet-1
+  echo '{\"name\": \"Ada\"}' | orchestrator submit hello --input - --wait --timeout 30
+An unknown definition and an input that breaks its contract are refused at once.
 With the same --id and the same input it is the same request: --wait returns the
 first run's answer. A TRACEPARENT in the environment (W3C trace context) is passed
 on with the request.
@@ -51,9 +57,18 @@ pub struct Args {
     /// Wait for the answer and print it
     #[arg(long)]
     pub wait: bool,
-    /// How many seconds to wait at most
-    #[arg(long, requires = "wait", default_value_t = 600, value_name = "SECONDS")]
-    pub timeout: u64,
+    /// How long to wait at most: seconds (30, 0.5), or a number with ms, s, m or h
+    #[arg(long, requires = "wait", default_value = "600", value_name = "DURATION", value_parser = timeout)]
+    pub timeout: Duration,
+}
+
+/// As settings are written; a week is longer than anybody waits at a terminal.
+fn timeout(text: &str) -> Result<Duration, String> {
+    const TIMEOUT: Kind = Kind::Duration { min_ms: 1, max_ms: 7 * 86_400_000 };
+    match TIMEOUT.parse(text) {
+        Some(settings::Value::Duration(duration)) => Ok(duration),
+        _ => Err(format!("allowed {}", TIMEOUT.allowed())),
+    }
 }
 
 /// Publishes the request, and waits for its answer if asked to.
@@ -64,22 +79,25 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         Some(id) => id.clone(),
         None => WorkflowId::new(&uuid::Uuid::new_v4().to_string()).context("a UUID is a workflow id")?,
     };
-    let request = record(log.as_ref(), args, &workflow_id, &input)?;
+    let (partitions, catalogue) = connect::installation(log.as_ref(), context.settings())?;
+    if let Err(refusal) = check::check(&catalogue, &args.name, args.version, &input) {
+        return refused(context, &workflow_id, &refusal);
+    }
+    let request = record(args, &workflow_id, &input, partitions)?;
     if !args.wait {
-        let (partition, offset) = publish(log.as_ref(), request)?;
+        let (partition, offset) = publish(log.as_ref(), request, &workflow_id)?;
         return published(context, &workflow_id, partition, offset);
     }
     // Reading begins before the request is there: no answer can come too early to be seen.
     let mut answers = wait::Answers::begin(log.as_ref(), &workflow_id)?;
-    let (partition, offset) = publish(log.as_ref(), request)?;
-    let found = answers.wait_for(context, log.as_ref(), partition, offset, Duration::from_secs(args.timeout))?;
-    match found {
+    let (partition, offset) = publish(log.as_ref(), request, &workflow_id)?;
+    match answers.wait_for(context, log.as_ref(), partition, offset, args.timeout)? {
         Some(response) => answered(context, &response),
         None => Err(fail(
             Exit::TimedOut,
             format!(
-                "no answer within {} s; the request stands, and `orchestrator show {}` tells how far it is",
-                args.timeout,
+                "no answer within {}; the request stands, and `orchestrator show {}` tells how far it is",
+                duration(args.timeout),
                 quoted(workflow_id.as_str())
             ),
         )),
@@ -88,9 +106,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
 
 /// The request as it is published: `{"definition", "version"?, "input", "workflow_id", "conversation_id"?}` under its
 /// id, in its partition.
-fn record(log: &dyn Log, args: &Args, workflow_id: &WorkflowId, input: &Json) -> Result<NewRecord> {
-    let missing = || LogError::UnknownTopic(Topic::Requests.to_string());
-    let partitions = log.partitions(&Topic::Requests)?.ok_or_else(missing)?;
+fn record(args: &Args, workflow_id: &WorkflowId, input: &Json, partitions: u32) -> Result<NewRecord> {
     Ok(NewRecord {
         topic: Topic::Requests,
         partition: Some(partition_of(workflow_id.as_str().as_bytes(), partitions)),
@@ -127,9 +143,35 @@ fn traceparent() -> Vec<Header> {
     value.into_iter().map(|value| (TRACEPARENT.into(), Bytes::from(value))).collect()
 }
 
-fn publish(log: &dyn Log, request: NewRecord) -> Result<(u32, u64)> {
-    let places = append(log, vec![request]).context("the request could not be published")?;
+fn publish(log: &dyn Log, request: NewRecord, workflow_id: &WorkflowId) -> Result<(u32, u64)> {
+    let places = append(log, vec![request]).map_err(|error| {
+        let refused = matches!(&error, InstallationError::Append { fault: AppendError::Refused(_), .. });
+        let id = quoted(workflow_id.as_str());
+        anyhow::Error::from(error).context(match refused {
+            true => "the request was not published".to_owned(),
+            false => format!("it is not certain that the request was published; again with --id {id} it runs once"),
+        })
+    })?;
     places.first().copied().context("one record has one place")
+}
+
+/// Says what the engine would have answered; nothing was published.
+fn refused(context: &Context, workflow_id: &WorkflowId, refusal: &Refusal) -> Result<Exit> {
+    let Refusal { reason, message, details, .. } = refusal;
+    if context.out.is_json() {
+        context.out.json(&json!({
+            "format": 1,
+            "kind": "refused",
+            "workflow_id": workflow_id.as_str(),
+            "run_id": null,
+            "reason": reason.as_str(),
+            "message": message,
+            "details": details.as_ref().map(Json::value),
+            "origin": null,
+        }))?;
+    }
+    let words = refusal_words(reason.as_str(), message, details.as_ref());
+    Err(fail(Exit::Refused, format!("the request was refused, nothing was published: {words}")))
 }
 
 fn published(context: &Context, workflow_id: &WorkflowId, partition: u32, offset: u64) -> Result<Exit> {
@@ -160,8 +202,8 @@ fn answered(context: &Context, response: &Response) -> Result<Exit> {
             Err(fail(Exit::Failed, format!("the run failed: {}", failure_words(node.as_ref(), failure))))
         }
         Response::Refused { reason, message, details, .. } => {
-            let details = details.as_ref().map_or_else(String::new, |details| format!(" {}", details.as_str()));
-            Err(fail(Exit::Refused, format!("the request was refused: {reason}: {message}{details}")))
+            let words = refusal_words(reason, message, details.as_ref());
+            Err(fail(Exit::Refused, format!("the request was refused: {words}")))
         }
     }
 }

@@ -1,15 +1,15 @@
 //! Waiting for the answer of a request.
 
-use crate::cli::records::{poll, read_one, read_to_end};
 use crate::cli::{Context, connect};
 use crate::core::command::Origin;
 use crate::core::id::{RunId, WorkflowId};
 use crate::core::partition::partition_of;
 use crate::core::run::Run;
+use crate::installation::records::{POLL, poll, read_one, read_to_end};
 use crate::log::{Delivery, Log, LogError, Reader, Record, Topic};
 use crate::wire::answer::{self, Response};
 use crate::wire::request;
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -48,11 +48,15 @@ impl Answers {
         at_most: Duration,
     ) -> Result<Option<Response>> {
         let begun = Instant::now();
-        let time = read_one(log, &Topic::Requests, partition, offset)?.time;
+        let request = read_one(log, &Topic::Requests, partition, offset)?;
+        let removed =
+            || anyhow!("{}/{partition} has no record at offset {offset}: it has been removed", Topic::Requests);
+        let time = request.ok_or_else(removed)?.time;
         let origin = Origin { topic: Topic::Requests.to_string(), partition, offset, time };
         let mut watch = Watch::new(self.workflow_id.clone(), origin);
         loop {
-            for delivery in poll(self.reader.as_mut())? {
+            let left = at_most.saturating_sub(begun.elapsed());
+            for delivery in poll(self.reader.as_mut(), left.min(POLL))? {
                 let Delivery::Record(record) = delivery else { continue };
                 match decoded(&record).map(|response| watch.see(response)) {
                     Some(Seen::End(response)) => return Ok(Some(*response)),
@@ -89,7 +93,7 @@ impl Answers {
                 found = Some(response);
                 return Ok(ControlFlow::Break(()));
             }
-            Ok(ControlFlow::Continue(()))
+            Ok::<_, LogError>(ControlFlow::Continue(()))
         });
         if let Err(error) = scan {
             tracing::warn!("{error:#}; waiting for the answer to come by");

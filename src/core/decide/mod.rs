@@ -12,7 +12,7 @@ mod schedule;
 mod start_node;
 mod start_workflow;
 
-pub use start_workflow::start_workflow;
+pub use start_workflow::{check_input, start_workflow};
 
 use super::command::Command;
 use super::event::Event;

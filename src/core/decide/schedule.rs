@@ -96,7 +96,7 @@ pub fn check_contract(contract: Option<&Contract>, value: &Json, side: &str) -> 
     contract.check(&value.value()).map_err(|breach| Failure {
         class: FailureClass::Contract,
         code: format!("{side}_contract"),
-        message: format!("the {side} breaks its contract at {:?}: {}", breach.pointer, breach.message),
+        message: format!("the {side} breaks its contract {breach}"),
         details: Some(Json::from_value(&serde_json::json!({ "pointer": breach.pointer }))),
     })
 }

@@ -3,9 +3,11 @@
 use super::draft::Draft;
 use super::schedule;
 use crate::core::command::StartWorkflow;
+use crate::core::definition::contract::Contract;
 use crate::core::definition::graph::Graph;
 use crate::core::event::{Event, PlanMade, RunSettings, WorkflowStarted};
 use crate::core::frontier::Frontier;
+use crate::core::id::DefinitionName;
 use crate::core::json::Json;
 use crate::core::limits::Limits;
 use crate::core::rejection::{Refusal, RefusalReason};
@@ -24,7 +26,8 @@ pub fn start_workflow(
     now: Timestamp,
     limits: &Limits,
 ) -> Result<Vec<Event>, Refusal> {
-    check_input(start, graph)?;
+    check_input(&start.definition.name, graph.input_contract.as_ref(), &start.input)
+        .map_err(|refusal| Refusal { workflow_id: Some(start.workflow_id.clone()), ..refusal })?;
     let started = WorkflowStarted {
         definition: start.definition.clone(),
         input: start.input.clone(),
@@ -47,16 +50,15 @@ pub fn start_workflow(
     Ok(draft.into_events())
 }
 
-fn check_input(start: &StartWorkflow, graph: &Graph) -> Result<(), Refusal> {
-    let Some(contract) = &graph.input_contract else { return Ok(()) };
-    contract.check(&start.input.value()).map_err(|breach| Refusal {
-        reason: RefusalReason::Contract,
-        message: format!(
-            "the input breaks the contract of definition {} at {:?}: {}",
-            start.definition.name, breach.pointer, breach.message
-        ),
+/// Holds the input of a request against the contract of the definition that it names.
+///
+/// # Errors
+/// The refusal, without its workflow.
+pub fn check_input(name: &DefinitionName, contract: Option<&Contract>, input: &Json) -> Result<(), Refusal> {
+    let Some(contract) = contract else { return Ok(()) };
+    contract.check(&input.value()).map_err(|breach| Refusal {
         details: Some(Json::from_value(&serde_json::json!({ "pointer": breach.pointer }))),
-        workflow_id: Some(start.workflow_id.clone()),
+        ..Refusal::new(RefusalReason::Contract, format!("the input breaks the contract of definition {name} {breach}"))
     })
 }
 

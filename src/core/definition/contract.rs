@@ -36,6 +36,17 @@ pub struct Breach {
     pub message: String,
 }
 
+impl std::fmt::Display for Breach {
+    /// Place and message: `at "/total": -1 is less than …`.
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        // The pointer of the whole value is empty, which nobody reads as a place.
+        match self.pointer.as_str() {
+            "" => write!(f, "at its top level: {}", self.message),
+            pointer => write!(f, "at {pointer:?}: {}", self.message),
+        }
+    }
+}
+
 impl Contract {
     /// Compiles a schema. Remote and file references are refused.
     ///

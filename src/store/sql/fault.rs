@@ -44,7 +44,8 @@ impl Fault {
             Self::Driver(error) if heals(&error) => {
                 StoreError::Unreachable { at: at.to_owned(), reason: reason(&error) }
             }
-            Self::Driver(error) => StoreError::Refused(format!("{at}: {}", refusal(&error))),
+            Self::Driver(error) if has_no_tables(&error) => StoreError::NoTables { at: at.to_owned() },
+            Self::Driver(error) => StoreError::Refused(format!("{at}: {error}")),
         }
     }
 }
@@ -87,14 +88,10 @@ fn reason(error: &sqlx::Error) -> String {
     }
 }
 
-fn refusal(error: &sqlx::Error) -> String {
-    let text = error.to_string();
-    let code = error.as_database_error().and_then(|e| e.code()).unwrap_or_default();
-    // 42P01: undefined_table; SQLite has no code of its own for it.
-    if code == "42P01" || text.contains("no such table") {
-        return format!("{text}; the tables are not there: `orchestrator init` creates them");
-    }
-    text
+/// 42P01 of Postgres: undefined_table. SQLite has no code of its own for it.
+fn has_no_tables(error: &sqlx::Error) -> bool {
+    let Some(error) = error.as_database_error() else { return false };
+    error.code().is_some_and(|code| code == "42P01") || error.message().starts_with("no such table")
 }
 
 #[cfg(test)]

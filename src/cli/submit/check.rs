@@ -1,0 +1,36 @@
+//! What can be seen of a request before it is published: the definition is there, and the input keeps its contract.
+//!
+//! The engine decides it all the same, and more (an id that is taken, a request that is too large).
+
+use crate::cli::definitions::find::find;
+use crate::core::catalogue::Catalogue;
+use crate::core::decide::check_input;
+use crate::core::definition::graph::Graph;
+use crate::core::definition::validate::validate;
+use crate::core::id::DefinitionName;
+use crate::core::json::Json;
+use crate::core::rejection::{Refusal, RefusalReason};
+
+/// Refuses what the engine would refuse, with its reasons.
+///
+/// # Errors
+/// The refusal.
+pub fn check(
+    catalogue: &Catalogue,
+    name: &DefinitionName,
+    version: Option<u32>,
+    input: &Json,
+) -> Result<(), Box<Refusal>> {
+    let applied = find(catalogue, name.as_str(), version)
+        .map_err(|words| Box::new(Refusal::new(RefusalReason::UnknownDefinition, words)))?;
+    let definition = match validate(applied.document.clone()) {
+        Ok(definition) => definition,
+        Err(_) => {
+            let version = applied.reference.version;
+            tracing::warn!("{name} v{version} is not valid for this version of the program; the engine decides");
+            return Ok(());
+        }
+    };
+    let graph = Graph::compile(&definition);
+    check_input(name, graph.input_contract.as_ref(), input).map_err(Box::new)
+}

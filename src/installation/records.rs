@@ -1,0 +1,114 @@
+//! Reading partitions to their end, and appending records and waiting until they stand in the log: for whoever does
+//! not run for ever.
+
+use super::InstallationError;
+use crate::log::{Delivery, Log, LogError, NewRecord, Purpose, Reader, Record, Topic};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+/// A log that hands out nothing for this long is taken to be away.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long one poll waits for something to come.
+pub const POLL: Duration = Duration::from_millis(100);
+/// How often acknowledgements are looked for: an append takes about as long.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// Hands out what stands in a partition at this moment, from an offset on, or until `each` has had enough.
+///
+/// # Errors
+/// Where the log does not answer, or `each` says so.
+pub fn read_to_end<E: From<LogError>>(
+    log: &dyn Log,
+    topic: &Topic,
+    partition: u32,
+    from: u64,
+    mut each: impl FnMut(Record) -> Result<ControlFlow<()>, E>,
+) -> Result<(), E> {
+    let ends = log.ends(topic, partition)?;
+    let from = from.max(ends.low);
+    if from >= ends.high {
+        return Ok(());
+    }
+    let mut reader = log.reader()?;
+    reader.assign(topic, partition, from)?;
+    let mut heard = Instant::now();
+    loop {
+        let deliveries = poll(reader.as_mut(), POLL)?;
+        if deliveries.is_empty() && heard.elapsed() > PATIENCE {
+            return Err(silent(log, topic).into());
+        }
+        for delivery in deliveries {
+            heard = Instant::now();
+            match delivery {
+                Delivery::Record(record) => {
+                    // What came after the question is no part of the answer: there would be no end.
+                    let is_last = record.offset + 1 >= ends.high;
+                    if record.offset >= ends.high || each(record)?.is_break() || is_last {
+                        return Ok(());
+                    }
+                }
+                Delivery::End { .. } => return Ok(()),
+                // What was asked for has been removed meanwhile; reading goes on at what is there.
+                Delivery::Lost { .. } => {}
+            }
+        }
+    }
+}
+
+/// Whatever is there, waiting a moment for it.
+///
+/// # Errors
+/// As [`Reader::poll`].
+pub fn poll(reader: &mut dyn Reader, wait: Duration) -> Result<Vec<Delivery>, LogError> {
+    let mut deliveries = Vec::new();
+    reader.poll(wait, &mut deliveries)?;
+    Ok(deliveries)
+}
+
+/// The record at an offset; none: it has been removed.
+///
+/// # Errors
+/// Where the log does not answer.
+pub fn read_one(log: &dyn Log, topic: &Topic, partition: u32, offset: u64) -> Result<Option<Record>, LogError> {
+    let mut found = None;
+    read_to_end(log, topic, partition, offset, |record| {
+        found = (record.offset == offset).then_some(record);
+        Ok::<_, LogError>(ControlFlow::Break(()))
+    })?;
+    Ok(found)
+}
+
+/// Appends records; partition and offset of each, in order, once all of them stand in the log.
+///
+/// # Errors
+/// Where one is not taken, or not confirmed.
+pub fn append(log: &dyn Log, records: Vec<NewRecord>) -> Result<Vec<(u32, u64)>, InstallationError> {
+    let mut appender = log.appender(Purpose::Client)?;
+    let topics: Vec<Topic> = records.iter().map(|record| record.topic.clone()).collect();
+    for (token, record) in (0..).zip(records) {
+        let topic = record.topic.clone();
+        appender.append(record, token).map_err(|fault| InstallationError::Append { topic, fault })?;
+    }
+    let (mut places, mut acks) = (BTreeMap::new(), Vec::new());
+    let begun = Instant::now();
+    while let Some(waiting) = topics.get(places.len()) {
+        appender.poll(&mut acks);
+        if acks.is_empty() {
+            if begun.elapsed() > PATIENCE {
+                return Err(silent(log, waiting).into());
+            }
+            std::thread::sleep(LOOK);
+        }
+        for ack in acks.drain(..) {
+            let topic = usize::try_from(ack.token).ok().and_then(|at| topics.get(at)).unwrap_or(waiting).clone();
+            places.insert(ack.token, ack.result.map_err(|fault| InstallationError::Append { topic, fault })?);
+        }
+    }
+    Ok(places.into_values().collect())
+}
+
+fn silent(log: &dyn Log, topic: &Topic) -> LogError {
+    let reason = format!("nothing was heard of {topic} for {} s", PATIENCE.as_secs());
+    LogError::Unreachable { at: log.cluster(), reason }
+}
