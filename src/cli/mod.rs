@@ -19,6 +19,7 @@ pub mod installation;
 pub mod list;
 pub mod output;
 pub mod records;
+pub mod readiness;
 pub mod roles;
 pub mod serve;
 pub mod server;

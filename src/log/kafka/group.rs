@@ -37,6 +37,8 @@ pub(super) struct KafkaGroup {
     mine: Vec<(Topic, u32)>,
     /// A broker said that a topic does not exist, and that has not been looked into yet.
     doubted: bool,
+    /// The group has said what is this member's.
+    settled: bool,
 }
 
 impl KafkaGroup {
@@ -61,6 +63,7 @@ impl KafkaGroup {
             topics: all,
             mine: Vec::new(),
             doubted: false,
+            settled: false,
         })
     }
 
@@ -85,9 +88,15 @@ impl KafkaGroup {
             let consumer = self.consumer()?;
             let Some(change) = consumer.context().changes().pop_front() else { return Ok(()) };
             match change {
-                Change::Revoked(places) => self.tell_revoked(places, out),
+                Change::Revoked { places, thrown_out } => {
+                    self.settled &= !thrown_out;
+                    self.tell_revoked(places, thrown_out, out);
+                }
                 Change::Given(list) => match self.given(&list) {
-                    Some(events) => out.extend(events),
+                    Some(events) => {
+                        self.settled = true;
+                        out.extend(events);
+                    }
                     None => {
                         self.consumer()?.context().changes().push_front(Change::Given(list));
                         return Ok(());
@@ -97,13 +106,13 @@ impl KafkaGroup {
         }
     }
 
-    fn tell_revoked(&mut self, places: Vec<(String, i32)>, out: &mut Vec<GroupEvent>) {
+    fn tell_revoked(&mut self, places: Vec<(String, i32)>, thrown_out: bool, out: &mut Vec<GroupEvent>) {
         for (name, partition) in places {
             let Some(topic) = self.names.topic(&name) else { continue };
             let partition = partition.cast_unsigned();
             if let Some(index) = self.mine.iter().position(|(t, p)| *p == partition && *t == topic) {
                 self.mine.swap_remove(index);
-                out.push(GroupEvent::Revoked { topic, partition });
+                out.push(GroupEvent::Revoked { topic, partition, thrown_out });
             }
         }
     }
@@ -248,6 +257,10 @@ impl Group for KafkaGroup {
             }
         }
         Ok(())
+    }
+
+    fn is_settled(&self) -> bool {
+        self.settled
     }
 
     fn commit(&mut self, topic: &Topic, partition: u32, committed: &Committed, wait: bool) -> Result<(), LogError> {

@@ -19,7 +19,12 @@ pub(super) enum Change {
     /// Partitions are given; librdkafka has not been told to take them.
     Given(TopicPartitionList),
     /// Partitions are taken away, and librdkafka has been told.
-    Revoked(Vec<(String, i32)>),
+    Revoked {
+        /// Which.
+        places: Vec<(String, i32)>,
+        /// Whether the member was thrown out of its group.
+        thrown_out: bool,
+    },
 }
 
 /// What librdkafka tells a member.
@@ -76,9 +81,11 @@ impl ConsumerContext for MemberContext {
                 log_failure("take", take(consumer, &list));
             }
         }
+        // Asked before it is answered: giving up makes it forget.
+        let thrown_out = consumer.assignment_lost();
         log_failure("give up", give_up(consumer, list));
-        let revoked = list.elements().iter().map(|place| (place.topic().to_owned(), place.partition())).collect();
-        changes.push_back(Change::Revoked(revoked));
+        let places = list.elements().iter().map(|place| (place.topic().to_owned(), place.partition())).collect();
+        changes.push_back(Change::Revoked { places, thrown_out });
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
