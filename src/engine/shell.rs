@@ -146,8 +146,11 @@ impl Engine {
                 }
                 GroupEvent::Revoked { topic: Topic::Requests, partition, thrown_out } => {
                     if thrown_out {
-                        tracing::info!(partition, "the group has not heard of this process for a session (the log was \
-                            away, or it stood still); the partition may be another's, and this process joins again");
+                        tracing::info!(
+                            partition,
+                            "the group has not heard of this process for a session (the log was \
+                            away, or it stood still); the partition may be another's, and this process joins again"
+                        );
                     } else {
                         tracing::info!(partition, "the group has given the partition to another member");
                     }
@@ -176,7 +179,11 @@ impl Engine {
                     self.with(id, now, |partition, env| partition.begin(claim, env));
                 }
                 Err(error) => {
-                    tracing::info!(partition = id, %error, "the group does not let this member try the partition now");
+                    if let LogError::Unreachable { .. } = error {
+                        tracing::info!(partition = id, %error, "the partition is not tried while the log does not answer");
+                    } else {
+                        tracing::info!(partition = id, %error, "the group does not let this member try the partition now");
+                    }
                     self.with(id, now, |partition, env| partition.rest(env));
                 }
             }

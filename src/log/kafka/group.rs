@@ -276,7 +276,7 @@ impl Group for KafkaGroup {
             return Err(LogError::Refused(format!("{size} bytes of metadata, at most {MAX_COMMIT_METADATA} are kept")));
         }
         let doing = format!("committing {topic}/{partition}");
-        let failed = |error: &KafkaError| faults::log_error(self.asker.at(), &doing, Some(&name), error);
+        let failed = |error: &KafkaError| faults::log_error(self.asker.at(), &doing, error);
         let offset = i64::try_from(committed.offset)
             .map_err(|_| LogError::Refused(format!("{doing}: the offset is too large")))?;
         let mut list = TopicPartitionList::with_capacity(1);
@@ -287,6 +287,15 @@ impl Group for KafkaGroup {
             return consumer.commit(&list, CommitMode::Async).map_err(|error| failed(&error));
         }
         match raw::commit(consumer, &list, ANSWER) {
+            Some(Err(code)) if faults::is_unknown_topic(code) => {
+                // A coordinator that is just starting may not know its topics. The next poll asks whether it is so.
+                self.doubted = true;
+                Err(faults::unreachable(
+                    self.asker.at(),
+                    &doing,
+                    "the coordinator does not know the topic at the moment",
+                ))
+            }
             Some(answer) => answer.map_err(|code| failed(&KafkaError::ConsumerCommit(code))),
             None => Err(faults::unreachable(self.asker.at(), &doing, "no answer in time")),
         }

@@ -1,5 +1,6 @@
 //! What librdkafka tells a member of a group, and when it is told of what was decided.
 
+use super::faults;
 use super::watch::Context;
 use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
@@ -90,10 +91,15 @@ impl ConsumerContext for MemberContext {
 
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
         match result {
-            Err(error) if error.rdkafka_error_code() != Some(Code::NoOffset) => {
-                tracing::warn!("a commit that nobody waits for has failed: {error}");
-            }
-            _ => {}
+            Ok(()) => {}
+            Err(error) => match error.rdkafka_error_code() {
+                Some(Code::NoOffset) => {}
+                // That Kafka is away, or has thrown this member out, others say; the next commit makes up for it.
+                Some(code) if faults::is_operating(code) || faults::is_of_membership(code) => {
+                    tracing::debug!("a commit that nobody waits for has failed: {error}");
+                }
+                _ => tracing::warn!("a commit that nobody waits for has failed: {error}"),
+            },
         }
     }
 }
