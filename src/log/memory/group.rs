@@ -140,15 +140,7 @@ impl World {
         out.push(GroupEvent::Given { topic: place.0.clone(), partition: place.1, committed });
     }
 
-    fn revoke(
-        &mut self,
-        group: &str,
-        id: u64,
-        life: Life,
-        place: &Place,
-        thrown_out: bool,
-        out: &mut Vec<GroupEvent>,
-    ) {
+    fn revoke(&mut self, group: &str, id: u64, life: Life, place: &Place, thrown_out: bool, out: &mut Vec<GroupEvent>) {
         if let Some(member) = self.member(group, id) {
             member.held.remove(place);
             member.paused.remove(place);
