@@ -56,6 +56,17 @@ fn a_flag_beats_the_environment_and_the_environment_beats_the_default() {
 }
 
 #[test]
+fn the_group_is_named_after_the_namespace_unless_somebody_names_it() {
+    let config = good(&[(table::NAMESPACE, "staging")], &[]);
+    assert_eq!(config.settings.group, "staging-engine");
+    let source = "follows from ORCHESTRATOR_NAMESPACE".to_owned();
+    assert_eq!(row(&config, table::GROUP), ("staging-engine", source));
+    assert_eq!(good(&[], &[(table::NAMESPACE, "staging")]).settings.group, "staging-engine");
+    assert_eq!(good(&[(table::GROUP, "mine")], &[(table::NAMESPACE, "staging")]).settings.group, "mine");
+    assert_eq!(good(&[], &[]).settings.group, "orchestrator-engine");
+}
+
+#[test]
 fn every_bad_value_is_reported_at_once_with_what_is_allowed() {
     let environment = [
         (table::MAX_AGENT_CALLS, "many"),

@@ -1,7 +1,8 @@
 //! Starting the roles of a process. Each runs on threads of its own until the stop flag is set.
 
+use super::readiness::Readiness;
 use crate::api::Status;
-use crate::api::status::{EngineReport, RoleState};
+use crate::api::status::EngineReport;
 use crate::config::Settings;
 use crate::core::id::AgentName;
 use crate::engine::thread::{EngineStatus, ThreadParts};
@@ -15,7 +16,7 @@ use anyhow::{Result, anyhow};
 use std::ffi::OsString;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What roles are made of.
 #[derive(Clone)]
@@ -94,11 +95,8 @@ impl BuiltIn {
     }
 }
 
-/// How often a running role says what it is doing.
-const SAY_EVERY: Duration = Duration::from_millis(500);
-
-/// How often it is looked whether the log and the store answer: what `/ready` says is at most so old.
-const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// How often it is looked at what a running role is doing.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Starts the engine.
 ///
@@ -115,20 +113,32 @@ pub fn start_engine(parts: &Parts) -> Result<Running> {
     })?;
     let (log, status, stop) = (parts.log.clone(), parts.status.clone(), parts.stop.clone());
     watch("engine-watch", move || {
-        let mut looks = Looks::default();
-        while !engine.is_finished() {
-            if let Ok(doing) = doing.lock() {
-                status.engine(EngineReport {
-                    partitions: doing.owned.clone(),
-                    taking: doing.taking.clone(),
-                    unfinished_runs: doing.unfinished,
-                });
-            }
-            looks.look(&status, "engine", || log.brokers().map(drop).map_err(|error| error.to_string()));
-            stop.wait(SAY_EVERY);
+        let mut readiness = Readiness::of("engine", &status);
+        while !engine.is_finished() && !stop.is_set() {
+            let doing = doing.lock().map(|doing| doing.clone()).unwrap_or_default();
+            let away = readiness.look(|| log.brokers().map(drop).map_err(|error| error.to_string()));
+            readiness.note(away.or_else(|| engine_waits_for(&doing)));
+            status.engine(EngineReport {
+                partitions: doing.owned,
+                taking: doing.taking,
+                unfinished_runs: doing.unfinished,
+            });
+            stop.wait(LOOK);
         }
         engine.join().map_err(|_| anyhow!("its thread panicked"))
     })
+}
+
+/// What an engine waits for; none: it owns what the group has given it.
+fn engine_waits_for(doing: &EngineStatus) -> Option<String> {
+    if let Some(fault) = &doing.fault {
+        return Some(format!("it has failed and is made anew: {fault}"));
+    }
+    if !doing.settled {
+        return Some("the group has not said yet which partitions are this process's".to_owned());
+    }
+    let taking: Vec<_> = doing.taking.iter().map(u32::to_string).collect();
+    (!taking.is_empty()).then(|| format!("partition {} is being taken", taking.join(", ")))
 }
 
 fn engine_settings(settings: &Settings, partitions: u32) -> EngineSettings {
@@ -156,12 +166,14 @@ pub fn start_projector(parts: &Parts, store: Arc<dyn Store>) -> Result<Running> 
     let projector = ProjectorThread::spawn(parts.log.clone(), store.clone(), partitions, parts.stop.flag())?;
     let (log, status, stop) = (parts.log.clone(), parts.status.clone(), parts.stop.clone());
     watch("projector-watch", move || {
-        let mut looks = Looks::default();
-        while !projector.is_finished() && !stop.wait(SAY_EVERY) {
+        let mut readiness = Readiness::of("projector", &status);
+        while !projector.is_finished() && !stop.is_set() {
+            let away = readiness.look(|| store.position(0).map(drop).map_err(|error| error.to_string()));
+            readiness.note(away.or_else(|| projector.lags().waiting()));
             for lag in projector.lags().read(&*log).unwrap_or_default() {
                 status.lag(lag.partition, lag.records());
             }
-            looks.look(&status, "projector", || store.position(0).map(drop).map_err(|error| error.to_string()));
+            stop.wait(LOOK);
         }
         Ok(projector.join()?)
     })
@@ -180,12 +192,22 @@ pub fn start_workers(parts: &Parts, kinds: &[WorkerKind]) -> Result<Running> {
             namespace: settings.namespace.clone(),
             concurrency: settings.worker_concurrency,
             max_output_bytes: settings.max_request_bytes,
+            stop_timeout: settings.worker_stop_timeout,
             ready_partitions: parts.partitions,
             ..RunnerSettings::default()
         },
     );
-    let stop = parts.stop.flag();
-    watch("worker", move || Ok(runner.run(&stop)?))
+    let (status, stop, standing) = (parts.status.clone(), parts.stop.clone(), runner.standing());
+    let flag = stop.flag();
+    let running = std::thread::Builder::new().name("worker".to_owned()).spawn(move || runner.run(&flag))?;
+    watch("worker-watch", move || {
+        let mut readiness = Readiness::of("worker", &status);
+        while !running.is_finished() && !stop.is_set() {
+            readiness.note(standing.waiting());
+            stop.wait(LOOK);
+        }
+        Ok(running.join().map_err(|_| anyhow!("its thread panicked"))??)
+    })
 }
 
 fn agents_of(settings: &Settings, kinds: &[WorkerKind]) -> Result<Agents> {
@@ -208,28 +230,6 @@ fn agents_of(settings: &Settings, kinds: &[WorkerKind]) -> Result<Agents> {
     built_in.retain(&wanted);
     programs.extend(built_in);
     Ok(programs)
-}
-
-/// Looks now and then whether what a role needs answers, and says so in the status.
-#[derive(Default)]
-struct Looks {
-    last: Option<Instant>,
-    away: bool,
-}
-
-impl Looks {
-    fn look(&mut self, status: &Status, role: &'static str, ask: impl FnOnce() -> Result<(), String>) {
-        if self.last.is_some_and(|last| last.elapsed() < LOOK_EVERY) {
-            return;
-        }
-        self.last = Some(Instant::now());
-        match ask() {
-            Ok(()) if self.away => status.role(role, RoleState::Ready, None),
-            Ok(()) => {}
-            Err(words) => status.role(role, RoleState::Waiting, Some(words)),
-        }
-        self.away = matches!(status.report().roles.get(role), Some(report) if report.state == RoleState::Waiting);
-    }
 }
 
 fn watch(name: &str, run: impl FnOnce() -> Result<()> + Send + 'static) -> Result<Running> {

@@ -114,10 +114,6 @@ impl Server {
                 }
             };
             self.running.push((*role, running));
-            // The projector says itself when its store is there.
-            if *role != Role::Projector || self.store_is_there {
-                self.parts.status.role(role.as_str(), RoleState::Ready, None);
-            }
         }
         Ok(())
     }
@@ -133,9 +129,7 @@ impl Server {
         let wait = move || {
             let open = || opened_store(&parts.settings);
             let Some(store) = wait_for(&parts.stop, "the store", open)? else { return Ok(()) };
-            let running = roles::start_projector(&parts, store)?;
-            parts.status.role(Role::Projector.as_str(), RoleState::Ready, None);
-            joined(running)
+            joined(roles::start_projector(&parts, store)?)
         };
         Ok(thread::Builder::new().name("projector-start".to_owned()).spawn(wait)?)
     }

@@ -32,6 +32,7 @@ pub fn load(inputs: &Inputs) -> Result<Config, ConfigFaults> {
     reading.environment(&inputs.environment);
     reading.flags(&inputs.flags);
     let mut values = reading.values(&inputs.defaults);
+    reading.settle_group(&mut values);
     reading.settle_targets(&mut values);
     if !reading.faults.is_empty() {
         return Err(ConfigFaults(reading.faults));
@@ -112,6 +113,14 @@ impl Reading {
             }
         }
         values
+    }
+
+    /// The group is named after the namespace unless somebody names it.
+    fn settle_group(&self, values: &mut Values) {
+        if let (None, Some(namespace)) = (self.given.get(table::GROUP), self.given.get(table::NAMESPACE)) {
+            let group = format!("{}-engine", values.text(table::NAMESPACE));
+            values.reason(table::GROUP, (group, Source::Follows(namespace.by.clone())));
+        }
     }
 
     /// Settles what depends on several settings: the two URLs.
@@ -249,6 +258,7 @@ fn settings(values: &Values, kafka: Vec<KafkaProperty>) -> Settings {
         max_unfinished: size(table::MAX_UNFINISHED),
         duplicate_window: values.duration(table::DUPLICATE_WINDOW),
         worker_concurrency: size(table::WORKER_CONCURRENCY),
+        worker_stop_timeout: values.duration(table::WORKER_STOP_TIMEOUT),
         http_agent_hosts: values.list(table::HTTP_AGENT_HOSTS),
         exec_agent_programs: values.list(table::EXEC_AGENT_PROGRAMS),
         journal_timeout: values.duration(table::JOURNAL_TIMEOUT),

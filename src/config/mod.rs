@@ -93,6 +93,8 @@ pub struct Settings {
     pub duplicate_window: Duration,
     /// How many nodes of an agent one worker process runs at once.
     pub worker_concurrency: usize,
+    /// How long a worker that is stopped goes on with what it runs.
+    pub worker_stop_timeout: Duration,
     /// Hosts that the built-in `http` agent may call.
     pub http_agent_hosts: Vec<String>,
     /// Programs that the built-in `exec` agent may run.

@@ -54,7 +54,7 @@ names!(
     LOG_URL STORE_URL STATE_STORAGE DATA NAMESPACE GROUP PARTITIONS HTTP_ADDRESS
     MAX_AGENT_CALLS AGENT_TIMEOUT PARALLEL_THRESHOLD MAX_RETRIES
     MAX_REQUEST_BYTES MAX_UNFINISHED DUPLICATE_WINDOW JOURNAL_TIMEOUT DEADLINE_GRACE
-    WORKER_CONCURRENCY HTTP_AGENT_HOSTS EXEC_AGENT_PROGRAMS
+    WORKER_CONCURRENCY WORKER_STOP_TIMEOUT HTTP_AGENT_HOSTS EXEC_AGENT_PROGRAMS
     STRUCTURED_LOGGING LOG_LEVEL
 );
 
@@ -104,7 +104,13 @@ pub const SETTINGS: &[Setting] = &[
         "orchestrator",
         "What the name of every topic begins with, followed by a dot. Installations with different ones share a Kafka.",
     ),
-    setting(GROUP, Kind::Group, "orchestrator-engine", "The consumer group by which engines share the partitions."),
+    setting(
+        GROUP,
+        Kind::Group,
+        "orchestrator-engine",
+        "The consumer group by which engines share the partitions. Where nobody says, it is `<namespace>-engine`: \
+         installations that share a Kafka must not share it.",
+    ),
     setting(
         PARTITIONS,
         Kind::Count { min: 1, max: 256 },
@@ -184,6 +190,13 @@ pub const SETTINGS: &[Setting] = &[
         Kind::Count { min: 1, max: 10_000 },
         "64",
         "How many nodes of one agent a worker process runs at once.",
+    ),
+    setting(
+        WORKER_STOP_TIMEOUT,
+        Kind::Duration { min_ms: 0, max_ms: 86_400_000 },
+        "30",
+        "How long a worker that is stopped (SIGTERM) goes on with the nodes that it runs. What takes longer is dropped, and \
+         run again by another worker. In seconds; whoever supervises the process has to allow a little more.",
     ),
     setting(
         HTTP_AGENT_HOSTS,

@@ -12,6 +12,7 @@ use crate::core::event::{
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::frontier::Frontier;
 use crate::core::id::{RunId, WorkflowId};
+use crate::core::partition::partition_of;
 use crate::core::rejection::{Refusal, RefusalReason, Rejection};
 use crate::core::time::Timestamp;
 use crate::journal::record::{Cause, InputRecord};
@@ -25,6 +26,8 @@ use std::sync::Arc;
 pub(super) enum Decided {
     /// It led to this.
     To(Box<Planned>),
+    /// It led to the first, and that to the second, in one step.
+    Both(Box<Planned>, Box<Planned>),
     /// It has to wait for something that is being read.
     NotYet,
 }
@@ -73,6 +76,10 @@ impl Owning {
         let Some(arrived) = self.inputs.peek(topic).cloned() else { return Ok(false) };
         match self.decide_guarded(&arrived, env)? {
             Decided::To(planned) => draft.push(*planned),
+            Decided::Both(first, second) => {
+                draft.push(*first);
+                draft.push(*second);
+            }
             Decided::NotYet => return Ok(false),
         }
         self.consume(&arrived.record);
@@ -91,18 +98,18 @@ impl Owning {
             tracing::error!(partition = self.claimant.partition, topic = %arrived.record.topic,
                 offset = arrived.record.offset, what, "deciding an input failed; it is buried in the dead letters");
             let refusal = Refusal::new(RefusalReason::EngineFault, format!("deciding it failed: {what}"));
-            Ok(Decided::to(self.refuse(&arrived.record, refusal, env)))
+            Ok(Decided::to(self.refuse(&arrived.record, place_of(&arrived.record), refusal, env)))
         })
     }
 
     fn decide_record(&mut self, arrived: &Arrived, env: &mut Env) -> Result<Decided, Stop> {
         match arrived.record.topic {
             Topic::Requests => self.decide_request(arrived, env),
-            Topic::Results => self.decide_report(&arrived.record, env).map(Decided::to),
+            Topic::Results => self.decide_report(&arrived.record, env),
             _ => {
                 let message = "no signal is known to this version of orchestrator";
                 let refusal = Refusal::new(RefusalReason::Unsupported, message);
-                Ok(Decided::to(self.refuse(&arrived.record, refusal, env)))
+                Ok(Decided::to(self.refuse(&arrived.record, place_of(&arrived.record), refusal, env)))
             }
         }
     }
@@ -115,7 +122,7 @@ impl Owning {
         }
         if let Some((topic, origin)) = self.trying.take() {
             self.careful = false;
-            if self.inputs.peek(&topic).is_some_and(|head| origin_of(&head.record) == origin) {
+            if self.inputs.peek(&topic).is_some_and(|head| place_of(&head.record) == origin) {
                 self.decide_next(&topic, draft, env)?;
             }
             return Ok(());
@@ -123,12 +130,13 @@ impl Owning {
         let Some(arrived) = INPUT_TOPICS.iter().find_map(|topic| self.inputs.peek(topic)).cloned() else {
             return Ok(());
         };
-        let origin = origin_of(&arrived.record);
+        let origin = place_of(&arrived.record);
         let tried = self.state.trying.as_ref().filter(|(last, _)| *last == origin).map_or(0, |(_, times)| *times);
         if tried >= 2 {
             self.careful = false;
             let message = "deciding it was tried twice, and the process ended each time";
-            let planned = self.refuse(&arrived.record, Refusal::new(RefusalReason::EngineFault, message), env);
+            let refusal = Refusal::new(RefusalReason::EngineFault, message);
+            let planned = self.refuse(&arrived.record, origin, refusal, env);
             draft.push(planned);
             self.consume(&arrived.record);
         } else {
@@ -342,9 +350,8 @@ impl Owning {
         Ok(())
     }
 
-    /// An input goes to the dead letters, and if it is a request it is answered.
-    pub(super) fn refuse(&mut self, record: &Record, refusal: Refusal, env: &mut Env) -> Planned {
-        let origin = origin_of(record);
+    /// An input goes to the dead letters, and if it is a request it is answered, under its origin.
+    pub(super) fn refuse(&mut self, record: &Record, origin: Origin, refusal: Refusal, env: &mut Env) -> Planned {
         let kept = dead_letter::keep(record.key.as_ref(), record.value.as_ref(), &record.headers);
         let Refusal { reason, message, details, workflow_id } = refusal;
         tracing::warn!(topic = %record.topic, partition = record.partition, offset = record.offset,
@@ -369,7 +376,7 @@ impl Owning {
         rejection: &Rejection,
         env: &mut Env,
     ) -> Planned {
-        let origin = origin_of(record);
+        let origin = origin_of(record, &workflow_id, env.settings.partitions);
         // Repeated reports are what a takeover leaves behind; each is in the event stream, with its reason.
         tracing::debug!(topic = %record.topic, partition = record.partition, offset = record.offset, ?workflow_id,
             reason = rejection.reason(), why = %rejection, "an input changes nothing");
@@ -410,9 +417,19 @@ impl Owning {
     }
 }
 
-/// Where a record stood first: one that was forwarded carries its first origin.
-pub(super) fn origin_of(record: &Record) -> Origin {
-    record.header(headers::ORIGIN).and_then(request::read_origin).unwrap_or_else(|| place_of(record))
+/// Where a record that names its workflow stood first: one that was forwarded carries its first origin in a header.
+///
+/// Whoever may write the topic may write the header, and a refusal goes to whoever stands at the origin. So it is
+/// believed only where forwarding can have written it: from another partition of the same topic, to that of the
+/// workflow. A record that cannot be read, or names no workflow, is never forwarded: it has its place alone.
+pub(super) fn origin_of(record: &Record, workflow_id: &WorkflowId, partitions: u32) -> Origin {
+    let home = partition_of(workflow_id.as_str().as_bytes(), partitions);
+    let is_possible = |origin: &Origin| {
+        let elsewhere = origin.partition != record.partition && origin.partition < partitions;
+        elsewhere && home == record.partition && origin.topic == record.topic.to_string()
+    };
+    let claimed = record.header(headers::ORIGIN).and_then(request::read_origin);
+    claimed.filter(is_possible).unwrap_or_else(|| place_of(record))
 }
 
 /// Where a record stands. Unlike its origin, nobody can make that up.

@@ -1,23 +1,26 @@
 //! Reports of workers: what became of an attempt.
 
-use super::decide::origin_of;
+use super::decide::{Decided, origin_of, place_of};
 use super::owner::{Owning, Stop};
 use super::partition::Env;
-use super::step::Planned;
 use crate::core::command::Command;
+use crate::core::failure::{Failure, FailureClass};
+use crate::core::json::Json;
+use crate::core::rejection::Refusal;
 use crate::journal::record::Cause;
 use crate::log::Record;
-use crate::wire::report::{self, ReportOutcome};
+use crate::wire::dead_letter::WHOLE_BYTES;
+use crate::wire::report::{self, ReportOutcome, Whose};
 
 impl Owning {
-    pub(super) fn decide_report(&mut self, record: &Record, env: &mut Env) -> Result<Planned, Stop> {
+    pub(super) fn decide_report(&mut self, record: &Record, env: &mut Env) -> Result<Decided, Stop> {
         let decoded = report::decode(record.key.as_deref(), record.value.as_deref(), env.settings.max_record_bytes);
         let report = match decoded {
             Ok(report) => report,
-            Err(refusal) => return Ok(self.refuse(record, refusal, env)),
+            Err(refusal) => return self.refuse_report(record, refusal, env),
         };
         if let Some(planned) = self.send_home(record, &report.workflow_id, env) {
-            return Ok(planned);
+            return Ok(Decided::to(planned));
         }
         let (node_id, attempt) = (report.dispatch_id.node_id, report.dispatch_id.attempt);
         let command = match report.outcome {
@@ -26,10 +29,47 @@ impl Owning {
             ReportOutcome::Failed(failure) => Command::FailNode { node_id, attempt, failure },
         };
         let run_id = report.dispatch_id.run_id;
-        let cause = Cause::Input(origin_of(record));
-        match self.command(&report.workflow_id, Some(&run_id), &command, cause, env)? {
-            Ok(planned) => Ok(planned),
-            Err(rejection) => Ok(self.reject(record, report.workflow_id, Some(run_id), &rejection, env)),
+        let cause = Cause::Input(origin_of(record, &report.workflow_id, env.settings.partitions));
+        let decided = match self.command(&report.workflow_id, Some(&run_id), &command, cause, env)? {
+            Ok(planned) => planned,
+            Err(rejection) => self.reject(record, report.workflow_id, Some(run_id), &rejection, env),
+        };
+        Ok(Decided::to(decided))
+    }
+
+    /// A result that cannot be taken goes to the dead letters. Where it can be read whose it is, that attempt has
+    /// failed: its worker has done with it, and nothing else will come.
+    fn refuse_report(&mut self, record: &Record, refusal: Refusal, env: &mut Env) -> Result<Decided, Stop> {
+        let whose = report::whose_result(record.key.as_deref(), record.value.as_deref());
+        let Some(Whose { workflow_id, dispatch_id }) = whose else {
+            return Ok(Decided::to(self.refuse(record, place_of(record), refusal, env)));
+        };
+        // What is larger is not kept whole, and so cannot be sent on.
+        if record.value.as_ref().is_some_and(|value| value.len() <= WHOLE_BYTES)
+            && let Some(planned) = self.send_home(record, &workflow_id, env)
+        {
+            return Ok(Decided::to(planned));
         }
+        let failure = refused(record, &refusal);
+        let origin = origin_of(record, &workflow_id, env.settings.partitions);
+        let refused = self.refuse(record, origin, refusal, env);
+        let command = Command::FailNode { node_id: dispatch_id.node_id, attempt: dispatch_id.attempt, failure };
+        Ok(match self.command(&workflow_id, Some(&dispatch_id.run_id), &command, Cause::Continuation, env)? {
+            Ok(failed) => Decided::Both(Box::new(refused), Box::new(failed)),
+            // The attempt has ended already, or is nobody's.
+            Err(_) => Decided::to(refused),
+        })
+    }
+}
+
+/// The failure of an attempt whose result was refused. The dead letter at the place that it names holds the result.
+fn refused(record: &Record, refusal: &Refusal) -> Failure {
+    let (reason, place) = (refusal.reason.as_str(), place_of(record));
+    let result = serde_json::json!({ "topic": place.topic, "partition": place.partition, "offset": place.offset });
+    Failure {
+        class: FailureClass::NonRetryable,
+        code: reason.to_owned(),
+        message: format!("its result was refused and is in the dead letters: {}", refusal.message),
+        details: Some(Json::from_value(&serde_json::json!({ "refused_result": result }))),
     }
 }

@@ -101,6 +101,8 @@ impl Engine {
 
     /// Says what it is doing.
     pub fn report(&self, status: &mut EngineStatus) {
+        status.settled = self.group.is_settled();
+        status.fault = None;
         status.owned.clear();
         status.taking.clear();
         status.unfinished = 0;
@@ -142,8 +144,16 @@ impl Engine {
                     let committed = committed.map_or(0, |committed| committed.offset);
                     self.with(partition, now, |partition, env| partition.give(committed, env));
                 }
-                GroupEvent::Revoked { topic: Topic::Requests, partition } => {
-                    tracing::info!(partition, "the group has given the partition to another member");
+                GroupEvent::Revoked { topic: Topic::Requests, partition, thrown_out } => {
+                    if thrown_out {
+                        tracing::info!(
+                            partition,
+                            "the group has not heard of this process for a session (the log was \
+                            away, or it stood still); the partition may be another's, and this process joins again"
+                        );
+                    } else {
+                        tracing::info!(partition, "the group has given the partition to another member");
+                    }
                     self.with(partition, now, |partition, env| partition.revoke(env));
                 }
                 GroupEvent::Given { .. } | GroupEvent::Revoked { .. } | GroupEvent::Record(_) => {}
@@ -169,7 +179,11 @@ impl Engine {
                     self.with(id, now, |partition, env| partition.begin(claim, env));
                 }
                 Err(error) => {
-                    tracing::info!(partition = id, %error, "the group does not let this member try the partition now");
+                    if let LogError::Unreachable { .. } = error {
+                        tracing::info!(partition = id, %error, "the partition is not tried while the log does not answer");
+                    } else {
+                        tracing::info!(partition = id, %error, "the group does not let this member try the partition now");
+                    }
                     self.with(id, now, |partition, env| partition.rest(env));
                 }
             }

@@ -32,12 +32,13 @@ impl Owning {
         let decoded = request::decode(record.key.as_deref(), record.value.as_deref(), env.settings.max_record_bytes);
         let request = match decoded {
             Ok(request) => request,
-            Err(refusal) => return Ok(Decided::to(self.refuse(record, refusal, env))),
+            Err(refusal) => return Ok(Decided::to(self.refuse(record, place_of(record), refusal, env))),
         };
-        let origin = origin_of(record);
-        let workflow_id = match &request.workflow_id {
-            Some(id) => id.clone(),
-            None => request::derived_workflow_id(&origin, env.settings.partitions),
+        let partitions = env.settings.partitions;
+        let (workflow_id, origin) = match &request.workflow_id {
+            Some(id) => (id.clone(), origin_of(record, id, partitions)),
+            // It is at home wherever it stands.
+            None => (request::derived_workflow_id(&place_of(record), partitions), place_of(record)),
         };
         if let Some(planned) = self.send_home(record, &workflow_id, env) {
             return Ok(Decided::to(planned));
@@ -47,7 +48,7 @@ impl Owning {
             Lookup::NotYet => return Ok(Decided::NotYet),
             Lookup::Unknown => {
                 let refusal = unknown_definition(&request, workflow_id);
-                return Ok(Decided::to(self.refuse(record, refusal, env)));
+                return Ok(Decided::to(self.refuse(record, origin, refusal, env)));
             }
         };
         let start = start_of(request, workflow_id, definition, origin, record);
@@ -78,10 +79,10 @@ impl Owning {
                     ),
                 )
             };
-            return Ok(self.refuse(record, refusal, env));
+            return Ok(self.refuse(record, start.origin.clone(), refusal, env));
         }
         match start_workflow(start, graph, now, &env.settings.limits) {
-            Err(refusal) => Ok(self.refuse(record, refusal, env)),
+            Err(refusal) => Ok(self.refuse(record, start.origin.clone(), refusal, env)),
             Ok(events) => {
                 let cause = Cause::Input(start.origin.clone());
                 let (id, run_id) = (&start.workflow_id, &start.run_id);
@@ -125,7 +126,7 @@ impl Owning {
         if home == self.claimant.partition {
             return None;
         }
-        let origin = origin_of(record);
+        let origin = place_of(record);
         if record.header(headers::ORIGIN).is_some() {
             let refusal = Refusal {
                 workflow_id: Some(workflow_id.clone()),
@@ -137,7 +138,7 @@ impl Owning {
                     ),
                 )
             };
-            return Some(self.refuse(record, refusal, env));
+            return Some(self.refuse(record, origin, refusal, env));
         }
         let kept = dead_letter::keep(record.key.as_ref(), record.value.as_ref(), &record.headers);
         let event = PartitionEvent::InputForwarded(InputForwarded {

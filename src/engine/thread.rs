@@ -18,6 +18,10 @@ const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// What an engine is doing, for health and people.
 #[derive(Clone, Debug, Default)]
 pub struct EngineStatus {
+    /// Whether the group has said which partitions are this process's, be it none.
+    pub settled: bool,
+    /// Why the last engine of this process has failed; none once the next one works.
+    pub fault: Option<String>,
     /// The partitions that it owns.
     pub owned: Vec<u32>,
     /// The partitions that it was given and is about to take.
@@ -55,6 +59,9 @@ pub fn spawn(parts: ThreadParts) -> std::io::Result<JoinHandle<()>> {
         while !parts.stop.load(Ordering::Relaxed) {
             if let Err(error) = run(&parts) {
                 tracing::error!(%error, "the engine has failed; making it anew");
+                if let Ok(mut status) = parts.status.lock() {
+                    *status = EngineStatus { fault: Some(error.to_string()), ..EngineStatus::default() };
+                }
                 std::thread::sleep(RESTART_PAUSE);
             }
         }

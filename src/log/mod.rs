@@ -192,6 +192,9 @@ pub enum GroupEvent {
         topic: Topic,
         /// The partition.
         partition: u32,
+        /// Whether the group has not heard of this member for a session, rather than given the partition to another
+        /// one: the log was away, or this process stood still.
+        thrown_out: bool,
     },
     /// A record of a partition that was given. Only members that fetch get these.
     Record(Record),
@@ -216,6 +219,9 @@ pub const MAX_COMMIT_METADATA: usize = 4096;
 pub trait Group: Send {
     /// Hands out what is there; waits up to `wait` for the first. Must be called regularly to stay a member.
     fn poll(&mut self, wait: Duration, out: &mut Vec<GroupEvent>) -> Result<(), LogError>;
+    /// Whether the group has said which partitions are this member's, be it none. It has not after joining, nor after
+    /// it has thrown the member out. Asks nobody.
+    fn is_settled(&self) -> bool;
     /// Commits a position with the member's generation. With `wait`, returns once the log has confirmed it.
     ///
     /// # Errors

@@ -31,6 +31,7 @@ pub struct Lags(BTreeMap<u32, Place>);
 #[derive(Debug, Default)]
 struct Place {
     next_offset: AtomicU64,
+    started: AtomicBool,
     stopped: AtomicBool,
 }
 
@@ -48,6 +49,29 @@ impl Lags {
             Ok(Lag { partition: *partition, next_offset, end, stopped: place.stopped.load(Ordering::Relaxed) })
         };
         self.0.iter().map(lag).collect()
+    }
+
+    /// What is not being projected, as a sentence for people; none: every partition is, here or by another projector.
+    pub fn waiting(&self) -> Option<String> {
+        let of = |is: &dyn Fn(&Place) -> bool| -> Vec<String> {
+            self.0.iter().filter(|(_, place)| is(place)).map(|(partition, _)| partition.to_string()).collect()
+        };
+        let stopped = of(&|place| place.stopped.load(Ordering::Relaxed));
+        let waiting = of(&|place| !place.started.load(Ordering::Relaxed));
+        if !stopped.is_empty() {
+            Some(format!("partition {} goes no further; an earlier line of the log says why", stopped.join(", ")))
+        } else if !waiting.is_empty() {
+            Some(format!("the store has not said yet where partition {} stands", waiting.join(", ")))
+        } else {
+            None
+        }
+    }
+
+    /// The partition is being read, or another projector writes it and this one stands by.
+    pub(super) fn started(&self, partition: u32) {
+        if let Some(place) = self.0.get(&partition) {
+            place.started.store(true, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn moved(&self, partition: u32, next_offset: u64) {

@@ -156,7 +156,12 @@ impl Turn {
         let answer = if self.part.wants_start() {
             match self.start(reader, store) {
                 Err(fault @ ProjectorError::Log(_)) => return Err(fault),
-                answer => answer,
+                answer => {
+                    if matches!(answer, Ok(StoreAnswer::Done | StoreAnswer::Fenced)) {
+                        lags.started(self.part.partition());
+                    }
+                    answer
+                }
             }
         } else if self.part.has_work() {
             self.part.advance(store).map(|progress| {

@@ -28,7 +28,7 @@ pub(super) struct Kind {
 }
 
 impl Kind {
-    fn schema(&self) -> &'static Schema {
+    pub(super) fn schema(&self) -> &'static Schema {
         schema::known(self.schema)
     }
 

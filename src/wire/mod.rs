@@ -16,6 +16,7 @@ mod journal_read;
 mod journal_write;
 mod json_text;
 pub mod report;
+mod report_whose;
 pub mod request;
 pub mod rfc3339;
 pub mod schema;

@@ -12,6 +12,8 @@ use serde::de::value::StrDeserializer;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
+pub use super::report_whose::{Whose, whose_result};
+
 /// What a worker says of an attempt.
 ///
 /// `{"format":1,"type":"completed","dispatch_id":"run/node/attempt","workflow_id":"…","output":…}`, or `"type":"started"`,
@@ -43,7 +45,7 @@ pub const DEFAULT_CODE: &str = "agent_failed";
 /// The message of a failure for which a worker gives none.
 pub const DEFAULT_MESSAGE: &str = "the agent failed and did not say why";
 
-const KIND: Kind = Kind { what: "report", schema: "Report" };
+pub(super) const KIND: Kind = Kind { what: "report", schema: "Report" };
 
 /// The bytes of a report, as JSON.
 pub fn encode(report: &Report) -> Bytes {

@@ -17,5 +17,5 @@ pub use agent::{Agent, Call};
 pub use builtin::BuiltinSettings;
 pub use exec::ExecAgent;
 pub use registry::{Agents, agent_fn};
-pub use runner::{Runner, RunnerError};
+pub use runner::{Runner, RunnerError, Standing};
 pub use settings::RunnerSettings;

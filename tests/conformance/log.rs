@@ -69,6 +69,7 @@ macro_rules! conformance {
             }
             group {
                 a_lone_member_is_given_everything,
+                a_member_that_has_nothing_to_own_is_told_so,
                 two_members_share_the_partitions,
                 whoever_leaves_makes_room,
                 a_commit_is_handed_to_the_next_member,

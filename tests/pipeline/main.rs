@@ -8,7 +8,9 @@
 mod bad_input;
 mod clients;
 mod kill;
+mod ready;
 #[path = "../support/pipeline/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "shared with other test targets")]
 mod support;
 mod trace;
+mod workers;

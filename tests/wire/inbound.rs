@@ -266,3 +266,43 @@ fn reports_that_are_refused() {
         refused(report::decode(key, value.as_deref(), LIMIT), reason, part, workflow);
     }
 }
+
+#[test]
+fn whose_a_refused_result_is_can_be_read_up_to_what_is_wrong_with_it() {
+    let whose = |key: Option<&[u8]>, value: &[u8]| {
+        let whose = report::whose_result(key, Some(value))?;
+        Some((whose.workflow_id.as_str().to_owned(), whose.dispatch_id.to_string()))
+    };
+    let mine = |workflow: &str| Some((workflow.to_owned(), DISPATCH.to_owned()));
+    let head = format!(r#"{{"type":"completed","dispatch_id":"{DISPATCH}","workflow_id":"w""#);
+    let with = |rest: &str| format!("{head}{rest}").into_bytes();
+    for rest in [
+        r#","output":"#,
+        r#","output":{,}}"#,
+        r#","output":1,"output":2}"#,
+        r#","format":9}"#,
+        "",
+        &format!(r#","output":{}}}"#, deep(100_000)),
+        &format!(r#","output":{}"#, "[".repeat(100_000)),
+        &format!(r#","output":{:?}}}"#, "x".repeat(8 << 20)),
+    ] {
+        assert_eq!(whose(None, &with(rest)), mine("w"), "{:.40}", rest);
+        assert_eq!(whose(Some(b"k"), &with(rest)), mine("k"), "the key comes first");
+    }
+    assert_eq!(whose(None, &[&with(r#","output":""#)[..], b"\xff\"}"].concat()), mine("w"), "invalid UTF-8");
+    assert_eq!(whose(Some(b"k"), format!(r#"{{"dispatch_id":"{DISPATCH}"}}"#).as_bytes()), mine("k"), "no type");
+    for value in [avro_report(), confluent(&avro_report()), avro_report()[..avro_report().len() - 3].to_vec()] {
+        assert_eq!(whose(None, &value), mine("w"), "Avro");
+    }
+    let of = |kind: &str, id: &str| format!(r#"{{"type":{kind},"dispatch_id":"{id}","output":"#).into_bytes();
+    assert_eq!(whose(Some(b"k"), &of(r#""started""#, DISPATCH)), None, "no result");
+    assert_eq!(whose(Some(b"k"), &of(r#""progress""#, DISPATCH)), None, "a newer worker's word");
+    assert_eq!(whose(Some(b"k"), &of("7", DISPATCH)), None);
+    assert_eq!(whose(Some(b"k"), &of(r#""completed""#, "x/y")), None, "an illegal id");
+    assert_eq!(whose(None, &of(r#""completed""#, DISPATCH)), None, "nobody's");
+    assert_eq!(whose(Some(b"\xff"), &of(r#""completed""#, DISPATCH)), None);
+    for rubbish in [&b""[..], b"Traceback", b"[1]", b"\xC3\x01\x02", b"{\"dispatch_id\":"] {
+        assert_eq!(whose(Some(b"k"), rubbish), None, "{rubbish:?}");
+    }
+    assert_eq!(report::whose_result(Some(b"k"), None), None);
+}

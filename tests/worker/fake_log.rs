@@ -40,6 +40,8 @@ struct State {
     pauses: usize,
     mood: Mood,
     away: bool,
+    /// The group says nothing yet.
+    undecided: bool,
     appenders: usize,
     members: usize,
     left: usize,
@@ -106,10 +108,16 @@ impl FakeLog {
         self.changed();
     }
 
+    /// Whether the group has yet to say which partitions are the member's.
+    pub fn set_undecided(&self, undecided: bool) {
+        self.lock().undecided = undecided;
+        self.changed();
+    }
+
     /// Takes a partition from the member.
     pub fn revoke(&self, topic: &Topic, partition: u32) {
         let mut state = self.lock();
-        state.news.push_back(GroupEvent::Revoked { topic: topic.clone(), partition });
+        state.news.push_back(GroupEvent::Revoked { topic: topic.clone(), partition, thrown_out: false });
         drop(state);
         self.changed();
     }
@@ -221,11 +229,16 @@ impl Appender for FakeAppender {
 struct FakeGroup {
     log: FakeLog,
     topic: Topic,
+    settled: bool,
 }
 
 impl FakeGroup {
     /// News first, then records: a batch of at most ten of each partition.
-    fn take(&self, state: &mut State, out: &mut Vec<GroupEvent>) {
+    fn take(&mut self, state: &mut State, out: &mut Vec<GroupEvent>) {
+        if state.undecided {
+            return;
+        }
+        self.settled = true;
         while let Some(event) = state.news.pop_front() {
             match &event {
                 GroupEvent::Given { partition, committed, .. } => {
@@ -258,15 +271,20 @@ impl FakeGroup {
 impl Group for FakeGroup {
     fn poll(&mut self, wait: Duration, out: &mut Vec<GroupEvent>) -> Result<(), LogError> {
         let end = Instant::now() + wait;
-        let mut state = self.log.lock();
+        let log = self.log.clone();
+        let mut state = log.lock();
         loop {
             self.take(&mut state, out);
             let left = end.saturating_duration_since(Instant::now());
             if !out.is_empty() || left.is_zero() {
                 return Ok(());
             }
-            state = self.log.0.1.wait_timeout(state, left).unwrap().0;
+            state = log.0.1.wait_timeout(state, left).unwrap().0;
         }
+    }
+
+    fn is_settled(&self) -> bool {
+        self.settled
     }
 
     fn commit(&mut self, _: &Topic, partition: u32, committed: &Committed, wait: bool) -> Result<(), LogError> {
@@ -322,7 +340,7 @@ impl Log for FakeLog {
                 state.news.push_back(GroupEvent::Given { topic: topic.clone(), partition, committed });
             }
         })?;
-        Ok(Box::new(FakeGroup { log: self.clone(), topic: topic.clone() }))
+        Ok(Box::new(FakeGroup { log: self.clone(), topic: topic.clone(), settled: false }))
     }
 
     fn ends(&self, _: &Topic, _: u32) -> Result<Ends, LogError> {

@@ -9,7 +9,7 @@ use orchestrator::log::{Log, Topic};
 use orchestrator::wire::report::{self, Report, ReportOutcome};
 use orchestrator::wire::task::{self, Task};
 use orchestrator::worker::runner::RunnerError;
-use orchestrator::worker::{Agent, Agents, Call, Runner, RunnerSettings};
+use orchestrator::worker::{Agent, Agents, Call, Runner, RunnerSettings, Standing};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -108,6 +108,7 @@ fn words(outcome: &ReportOutcome) -> String {
 
 /// A runner on a thread of its own.
 pub struct Running {
+    pub standing: Arc<Standing>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<(), RunnerError>>>,
 }
@@ -117,9 +118,9 @@ impl Running {
         let stop = Arc::new(AtomicBool::new(false));
         let runner =
             Runner::new(Arc::new(log.clone()) as Arc<dyn Log>, Agents::new().with(name("agent"), agent), settings);
-        let flag = stop.clone();
+        let (flag, standing) = (stop.clone(), runner.standing());
         let thread = std::thread::spawn(move || runner.run(&flag));
-        Self { stop, thread: Some(thread) }
+        Self { standing, stop, thread: Some(thread) }
     }
 
     /// Asks it to stop, without waiting.

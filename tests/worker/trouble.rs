@@ -63,3 +63,18 @@ fn nothing_more_is_taken_while_too_many_reports_are_not_confirmed() {
     until("all are done", || log.committed(0).is_some_and(|committed| committed.offset == 100));
     running.stop();
 }
+
+#[test]
+fn what_an_agent_waits_for_can_be_asked() {
+    let log = FakeLog::new(1);
+    log.set_away(true);
+    log.set_undecided(true);
+    let running = Running::start(&log, Echo, RunnerSettings::default());
+    let waits_for = |words: &str| running.standing.waiting().is_some_and(|waiting| waiting.contains(words));
+    until("it says that the log is away", || waits_for("away"));
+    log.set_away(false);
+    until("it says that its group is silent", || waits_for("agent: the group has not said yet"));
+    log.set_undecided(false);
+    until("it takes tasks", || running.standing.waiting().is_none());
+    running.stop();
+}

@@ -35,13 +35,13 @@ pub(super) fn create(
         all.iter().map(|(name, spec)| new_topic(name, spec, brokers)).collect::<Result<_, _>>()?;
     let doing = "creating topics";
     let results = block_on(admin.create_topics(&new, &options()))
-        .map_err(|error| faults::log_error(asker.at(), doing, None, &error))?;
+        .map_err(|error| faults::log_error(asker.at(), doing, &error))?;
     for result in results {
         match result {
             Ok(_) | Err((_, Code::TopicAlreadyExists)) => {}
             Err((name, code)) => {
                 let doing = format!("creating the topic {name}");
-                return Err(faults::log_error(asker.at(), &doing, None, &KafkaError::AdminOp(code)));
+                return Err(faults::log_error(asker.at(), &doing, &KafkaError::AdminOp(code)));
             }
         }
     }
@@ -84,7 +84,7 @@ pub(super) fn settings(
     name: &str,
 ) -> Result<Vec<(String, String)>, LogError> {
     let doing = format!("asking for the settings of {name}");
-    let fault = |error: KafkaError| faults::log_error(asker.at(), &doing, Some(name), &error);
+    let fault = |error: KafkaError| asker.looked_into(name, None, &doing, &error);
     let answer = block_on(admin.describe_configs([&ResourceSpecifier::Topic(name)], &options())).map_err(fault)?;
     let mut all = Vec::new();
     for resource in answer {

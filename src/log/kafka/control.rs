@@ -4,7 +4,7 @@ use super::super::{Ends, LogError};
 use super::faults;
 use super::watch::{Control, Watch};
 use rdkafka::consumer::Consumer;
-use rdkafka::error::{IsError, RDKafkaErrorCode as Code};
+use rdkafka::error::{IsError, KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::metadata::Metadata;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -54,13 +54,17 @@ impl Asker {
     /// What the brokers know of a topic, which need not exist.
     pub(super) fn metadata(&self, topic: &str, doing: &str, wait: Duration) -> Result<Metadata, LogError> {
         let answer = self.control.client().fetch_metadata(Some(topic), wait);
-        answer.map_err(|error| faults::log_error(&self.brokers, doing, None, &error))
+        answer.map_err(|error| faults::log_error(&self.brokers, doing, &error))
     }
 
     /// How many partitions a topic has.
     pub(super) fn partitions(&self, topic: &str, wait: Duration) -> Result<Option<u32>, LogError> {
         let doing = format!("asking for the partitions of {topic}");
         let metadata = self.metadata(topic, &doing, wait)?;
+        if metadata.brokers().is_empty() {
+            // It knows no topics then either, which says nothing about them.
+            return Err(faults::unreachable(&self.brokers, &doing, "the broker that answered is starting or stopping"));
+        }
         let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else { return Ok(None) };
         match found.error().filter(IsError::is_error).map(Code::from) {
             Some(code) if faults::is_unknown_topic(code) => Ok(None),
@@ -87,16 +91,36 @@ impl Asker {
     pub(super) fn ends(&self, topic: &str, partition: i32, wait: Duration) -> Result<Ends, LogError> {
         let doing = format!("asking for the ends of {topic} [{partition}]");
         let answer = self.control.client().fetch_watermarks(topic, partition, wait);
-        let (low, high) = answer.map_err(|error| faults::log_error(&self.brokers, &doing, Some(topic), &error))?;
+        let (low, high) = answer.map_err(|error| self.looked_into(topic, Some(partition), &doing, &error))?;
         match (u64::try_from(low), u64::try_from(high)) {
             (Ok(low), Ok(high)) => Ok(Ends { low, high }),
             _ => Err(faults::unreachable(&self.brokers, &doing, &format!("the answer was {low}..{high}"))),
         }
     }
 
+    /// What a question that failed is for the trait. That a topic does not exist is asked for again: a client that has
+    /// lost its brokers says so too.
+    pub(super) fn looked_into(&self, topic: &str, partition: Option<i32>, doing: &str, error: &KafkaError) -> LogError {
+        if !error.rdkafka_error_code().is_some_and(faults::is_unknown_topic) {
+            return faults::log_error(&self.brokers, doing, error);
+        }
+        match self.partitions(topic, ANSWER) {
+            Ok(Some(count)) if partition.is_none_or(|partition| partition.cast_unsigned() < count) => {
+                faults::unreachable(&self.brokers, doing, "its leader is not known at the moment")
+            }
+            Ok(Some(_)) => LogError::UnknownTopic(format!("{topic} (partition {})", partition.unwrap_or_default())),
+            Ok(None) => LogError::UnknownTopic(topic.to_owned()),
+            Err(error) => error,
+        }
+    }
+
     /// How many brokers there are.
     pub(super) fn brokers(&self, any_topic: &str) -> Result<u32, LogError> {
-        let metadata = self.metadata(any_topic, "asking for the brokers", ANSWER)?;
+        let doing = "asking for the brokers";
+        let metadata = self.metadata(any_topic, doing, ANSWER)?;
+        if metadata.brokers().is_empty() {
+            return Err(faults::unreachable(&self.brokers, doing, "the broker that answered is starting or stopping"));
+        }
         Ok(u32::try_from(metadata.brokers().len()).unwrap_or(u32::MAX))
     }
 

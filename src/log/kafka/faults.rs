@@ -75,13 +75,17 @@ pub(super) fn append_error(topic: &str, code: Code, fatal: Option<String>) -> Ap
     }
 }
 
-/// What a question that failed is for the trait: `doing` says what was asked, `topic` of which topic.
-pub(super) fn log_error(at: &str, doing: &str, topic: Option<&str>, error: &KafkaError) -> LogError {
-    match (error.rdkafka_error_code(), topic) {
-        (Some(code), Some(topic)) if is_unknown_topic(code) => LogError::UnknownTopic(topic.to_owned()),
-        (Some(code), _) if is_operating(code) => unreachable(at, doing, &code.to_string()),
-        (Some(code), _) => LogError::Refused(format!("{doing}: {code}")),
-        (None, _) => LogError::Refused(format!("{doing}: {error}")),
+/// Whether the group does not take this member for one, or not now: it joins again by itself.
+pub(super) fn is_of_membership(code: Code) -> bool {
+    matches!(code, Code::UnknownMemberId | Code::IllegalGeneration | Code::RebalanceInProgress | Code::AssignmentLost)
+}
+
+/// What a question that failed is for the trait: `doing` says what was asked.
+pub(super) fn log_error(at: &str, doing: &str, error: &KafkaError) -> LogError {
+    match error.rdkafka_error_code() {
+        Some(code) if is_operating(code) => unreachable(at, doing, &code.to_string()),
+        Some(code) => LogError::Refused(format!("{doing}: {code}")),
+        None => LogError::Refused(format!("{doing}: {error}")),
     }
 }
 
@@ -118,9 +122,9 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_topic_is_named() {
-        let error = KafkaError::MetadataFetch(Code::UnknownTopicOrPartition);
-        let found = log_error("host:1", "asking", Some("ns.requests"), &error);
-        assert!(matches!(found, LogError::UnknownTopic(name) if name == "ns.requests"));
+    fn a_question_without_an_answer_is_no_refusal() {
+        let found = |code| log_error("host:1", "asking", &KafkaError::MetadataFetch(code));
+        assert!(matches!(found(Code::BrokerTransportFailure), LogError::Unreachable { .. }));
+        assert!(matches!(found(Code::TopicAuthorizationFailed), LogError::Refused(_)));
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct KafkaGroup {
     mine: Vec<(Topic, u32)>,
     /// A broker said that a topic does not exist, and that has not been looked into yet.
     doubted: bool,
+    /// The group has said what is this member's.
+    settled: bool,
 }
 
 impl KafkaGroup {
@@ -61,6 +63,7 @@ impl KafkaGroup {
             topics: all,
             mine: Vec::new(),
             doubted: false,
+            settled: false,
         })
     }
 
@@ -85,9 +88,15 @@ impl KafkaGroup {
             let consumer = self.consumer()?;
             let Some(change) = consumer.context().changes().pop_front() else { return Ok(()) };
             match change {
-                Change::Revoked(places) => self.tell_revoked(places, out),
+                Change::Revoked { places, thrown_out } => {
+                    self.settled &= !thrown_out;
+                    self.tell_revoked(places, thrown_out, out);
+                }
                 Change::Given(list) => match self.given(&list) {
-                    Some(events) => out.extend(events),
+                    Some(events) => {
+                        self.settled = true;
+                        out.extend(events);
+                    }
                     None => {
                         self.consumer()?.context().changes().push_front(Change::Given(list));
                         return Ok(());
@@ -97,13 +106,13 @@ impl KafkaGroup {
         }
     }
 
-    fn tell_revoked(&mut self, places: Vec<(String, i32)>, out: &mut Vec<GroupEvent>) {
+    fn tell_revoked(&mut self, places: Vec<(String, i32)>, thrown_out: bool, out: &mut Vec<GroupEvent>) {
         for (name, partition) in places {
             let Some(topic) = self.names.topic(&name) else { continue };
             let partition = partition.cast_unsigned();
             if let Some(index) = self.mine.iter().position(|(t, p)| *p == partition && *t == topic) {
                 self.mine.swap_remove(index);
-                out.push(GroupEvent::Revoked { topic, partition });
+                out.push(GroupEvent::Revoked { topic, partition, thrown_out });
             }
         }
     }
@@ -250,6 +259,10 @@ impl Group for KafkaGroup {
         Ok(())
     }
 
+    fn is_settled(&self) -> bool {
+        self.settled
+    }
+
     fn commit(&mut self, topic: &Topic, partition: u32, committed: &Committed, wait: bool) -> Result<(), LogError> {
         let (name, number) = self.place(topic, partition)?;
         let consumer = self.consumer()?;
@@ -263,7 +276,7 @@ impl Group for KafkaGroup {
             return Err(LogError::Refused(format!("{size} bytes of metadata, at most {MAX_COMMIT_METADATA} are kept")));
         }
         let doing = format!("committing {topic}/{partition}");
-        let failed = |error: &KafkaError| faults::log_error(self.asker.at(), &doing, Some(&name), error);
+        let failed = |error: &KafkaError| faults::log_error(self.asker.at(), &doing, error);
         let offset = i64::try_from(committed.offset)
             .map_err(|_| LogError::Refused(format!("{doing}: the offset is too large")))?;
         let mut list = TopicPartitionList::with_capacity(1);
@@ -274,6 +287,15 @@ impl Group for KafkaGroup {
             return consumer.commit(&list, CommitMode::Async).map_err(|error| failed(&error));
         }
         match raw::commit(consumer, &list, ANSWER) {
+            Some(Err(code)) if faults::is_unknown_topic(code) => {
+                // A coordinator that is just starting may not know its topics. The next poll asks whether it is so.
+                self.doubted = true;
+                Err(faults::unreachable(
+                    self.asker.at(),
+                    &doing,
+                    "the coordinator does not know the topic at the moment",
+                ))
+            }
             Some(answer) => answer.map_err(|code| failed(&KafkaError::ConsumerCommit(code))),
             None => Err(faults::unreachable(self.asker.at(), &doing, "no answer in time")),
         }

@@ -1,5 +1,6 @@
 //! What librdkafka tells a member of a group, and when it is told of what was decided.
 
+use super::faults;
 use super::watch::Context;
 use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
@@ -19,7 +20,12 @@ pub(super) enum Change {
     /// Partitions are given; librdkafka has not been told to take them.
     Given(TopicPartitionList),
     /// Partitions are taken away, and librdkafka has been told.
-    Revoked(Vec<(String, i32)>),
+    Revoked {
+        /// Which.
+        places: Vec<(String, i32)>,
+        /// Whether the member was thrown out of its group.
+        thrown_out: bool,
+    },
 }
 
 /// What librdkafka tells a member.
@@ -76,17 +82,24 @@ impl ConsumerContext for MemberContext {
                 log_failure("take", take(consumer, &list));
             }
         }
+        // Asked before it is answered: giving up makes it forget.
+        let thrown_out = consumer.assignment_lost();
         log_failure("give up", give_up(consumer, list));
-        let revoked = list.elements().iter().map(|place| (place.topic().to_owned(), place.partition())).collect();
-        changes.push_back(Change::Revoked(revoked));
+        let places = list.elements().iter().map(|place| (place.topic().to_owned(), place.partition())).collect();
+        changes.push_back(Change::Revoked { places, thrown_out });
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
         match result {
-            Err(error) if error.rdkafka_error_code() != Some(Code::NoOffset) => {
-                tracing::warn!("a commit that nobody waits for has failed: {error}");
-            }
-            _ => {}
+            Ok(()) => {}
+            Err(error) => match error.rdkafka_error_code() {
+                Some(Code::NoOffset) => {}
+                // That Kafka is away, or has thrown this member out, others say; the next commit makes up for it.
+                Some(code) if faults::is_operating(code) || faults::is_of_membership(code) => {
+                    tracing::debug!("a commit that nobody waits for has failed: {error}");
+                }
+                _ => tracing::warn!("a commit that nobody waits for has failed: {error}"),
+            },
         }
     }
 }

@@ -9,7 +9,7 @@
 //!
 //! A broker that is away is waited for: `watch.rs` says so once, and says when it is back; `lifeline.rs` keeps clients from
 //! losing their brokers for good. `raw/` is the only place
-//! with `unsafe`.
+//! here with `unsafe`.
 
 mod admin;
 mod appender;

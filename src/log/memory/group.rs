@@ -93,7 +93,7 @@ impl World {
         member.last_poll = now;
         let lies = self.faults.group_lies;
         if expired {
-            held.iter().for_each(|place| self.revoke(group, id, life, place, out));
+            held.iter().for_each(|place| self.revoke(group, id, life, place, true, out));
         } else if self.happens(lies) {
             self.lie(group, id, life, out);
         } else if lies == 0.0 || self.happens(0.3) {
@@ -105,7 +105,7 @@ impl World {
     fn tell_the_truth(&mut self, group: &str, id: u64, life: Life, held: &[Place], out: &mut Vec<GroupEvent>) {
         let should = self.should_hold(group, id);
         for place in held.iter().filter(|place| !should.contains(place)) {
-            self.revoke(group, id, life, place, out);
+            self.revoke(group, id, life, place, false, out);
         }
         for place in should.iter().filter(|place| !held.contains(place)) {
             if self.faults.group_lies > 0.0 || !self.held_by_another(group, id, place) {
@@ -124,7 +124,7 @@ impl World {
         let place = &places[self.rng.random_range(0..places.len())];
         self.note(What::GroupLied, Some(life.process), Some(place));
         if held.contains_key(place) {
-            self.revoke(group, id, life, place, out);
+            self.revoke(group, id, life, place, false, out);
         } else {
             self.give(group, id, life, place, out);
         }
@@ -140,13 +140,14 @@ impl World {
         out.push(GroupEvent::Given { topic: place.0.clone(), partition: place.1, committed });
     }
 
-    fn revoke(&mut self, group: &str, id: u64, life: Life, place: &Place, out: &mut Vec<GroupEvent>) {
+    fn revoke(&mut self, group: &str, id: u64, life: Life, place: &Place, thrown_out: bool, out: &mut Vec<GroupEvent>) {
         if let Some(member) = self.member(group, id) {
             member.held.remove(place);
             member.paused.remove(place);
         }
         self.note(What::Revoked, Some(life.process), Some(place));
-        out.push(GroupEvent::Revoked { topic: place.0.clone(), partition: place.1 });
+        let (topic, partition) = place.clone();
+        out.push(GroupEvent::Revoked { topic, partition, thrown_out });
     }
 
     fn fetch(&mut self, group: &str, id: u64, out: &mut Vec<GroupEvent>) {
@@ -177,6 +178,7 @@ pub(super) struct MemoryGroup {
     life: Life,
     name: String,
     id: u64,
+    polled: bool,
 }
 
 impl MemoryGroup {
@@ -193,7 +195,7 @@ impl MemoryGroup {
         }
         let id = state.join(name, topics, membership);
         drop(state);
-        Ok(Self { world, life, name: name.to_owned(), id })
+        Ok(Self { world, life, name: name.to_owned(), id, polled: false })
     }
 
     fn set_paused(&mut self, topic: &Topic, partition: u32, paused: bool) {
@@ -216,8 +218,14 @@ impl Group for MemoryGroup {
         world.pump();
         if world.standing(self.life) == Standing::Alive {
             world.poll_member(&self.name, self.id, self.life, out);
+            self.polled = true;
         }
         Ok(())
+    }
+
+    /// This group has its answer ready.
+    fn is_settled(&self) -> bool {
+        self.polled
     }
 
     fn commit(&mut self, topic: &Topic, partition: u32, committed: &Committed, _wait: bool) -> Result<(), LogError> {

@@ -322,7 +322,7 @@ fn a_zombie_of_a_group_cannot_commit_and_is_told_that_it_has_lost() {
     members[0].commit(&Topic::Requests, 0, &committed, true).expect_err("its session has timed out");
     out.clear();
     members[0].poll(Duration::ZERO, &mut out).expect("polled");
-    assert_eq!(out, [GroupEvent::Revoked { topic: Topic::Requests, partition: 0 }]);
+    assert_eq!(out, [GroupEvent::Revoked { topic: Topic::Requests, partition: 0, thrown_out: true }]);
 }
 
 #[test]

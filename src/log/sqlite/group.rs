@@ -36,6 +36,8 @@ pub(super) struct SqliteGroup {
     next_heartbeat: Instant,
     /// Where records are fetched.
     reader: Option<SqliteReader>,
+    /// Whether the caller has been told what is its.
+    settled: bool,
     left: bool,
     complained: bool,
 }
@@ -80,6 +82,7 @@ impl SqliteGroup {
             looked: None,
             next_heartbeat: Instant::now(),
             reader,
+            settled: false,
             left: false,
             complained: false,
         })
@@ -115,7 +118,7 @@ impl SqliteGroup {
     fn take_in(&mut self, view: &View, mine: &BTreeSet<PartitionId>, out: &mut Vec<GroupEvent>) -> Result<(), Fault> {
         let lost: Vec<PartitionId> = self.held.difference(mine).copied().collect();
         for id in lost {
-            self.revoke(id, out);
+            self.revoke(id, false, out);
         }
         self.told = view.generation;
         if view.others_obeyed(self.member) {
@@ -123,6 +126,7 @@ impl SqliteGroup {
             for id in new {
                 self.give(id, out)?;
             }
+            self.settled = true;
         }
         Ok(())
     }
@@ -130,22 +134,23 @@ impl SqliteGroup {
     /// The others have given this member up (its process stood still): it begins anew.
     fn rejoin(&mut self, out: &mut Vec<GroupEvent>) -> Result<(), Fault> {
         for id in std::mem::take(&mut self.held) {
-            self.revoke(id, out);
+            self.revoke(id, true, out);
         }
+        self.settled = false;
         self.member = membership::join(&mut self.connection, self.group, &self.counts)?;
         (self.told, self.obeyed) = (0, 0);
         self.hub.bulletin.post_group();
         Ok(())
     }
 
-    fn revoke(&mut self, id: PartitionId, out: &mut Vec<GroupEvent>) {
+    fn revoke(&mut self, id: PartitionId, thrown_out: bool, out: &mut Vec<GroupEvent>) {
         self.held.remove(&id);
         if let Some(topic) = self.topics.get(&id.0).cloned() {
             if let Some(reader) = &mut self.reader {
                 // Cannot fail: nothing is asked of the file.
                 let _ = reader.unassign(&topic, id.1);
             }
-            out.push(GroupEvent::Revoked { topic, partition: id.1 });
+            out.push(GroupEvent::Revoked { topic, partition: id.1, thrown_out });
         }
     }
 
@@ -226,6 +231,10 @@ impl Group for SqliteGroup {
                 self.hub.bulletin.wait(version, until);
             }
         }
+    }
+
+    fn is_settled(&self) -> bool {
+        self.settled
     }
 
     fn commit(&mut self, topic: &Topic, partition: u32, committed: &Committed, _wait: bool) -> Result<(), LogError> {

@@ -1,6 +1,7 @@
 //! Any program as an agent: JSON in on stdin, JSON out on stdout.
 
 mod group;
+mod spawner;
 mod streams;
 
 use super::agent::{Agent, Call};
@@ -40,7 +41,7 @@ pub enum Surroundings {
 /// The input stands on stdin as JSON. In the environment are `ORCHESTRATOR_DISPATCH_ID` (the idempotency key),
 /// `ORCHESTRATOR_WORKFLOW_ID`, `ORCHESTRATOR_NODE_ID`, `ORCHESTRATOR_ATTEMPT`, `ORCHESTRATOR_AGENT` and, where known,
 /// `TRACEPARENT`. The program ends with exit code 0 and one JSON value on stdout. What it writes to stderr is logged
-/// at debug.
+/// line by line.
 ///
 /// | what happens | failure |
 /// |---|---|
@@ -51,7 +52,8 @@ pub enum Surroundings {
 /// | it cannot be started | non-retryable `program_not_started`, retryable where the system is short of something |
 ///
 /// The program is the leader of a process group of its own, and whatever is left of that group is killed when the
-/// attempt has ended, by itself or at the deadline.
+/// attempt has ended, by itself or at the deadline. On Linux the program itself is killed too when this process is
+/// gone, however it ended; what it has started in turn then goes on.
 #[derive(Clone, Debug)]
 pub struct ExecAgent {
     name: AgentName,
@@ -95,8 +97,8 @@ impl ExecAgent {
         command
     }
 
-    fn spawn(&self, call: &Call) -> Result<Child, Failure> {
-        self.command(call).spawn().map_err(|fault| {
+    async fn spawn(&self, call: &Call) -> Result<Child, Failure> {
+        spawner::spawn(self.command(call)).await.map_err(|fault| {
             let short = [ErrorKind::WouldBlock, ErrorKind::OutOfMemory, ErrorKind::ExecutableFileBusy];
             let class = match fault.kind() {
                 kind if short.contains(&kind) => FailureClass::Retryable,
@@ -108,7 +110,7 @@ impl ExecAgent {
     }
 
     async fn execute(&self, call: &Call) -> Result<Ended, Failure> {
-        let mut child = self.spawn(call)?;
+        let mut child = self.spawn(call).await?;
         let group = ProcessGroup::of(&child);
         let (mut stdout, mut stderr) = (Vec::new(), Tail::default());
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());

@@ -48,9 +48,9 @@ pub(super) async fn follow(
     let mut chunk = vec![0; CHUNK_BYTES];
     while let Ok(size @ 1..) = stderr.read(&mut chunk).await {
         tail.push(&chunk[..size]);
-        lines.push(&chunk[..size], |line| tracing::debug!(%agent, %dispatch_id, "stderr: {line}"));
+        lines.push(&chunk[..size], |line| tracing::info!(%agent, %dispatch_id, "stderr: {line}"));
     }
-    lines.end(|line| tracing::debug!(%agent, %dispatch_id, "stderr: {line}"));
+    lines.end(|line| tracing::info!(%agent, %dispatch_id, "stderr: {line}"));
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use super::outbox::Entry;
 use super::worker::{Job, Worker};
 use super::{lock, report};
 use crate::core::failure::{Failure, FailureClass};
+use crate::core::id::DispatchId;
 use crate::log::NewRecord;
 use crate::wire;
 use crate::wire::report::{Report, ReportOutcome};
@@ -21,6 +22,9 @@ use std::time::{Duration, Instant};
 
 /// Longest `traceparent` that is passed on, in bytes: 55 by W3C Trace Context level 1, room for later versions.
 const MAX_TRACEPARENT_BYTES: usize = 256;
+
+/// How much of a failure's message is logged, in characters: a line to be read. The report holds all of it.
+const LOGGED_CHARS: usize = 400;
 
 /// An attempt under way.
 struct Attempt {
@@ -150,9 +154,20 @@ impl Attempt {
     /// Reports how the attempt ended.
     fn end(self, result: Result<Value, Failure>) {
         let shared = &self.worker.shared;
-        let report = self.encode(report::outcome(result, shared.settings.max_output_bytes));
+        let outcome = report::outcome(result, shared.settings.max_output_bytes);
+        if let ReportOutcome::Failed(failure) = &outcome {
+            self.say_failed(failure);
+        }
+        let report = self.encode(outcome);
         let places = lock(&shared.attempts).end(&self.task.dispatch_id, &report);
         shared.outbox.send(Entry { record: self.record(report), places });
+    }
+
+    fn say_failed(&self, failure: &Failure) {
+        let DispatchId { run_id, node_id, attempt } = &self.task.dispatch_id;
+        let took_ms = self.begun.elapsed().as_millis();
+        tracing::warn!(agent = %self.worker.name, workflow_id = ?self.task.workflow_id, %run_id, %node_id, attempt, took_ms,
+            class = failure.class.as_str(), code = failure.code, "an attempt failed: {}", brief(&failure.message));
     }
 
     fn encode(&self, outcome: ReportOutcome) -> Bytes {
@@ -165,6 +180,16 @@ impl Attempt {
     }
 }
 
+/// A message as a part of one line.
+fn brief(message: &str) -> String {
+    let mut chars = message.chars();
+    let mut line: String = chars.by_ref().take(LOGGED_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if chars.next().is_some() {
+        line.push('…');
+    }
+    line
+}
+
 fn call(task: &Task, traceparent: Option<&Bytes>) -> Call {
     let legal = |text: &&str| text.len() <= MAX_TRACEPARENT_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic());
     let traceparent = traceparent.and_then(|bytes| std::str::from_utf8(bytes).ok()).filter(legal);
@@ -174,5 +199,17 @@ fn call(task: &Task, traceparent: Option<&Bytes>) -> Call {
         input: task.input.value(),
         timeout: Duration::from_millis(task.timeout_ms),
         traceparent: traceparent.map(str::to_owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_of_bounded_length() {
+        assert_eq!(brief("Traceback:\n  no beans"), "Traceback:   no beans");
+        let long = brief(&"ä".repeat(10_000));
+        assert!(long.chars().count() == LOGGED_CHARS + 1 && long.ends_with('…'), "{long}");
     }
 }

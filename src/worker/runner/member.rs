@@ -23,6 +23,9 @@ const PUMP_INTERVAL: Duration = Duration::from_millis(1);
 /// First and longest pause before the group is joined again where the log is away.
 const JOIN_PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
+/// What a member waits for that has joined its group.
+const UNSETTLED: &str = "the group has not said yet which partitions are this worker's";
+
 /// Works until `stop` is set and what is under way is done.
 pub(super) fn run(worker: Arc<Worker>, stop: &AtomicBool) {
     let mut pause = JOIN_PAUSES.0;
@@ -34,6 +37,7 @@ pub(super) fn run(worker: Arc<Worker>, stop: &AtomicBool) {
         });
         if let Err(fault) = ended {
             tracing::warn!(agent = %worker.name, ?pause, "no tasks are taken, and it is tried again: {fault}");
+            worker.shared.standing.waits(&worker.name, fault.to_string());
             wait(&worker, pause, stop);
             pause = (pause * 2).min(JOIN_PAUSES.1);
         }
@@ -105,14 +109,34 @@ struct Member {
     group: Box<dyn Group>,
     partitions: BTreeMap<u32, Given>,
     held: bool,
+    /// Whether it was said that tasks are taken.
+    settled: bool,
     commit_at: Instant,
 }
 
 impl Member {
     fn new(worker: Arc<Worker>, group: Box<dyn Group>) -> Self {
         let topic = Topic::Ready(worker.name.clone());
-        tracing::info!(agent = %worker.name, "waits for tasks");
-        Self { worker, topic, group, partitions: BTreeMap::new(), held: false, commit_at: Instant::now() }
+        worker.shared.standing.waits(&worker.name, UNSETTLED.to_owned());
+        let (partitions, commit_at) = (BTreeMap::new(), Instant::now());
+        Self { worker, topic, group, partitions, held: false, settled: false, commit_at }
+    }
+
+    /// Says whether the group has told this member what is its.
+    fn say_if_settled(&mut self) {
+        let settled = self.group.is_settled();
+        if settled == std::mem::replace(&mut self.settled, settled) {
+            return;
+        }
+        let agent = &self.worker.name;
+        if settled {
+            tracing::info!(%agent, partitions = self.partitions.len(), "waits for tasks");
+            self.worker.shared.standing.works(agent);
+        } else {
+            tracing::warn!(%agent, "the group has not heard of this worker for a session (the log was away, or it stood \
+                still); it joins again, and what it works on may be run elsewhere too");
+            self.worker.shared.standing.waits(agent, UNSETTLED.to_owned());
+        }
     }
 
     /// Takes tasks until `stop`, then finishes until `deadline`, which it sets, and leaves. An error means that the
@@ -135,6 +159,7 @@ impl Member {
                 self.handle(event, stopping);
                 self.worker.shared.outbox.pump_every(PUMP_INTERVAL);
             }
+            self.say_if_settled();
             self.worker.shared.outbox.pump();
             self.regulate(stopping);
             self.commit_if_due();

@@ -11,11 +11,13 @@ mod guarded;
 mod member;
 mod outbox;
 mod report;
+mod standing;
 mod worker;
 
 use super::registry::Agents;
 use super::settings::RunnerSettings;
 use crate::log::Log;
+pub use standing::Standing;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -43,12 +45,19 @@ pub struct Runner {
     log: Arc<dyn Log>,
     agents: Agents,
     settings: RunnerSettings,
+    standing: Arc<Standing>,
 }
 
 impl Runner {
     /// A runner of these agents.
     pub fn new(log: Arc<dyn Log>, agents: Agents, settings: RunnerSettings) -> Self {
-        Self { log, agents, settings }
+        let standing = Arc::new(Standing::new(agents.names()));
+        Self { log, agents, settings, standing }
+    }
+
+    /// Whether its agents take tasks; goes on telling while it runs.
+    pub fn standing(&self) -> Arc<Standing> {
+        Arc::clone(&self.standing)
     }
 
     /// Works until `stop` is set, then takes nothing more, finishes what is under way (for at most
@@ -63,7 +72,7 @@ impl Runner {
             return Err(RunnerError::NoAgents);
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("agent").enable_all().build()?;
-        let shared = Arc::new(Shared::new(self.log.clone(), self.settings, runtime.handle().clone()));
+        let shared = Arc::new(Shared::new(self.log.clone(), self.settings, runtime.handle().clone(), self.standing));
         let ended = run_members(&self.agents, &shared, stop);
         // On a thread of its own, because a runtime must not be ended from within another one.
         std::thread::scope(|scope| {

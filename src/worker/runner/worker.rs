@@ -7,6 +7,7 @@ use super::super::settings::RunnerSettings;
 use super::desk::Desk;
 use super::lock;
 use super::outbox::Outbox;
+use super::standing::Standing;
 use crate::core::id::AgentName;
 use crate::log::Log;
 use crate::wire::task::Task;
@@ -28,10 +29,11 @@ pub(super) struct Shared {
     pub attempts: Mutex<Attempts<Place>>,
     pub outbox: Outbox,
     pub runtime: Handle,
+    pub standing: Arc<Standing>,
 }
 
 impl Shared {
-    pub fn new(log: Arc<dyn Log>, settings: RunnerSettings, runtime: Handle) -> Self {
+    pub fn new(log: Arc<dyn Log>, settings: RunnerSettings, runtime: Handle, standing: Arc<Standing>) -> Self {
         Self {
             results_topic: settings.results_topic(),
             attempts: Mutex::new(Attempts::new(settings.memory)),
@@ -39,6 +41,7 @@ impl Shared {
             log,
             settings,
             runtime,
+            standing,
         }
     }
 }

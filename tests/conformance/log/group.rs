@@ -31,7 +31,10 @@ fn position(offset: u64, metadata: &str) -> Committed {
 }
 
 pub fn a_lone_member_is_given_everything(subject: &impl Subject) {
-    let member = lone(subject, Membership::AssignOnly);
+    let mut member = join(subject, "engine", Membership::AssignOnly);
+    assert!(!member.group.is_settled(), "the group has not been asked yet");
+    drive(subject, "the member has everything", &mut [&mut member], |m| share(m, &Topic::Requests, PARTITIONS));
+    assert!(member.group.is_settled());
     assert!(member.committed.values().all(Option::is_none), "nothing was committed yet");
 }
 
@@ -41,6 +44,19 @@ pub fn two_members_share_the_partitions(subject: &impl Subject) {
     let mut third = join(subject, "engine", Membership::AssignOnly);
     drive(subject, "three members share", &mut [&mut first, &mut second, &mut third], |m| {
         share(m, &Topic::Requests, PARTITIONS)
+    });
+}
+
+pub fn a_member_that_has_nothing_to_own_is_told_so(subject: &impl Subject) {
+    let log = subject.open();
+    create(&*log, &Topic::Signals, 1);
+    let join = || Member::join(&*log, "engine", &[Topic::Signals], Membership::AssignOnly);
+    let mut first = join();
+    drive(subject, "the first has the partition", &mut [&mut first], |m| share(m, &Topic::Signals, 1));
+    let mut second = join();
+    assert!(!second.group.is_settled(), "the group has not been asked yet");
+    drive(subject, "both know what is theirs", &mut [&mut first, &mut second], |m| {
+        m.iter().all(|member| member.group.is_settled()) && m.iter().map(|member| member.held.len()).sum::<usize>() == 1
     });
 }
 

@@ -185,7 +185,7 @@ impl Member {
                     self.committed.insert(place.clone(), committed);
                     assert!(self.held.insert(place.clone()), "{place:?} was given twice");
                 }
-                GroupEvent::Revoked { topic, partition } => {
+                GroupEvent::Revoked { topic, partition, .. } => {
                     let place = (topic, partition);
                     assert!(self.held.remove(&place), "{place:?} was revoked and never given");
                 }

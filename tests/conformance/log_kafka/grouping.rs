@@ -82,7 +82,7 @@ fn a_second_member_takes_its_share_and_gives_it_back_when_it_leaves() {
     let mut shares = [held(&of_first), held(&of_second)].concat();
     shares.sort_unstable();
     assert_eq!(shares, [0, 1, 2, 3], "no partition is anyone's twice");
-    let revoked = of_first.iter().filter(|e| matches!(e, GroupEvent::Revoked { .. })).count();
+    let revoked = of_first.iter().filter(|e| matches!(e, GroupEvent::Revoked { thrown_out: false, .. })).count();
     assert_eq!(revoked, 2, "what a member keeps is not taken from it: {of_first:?}");
     second.leave();
     assert!(matches!(second.poll(Duration::ZERO, &mut of_second), Err(LogError::Refused(_))));
@@ -150,7 +150,8 @@ fn a_member_that_was_thrown_out_cannot_commit() {
     assert!(matches!(stale, Err(LogError::Refused(_))), "{stale:?}");
     heir.commit(&Topic::Requests, 0, &committed(2, "heir"), true).expect("committed");
     let told = member_until("it is told", &mut *zombie, |all| !all.is_empty());
-    assert!(matches!(told[0], GroupEvent::Revoked { partition: 0, .. }), "{told:?}");
+    assert!(matches!(told[0], GroupEvent::Revoked { partition: 0, thrown_out: true, .. }), "{told:?}");
+    assert!(!zombie.is_settled(), "what is its is not known before it has joined again");
 }
 
 #[test]

@@ -31,75 +31,63 @@ fn report(at: &Installation, key: Option<&str>, value: Option<Vec<u8>>) -> NewRe
     }
 }
 
+/// The bytes of a completed report of a task, with some of its members replaced.
+fn completed_with(task: &Value, more: &Value) -> Option<Vec<u8>> {
+    let mut report = json!({ "type": "completed", "dispatch_id": task["dispatch_id"], "output": { "n": 1 } });
+    for (name, value) in more.as_object().expect("an object") {
+        report[name] = value.clone();
+    }
+    Some(report.to_string().into_bytes())
+}
+
+/// A completed report of a task, its output as it is written here.
+fn completed_as(task: &Value, output: &str) -> Option<Vec<u8>> {
+    let dispatch_id = &task["dispatch_id"];
+    Some(format!("{{\"type\":\"completed\",\"dispatch_id\":{dispatch_id},\"output\":{output}}}").into_bytes())
+}
+
+/// A wrong report of a task.
+type Wrong = fn(&Value) -> Option<Vec<u8>>;
+
 #[test]
-fn reports_that_are_none_are_buried_and_the_node_goes_on() {
+fn reports_that_name_no_attempt_or_are_no_result_are_buried_and_the_node_goes_on() {
+    let cases: [(&str, bool, Wrong, &str); 8] = [
+        ("text", true, |_| Some(b"done".to_vec()), "malformed"),
+        ("no value", true, |_| None, "no_value"),
+        ("invalid UTF-8", true, |_| Some(b"{\"type\":\"\xff\"}".to_vec()), "malformed"),
+        ("an unknown type", true, |task| completed_with(task, &json!({ "type": "finished" })), "unsupported"),
+        (
+            "a bad start",
+            true,
+            |task| completed_with(task, &json!({ "type": "started", "details": 1, "format": 2 })),
+            "unsupported",
+        ),
+        ("no workflow", false, |task| completed_with(task, &json!({})), "malformed"),
+        (
+            "a dispatch id that is none",
+            true,
+            |task| completed_with(task, &json!({ "dispatch_id": "x/y" })),
+            "illegal_id",
+        ),
+        (
+            "attempt 0",
+            true,
+            |task| {
+                completed_with(
+                    task,
+                    &json!({ "dispatch_id": format!("{}/one/0", task["run_id"].as_str().expect("text")) }),
+                )
+            },
+            "illegal_id",
+        ),
+    ];
     for leg in Leg::all() {
         let mut watched = serving(leg);
         watched.at.request("w", "by-hand", &json!({}));
-        let (task, place_of) = {
-            let mut hand = Hand::new(&watched.at);
-            let task = hand.task("w", "one");
-            let publish =
-                |key: Option<&str>, value: Option<Vec<u8>>| watched.at.publish(report(&watched.at, key, value));
-            let of = |more: &Value| {
-                let mut report =
-                    json!({ "type": "completed", "dispatch_id": task["dispatch_id"], "output": { "n": 1 } });
-                for (name, value) in more.as_object().expect("an object") {
-                    report[name] = value.clone();
-                }
-                Some(report.to_string().into_bytes())
-            };
-            let deep = |levels: usize| {
-                format!(
-                    "{{\"type\":\"completed\",\"dispatch_id\":{},\"output\":{}{}}}",
-                    task["dispatch_id"],
-                    "[".repeat(levels),
-                    "]".repeat(levels)
-                )
-            };
-            let places = vec![
-                ("text", publish(Some("w"), Some(b"done".to_vec())), "malformed"),
-                ("no value", publish(Some("w"), None), "no_value"),
-                ("invalid UTF-8", publish(Some("w"), Some(b"{\"type\":\"\xff\"}".to_vec())), "malformed"),
-                ("an output 100,000 deep", publish(Some("w"), Some(deep(100_000).into_bytes())), "too_deep"),
-                ("5 MB", publish(Some("w"), of(&json!({ "output": { "n": "x".repeat(5 << 20) } }))), "too_large"),
-                (
-                    "no output",
-                    publish(
-                        Some("w"),
-                        Some(
-                            format!("{{\"type\":\"completed\",\"dispatch_id\":{}}}", task["dispatch_id"]).into_bytes(),
-                        ),
-                    ),
-                    "malformed",
-                ),
-                ("an unknown type", publish(Some("w"), of(&json!({ "type": "finished" }))), "unsupported"),
-                (
-                    "an unknown class",
-                    publish(Some("w"), of(&json!({ "type": "failed", "class": "bad luck" }))),
-                    "malformed",
-                ),
-                ("no workflow", publish(None, of(&json!({}))), "malformed"),
-                (
-                    "another workflow in the body",
-                    publish(Some("w"), of(&json!({ "workflow_id": "v" }))),
-                    "key_mismatch",
-                ),
-                ("a dispatch id that is none", publish(Some("w"), of(&json!({ "dispatch_id": "x/y" }))), "illegal_id"),
-                (
-                    "attempt 0",
-                    publish(
-                        Some("w"),
-                        of(&json!({ "dispatch_id": format!("{}/one/0", task["run_id"].as_str().expect("text")) })),
-                    ),
-                    "illegal_id",
-                ),
-                ("a newer format", publish(Some("w"), of(&json!({ "format": 2 }))), "unsupported"),
-            ];
-            (task, places)
-        };
-        for (what, place, reason) in &place_of {
-            watched.dead_letter(what, "results", *place, reason);
+        let task = Hand::new(&watched.at).task("w", "one");
+        for (what, has_key, wrong, reason) in cases {
+            let place = watched.at.publish(report(&watched.at, has_key.then_some("w"), wrong(&task)));
+            watched.dead_letter(what, "results", place, reason);
         }
         Hand::new(&watched.at).complete(&task, &json!({ "n": 1 }));
         let two = Hand::new(&watched.at).task("w", "two");
@@ -109,6 +97,74 @@ fn reports_that_are_none_are_buried_and_the_node_goes_on() {
         watched.goes_on(watched.at.home("w"));
         watched.goes_on(1);
         watched.at.judge(3);
+    }
+}
+
+/// None of these attempts has said `started`, so that no timeout would ever end it.
+#[test]
+fn a_result_that_is_refused_and_names_its_attempt_fails_the_node() {
+    let cases: [(&str, Wrong, &str); 8] = [
+        (
+            "an output 100,000 deep",
+            |task| completed_as(task, &("[".repeat(100_000) + &"]".repeat(100_000))),
+            "too_deep",
+        ),
+        ("5 MB", |task| completed_as(task, &format!("{{\"n\":\"{}\"}}", "x".repeat(5 << 20))), "too_large"),
+        ("2 MB", |task| completed_as(task, &format!("{{\"n\":\"{}\"}}", "x".repeat(2 << 20))), "too_large"),
+        ("rubbish in the middle", |task| completed_as(task, "NaN"), "malformed"),
+        (
+            "no output",
+            |task| Some(json!({ "type": "completed", "dispatch_id": task["dispatch_id"] }).to_string().into_bytes()),
+            "malformed",
+        ),
+        (
+            "an unknown class",
+            |task| completed_with(task, &json!({ "type": "failed", "class": "bad luck" })),
+            "malformed",
+        ),
+        ("another workflow in the body", |task| completed_with(task, &json!({ "workflow_id": "v" })), "key_mismatch"),
+        ("a newer format", |task| completed_with(task, &json!({ "format": 2 })), "unsupported"),
+    ];
+    for leg in Leg::all() {
+        let mut watched = serving(leg);
+        for (id, wrong, reason) in cases {
+            watched.at.request(id, "by-hand", &json!({}));
+            let task = Hand::new(&watched.at).task(id, "one");
+            let place = watched.at.publish(report(&watched.at, Some(id), wrong(&task)));
+            watched.dead_letter(id, "results", place, reason);
+            let answer = watched.answer(id);
+            let error = &answer["error"];
+            assert_eq!(
+                (&answer["status"], &error["node_id"], &error["class"], &error["code"]),
+                (&"failed".into(), &"one".into(), &"non_retryable".into(), &reason.into()),
+                "{id}: {answer}"
+            );
+            assert!(is_at(&error["details"]["refused_result"], "results", place), "it is said where it is: {answer}");
+            assert_eq!(node_letter(&mut watched, id)["code"], reason);
+            // It says so again, properly.
+            let late = Hand::new(&watched.at).complete(&task, &json!({ "n": 1 }));
+            watched.rejection("a result after the refused one", "results", late, "run_ended");
+        }
+        watched.goes_on(1);
+        watched.at.judge(cases.len() + 1);
+    }
+}
+
+#[test]
+fn a_refused_result_in_the_wrong_partition_is_sent_home_and_fails_the_node_there() {
+    for leg in Leg::all() {
+        let mut watched = serving(leg);
+        watched.at.request("w", "by-hand", &json!({}));
+        let task = Hand::new(&watched.at).task("w", "one");
+        let wrong = NewRecord {
+            partition: Some((watched.at.home("w") + 1) % 4),
+            ..report(&watched.at, Some("w"), completed_as(&task, "NaN"))
+        };
+        let place = watched.at.publish(wrong);
+        assert_eq!(watched.answer("w")["error"]["code"], "malformed");
+        let letter = watched.dead_letters.wait_json("its dead letter", |letter| letter["kind"] == "input");
+        assert!(is_at(&letter["origin"], "results", place), "the first origin is named: {letter}");
+        watched.at.judge(1);
     }
 }
 

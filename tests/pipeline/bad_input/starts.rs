@@ -1,6 +1,6 @@
 //! Requests that are odd and yet run: without key, in the wrong partition, sent twice, with an id that is taken.
 
-use super::{CHAIN, Watched, is_at};
+use super::{CHAIN, Watched, count, is_at};
 use crate::support::{Installation, Leg};
 use bytes::Bytes;
 use orchestrator::log::{Header, NewRecord, Topic};
@@ -121,5 +121,59 @@ fn a_forged_origin_makes_no_two_runs_one() {
         for partition in 0..4 {
             watched.goes_on(partition);
         }
+    }
+}
+
+/// A refusal goes to whoever waits at the origin that it names.
+#[test]
+fn a_forged_origin_makes_no_refusal_of_another_clients_request() {
+    for leg in Leg::all() {
+        let mut watched = Watched::serving(Installation::new(leg), &[CHAIN], &[]);
+        let home = watched.at.home("victim");
+        let (_, offset) = watched.at.publish(request(Some("victim"), home, &body(), vec![]));
+        watched.answer("victim");
+        let forged = |partition: u32, offset: u64| {
+            let origin = format!("requests/{partition}/{offset}/1700000000000");
+            vec![("orchestrator_origin".into(), Bytes::from(origin))]
+        };
+        let elsewhere = (home + 1) % 4;
+        let unknown = json!({ "definition": "tea", "input": {} });
+        let rubbish = json!(["no request"]);
+        let cases = [
+            ("rubbish", Some("forger"), watched.at.home("forger"), &rubbish, "malformed"),
+            ("a request of no definition, without key", None, elsewhere, &unknown, "unknown_definition"),
+            ("one in the victim's own partition", Some("victim"), home, &unknown, "unknown_definition"),
+            ("one in the wrong partition", Some("victim"), elsewhere, &unknown, "wrong_partition"),
+        ];
+        for (what, key, partition, body, reason) in cases {
+            let place = watched.at.publish(request(key, partition, body, forged(home, offset)));
+            assert_eq!(watched.refusal(what, place)["reason"], reason, "{what}");
+            watched.dead_letter(what, "requests", place, reason);
+        }
+        let named = |response: &Value| is_at(&response["origin"], "requests", (home, offset));
+        assert_eq!(count(&mut watched.responses, |response| named(response)), 0, "nothing is said to the victim");
+    }
+}
+
+/// The id of a request without key derives from where it stands, and nobody can make that up.
+#[test]
+fn a_forged_origin_takes_no_other_requests_id() {
+    for leg in Leg::all() {
+        let mut watched = Watched::serving(Installation::new(leg), &[CHAIN], &[]);
+        let place = watched.at.publish(request(None, 0, &body(), vec![]));
+        let started = |watched: &mut Watched, place: (u32, u64)| {
+            let event = watched.event("its start", |event| {
+                event["type"] == "WorkflowStarted" && is_at(&event["data"]["origin"], "requests", place)
+            });
+            event["workflow_id"].clone()
+        };
+        let first = started(&mut watched, place);
+        let mut requests = watched.at.stream(Topic::Requests);
+        let record = requests.wait("the request", |record| (record.partition, record.offset) == place);
+        let origin = format!("requests/0/{}/{}", place.1, record.time.as_millis());
+        let forged = vec![("orchestrator_origin".into(), Bytes::from(origin))];
+        let other = watched.at.publish(request(None, 1, &body(), forged));
+        let second = started(&mut watched, other);
+        assert_ne!(first, second, "each has an id of its own");
     }
 }

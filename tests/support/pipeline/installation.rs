@@ -90,7 +90,6 @@ impl Installation {
         let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
         command.args(arguments).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("ORCHESTRATOR_NAMESPACE", &self.namespace);
-        command.env("ORCHESTRATOR_GROUP", format!("{}-engine", self.namespace));
         command.env("ORCHESTRATOR_HTTP_ADDRESS", "off").env("ORCHESTRATOR_STRUCTURED_LOGGING", "false");
         match self.leg {
             Leg::Kafka => command
