@@ -130,6 +130,10 @@ fn kafka_away_in_the_middle_loses_nothing() {
     assert_eq!(by_hand["answer"], "in time", "an outage times out no node: {by_hand}");
     println!("{}", at.judge(121));
     assert!(serve.is_alive());
+    let told = &serve.output()[said..];
+    for untrue in ["does not exist", "has given the partition to another member"] {
+        assert!(!told.contains(untrue), "{untrue:?} while Kafka is only away:\n{told}");
+    }
 }
 
 #[test]
