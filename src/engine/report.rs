@@ -5,6 +5,7 @@ use super::owner::{Owning, Stop};
 use super::partition::Env;
 use super::step::Planned;
 use crate::core::command::Command;
+use crate::core::rejection::{Refusal, RefusalReason, Rejection};
 use crate::journal::record::Cause;
 use crate::log::Record;
 use crate::wire::report::{self, ReportOutcome};
@@ -29,6 +30,12 @@ impl Owning {
         let cause = Cause::Input(origin_of(record));
         match self.command(&report.workflow_id, Some(&run_id), &command, cause, env)? {
             Ok(planned) => Ok(planned),
+            // It may be what the run waits for, and nobody sends it again: kept whole, not just counted.
+            Err(rejection @ Rejection::SetAside(_)) => {
+                let message = format!("{rejection}; once it goes on, publish this record again");
+                let refusal = Refusal::new(RefusalReason::SetAside, message);
+                Ok(self.refuse(record, Refusal { workflow_id: Some(report.workflow_id), ..refusal }, env))
+            }
             Err(rejection) => Ok(self.reject(record, report.workflow_id, Some(run_id), &rejection, env)),
         }
     }

@@ -2,7 +2,6 @@
 
 use super::event::Published;
 use super::rfc3339;
-use super::schema::hex;
 use crate::log::Header;
 use bytes::Bytes;
 
@@ -53,7 +52,7 @@ pub fn event_headers(
     put("ce_sequence", format!("{sequence:020}").into());
     put(CONTENT_TYPE, Bytes::from_static(b"application/avro"));
     put(JOURNAL_OFFSET, journal_offset.to_string().into());
-    put(CHAIN, hex(chain).into());
+    put(CHAIN, hex::encode(chain).into());
     if let Some(traceparent) = traceparent {
         put(TRACEPARENT, traceparent.to_owned().into());
     }

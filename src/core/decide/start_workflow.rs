@@ -30,7 +30,7 @@ pub fn start_workflow(
         input: start.input.clone(),
         conversation_id: start.conversation_id.clone(),
         origin: start.origin.clone(),
-        payload_hash: hex(&start.payload_hash),
+        payload_hash: hex::encode(start.payload_hash),
         traceparent: start.traceparent.clone(),
         settings: RunSettings {
             parallel_threshold: limits.parallel_threshold,
@@ -58,8 +58,4 @@ fn check_input(start: &StartWorkflow, graph: &Graph) -> Result<(), Refusal> {
         details: Some(Json::from_value(&serde_json::json!({ "pointer": breach.pointer }))),
         workflow_id: Some(start.workflow_id.clone()),
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
