@@ -136,3 +136,33 @@ fn compile(reference: &DefinitionRef, document: Value) -> Option<Arc<Graph>> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn many_definitions_are_all_found_and_few_are_kept_compiled() {
+        let mut definitions = Definitions::default();
+        let mut held = Vec::new();
+        let all: Vec<_> = (0..MAX_COMPILED * 2).map(|number| format!("job-{number}")).collect();
+        for name in &all {
+            let node = json!({ "node_id": "n", "agent_name": "a" });
+            let definition = validate(json!({ "name": name, "nodes": [node] })).unwrap();
+            let reference = DefinitionRef { name: definition.name, version: 1, hash: definition.hash };
+            definitions.add(Applied { reference, applied_at: Timestamp(0), document: definition.document });
+            if held.len() < 3 {
+                held.extend(definitions.find(&name.parse().unwrap(), None).map(|(_, graph)| graph));
+            }
+        }
+        assert!(definitions.graphs.len() <= MAX_COMPILED + held.len());
+        // What a run holds is never compiled a second time.
+        for graph in &held {
+            assert!(Arc::ptr_eq(&definitions.graph(&graph.hash).unwrap(), graph));
+        }
+        for name in all.iter().step_by(100) {
+            assert!(definitions.find(&name.parse().unwrap(), None).is_some(), "{name}");
+        }
+    }
+}

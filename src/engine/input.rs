@@ -220,3 +220,61 @@ pub fn position_after(record: &Record) -> InputPosition {
         below: Some(Below { offset: record.offset, time: record.time }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inputs() -> Inputs {
+        let input = |topic| Input {
+            topic,
+            queue: VecDeque::new(),
+            next: 3,
+            expected: None,
+            bytes: 0,
+            paused: false,
+            lost: VecDeque::new(),
+            misplaced: false,
+        };
+        Inputs { partition: 0, topics: INPUT_TOPICS.map(input) }
+    }
+
+    fn record(offset: u64, bytes: usize) -> Record {
+        let value = Some(Bytes::from(vec![0; bytes]));
+        let time = Timestamp::default();
+        Record { topic: Topic::Requests, partition: 0, offset, time, key: None, value, headers: vec![] }
+    }
+
+    #[test]
+    fn a_second_loss_does_not_hide_one_that_has_not_been_recorded() {
+        let mut inputs = inputs();
+        inputs.lost(&Topic::Requests, 5, 9);
+        inputs.lost(&Topic::Requests, 8, 9);
+        let losses: Vec<_> = std::iter::from_fn(|| inputs.take_loss()).collect();
+        let places: Vec<_> = losses.iter().map(|loss| (loss.expected, loss.resumed_at)).collect();
+        assert_eq!(places, [(3, 5), (5, 8)]);
+    }
+
+    #[test]
+    fn reading_pauses_by_number_and_by_size_until_half_is_left() {
+        let mut inputs = inputs();
+        let full = |inputs: &Inputs| inputs.of(&Topic::Requests).unwrap().is_full(4, 1_000);
+        for offset in 3..6 {
+            inputs.push(record(offset, 10), Timestamp::default());
+        }
+        assert!(!full(&inputs));
+        inputs.push(record(6, 970), Timestamp::default());
+        assert!(full(&inputs), "four records");
+        inputs.pop(&Topic::Requests);
+        assert!(!full(&inputs), "three records of 990 bytes");
+        inputs.push(record(7, 10), Timestamp::default());
+        inputs.pop(&Topic::Requests);
+        inputs.push(record(8, 10), Timestamp::default());
+        inputs.topics[2].paused = true;
+        inputs.pop(&Topic::Requests);
+        assert!(full(&inputs), "still more than half of the bytes");
+        inputs.pop(&Topic::Requests);
+        inputs.pop(&Topic::Requests);
+        assert!(!full(&inputs));
+    }
+}

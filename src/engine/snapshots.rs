@@ -69,3 +69,64 @@ impl Snapshots {
         Some(loaded)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::MemoryStore;
+    use crate::store::query::Query;
+    use crate::store::row::ProjectionBatch;
+    use crate::store::{Position, Store};
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// A store that does not answer before it is let.
+    struct Slow {
+        inner: MemoryStore,
+        asked: AtomicUsize,
+        gate: Mutex<Receiver<()>>,
+    }
+
+    impl Store for Slow {
+        fn migrate(&self) -> Result<(), StoreError> {
+            self.inner.migrate()
+        }
+        fn position(&self, partition: u32) -> Result<Option<Position>, StoreError> {
+            self.inner.position(partition)
+        }
+        fn commit(&self, batch: &ProjectionBatch) -> Result<(), StoreError> {
+            self.inner.commit(batch)
+        }
+        fn snapshot(&self, partition: u32, since: Timestamp, max: usize) -> Result<Option<Snapshot>, StoreError> {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            let _ = self.gate.lock().unwrap().recv();
+            self.inner.snapshot(partition, since, max)
+        }
+        fn query(&self) -> &dyn Query {
+            self.inner.query()
+        }
+        fn describe(&self) -> String {
+            self.inner.describe()
+        }
+    }
+
+    #[test]
+    fn a_store_that_hangs_is_asked_once_for_a_partition_and_the_last_claim_gets_the_answer() {
+        let (open, gate) = channel();
+        let slow = Slow { inner: MemoryStore::new(), asked: AtomicUsize::new(0), gate: Mutex::new(gate) };
+        let slow = Arc::new(slow);
+        let mut snapshots = Snapshots::new(Some(slow.clone()), true);
+        for claim in 1..=9 {
+            snapshots.ask(3, claim, Timestamp(0), 10);
+        }
+        open.send(()).unwrap();
+        let loaded = loop {
+            match snapshots.next() {
+                Some(loaded) => break loaded,
+                None => std::thread::yield_now(),
+            }
+        };
+        assert_eq!((loaded.partition, loaded.claim, slow.asked.load(Ordering::SeqCst)), (3, 9, 1));
+        assert!(loaded.result.is_ok());
+    }
+}
