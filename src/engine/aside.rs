@@ -46,17 +46,17 @@ impl Aside {
                 }
             }
         }
-        Self { waiting, known: definitions.len() }
+        Self { waiting, known: definitions.read_so_far() }
     }
 }
 
 impl Owning {
     /// Goes on with runs whose definition has come since.
     pub(super) fn take_up(&mut self, definitions: &mut Definitions) {
-        if self.aside.waiting.is_empty() || self.aside.known == definitions.len() {
+        if self.aside.waiting.is_empty() || self.aside.known == definitions.read_so_far() {
             return;
         }
-        self.aside.known = definitions.len();
+        self.aside.known = definitions.read_so_far();
         for workflow_id in std::mem::take(&mut self.aside.waiting) {
             let Some(entry) = self.state.runs.get_mut(&workflow_id) else { continue };
             match frontier_of(&entry.run, definitions) {

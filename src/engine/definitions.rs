@@ -101,7 +101,7 @@ impl Definitions {
     }
 
     /// How many definitions have been read.
-    pub fn len(&self) -> usize {
+    pub fn read_so_far(&self) -> usize {
         self.read
     }
 

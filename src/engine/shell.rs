@@ -93,7 +93,7 @@ impl Engine {
         }
         self.deliveries = deliveries;
         self.pass_signals(now);
-        while let Some(loaded) = self.snapshots.next() {
+        while let Some(loaded) = self.snapshots.take_loaded() {
             let partition = loaded.partition;
             self.with(partition, now, |partition, env| partition.on_snapshot(loaded, env));
         }

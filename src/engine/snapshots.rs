@@ -61,7 +61,7 @@ impl Snapshots {
     }
 
     /// The next snapshot that has been loaded.
-    pub fn next(&mut self) -> Option<Loaded> {
+    pub fn take_loaded(&mut self) -> Option<Loaded> {
         let mut loaded = self.receiver.try_recv().ok()?;
         if let Some(claim) = self.loading.remove(&loaded.partition) {
             loaded.claim = claim;
@@ -121,7 +121,7 @@ mod tests {
         }
         open.send(()).unwrap();
         let loaded = loop {
-            match snapshots.next() {
+            match snapshots.take_loaded() {
                 Some(loaded) => break loaded,
                 None => std::thread::yield_now(),
             }

@@ -1,8 +1,10 @@
 //! The store on Postgres.
 
 #[path = "../sql/both/ask.rs"]
+#[allow(clippy::duplicate_mod, reason = "the same text for both drivers, see `sql`")]
 mod ask;
 #[path = "../sql/both/position.rs"]
+#[allow(clippy::duplicate_mod, reason = "the same text for both drivers, see `sql`")]
 mod position;
 mod write;
 
