@@ -35,7 +35,7 @@ const TOP: [&str; 6] = ["cli", "demo", "embedded", "simulation", "lib", "main"];
 const LOG_AND_STORE: [&str; 8] = ["engine", "projector", "history", "cli", "api", "demo", "embedded", "simulation"];
 
 /// What the pure rooms may import from outside.
-const PURE_CRATES: [&str; 13] = [
+const PURE_CRATES: [&str; 14] = [
     "std",
     "serde",
     "serde_json",
@@ -44,6 +44,7 @@ const PURE_CRATES: [&str; 13] = [
     "cel",
     "jsonschema",
     "base64",
+    "hex",
     "regex",
     "sha2",
     "strsim",

@@ -55,12 +55,22 @@ pub enum Rejection {
     /// The same request was accepted before.
     #[error("the same request was accepted before, as run {0}")]
     DuplicateStart(RunId),
+    /// The run cannot go on here: its definition is missing or not valid, or deciding it has failed again and again.
+    #[error("run {0} is set aside; the engine's log says why")]
+    SetAside(RunId),
+    /// The very same request has come again: it was forwarded twice, or its topic is read anew. The answer of its run
+    /// answers it.
+    #[error("this very request was accepted before, as run {0}, whose answer is its answer")]
+    AlreadyAccepted(RunId),
     /// There is nothing to go on with.
     #[error("no node is ready")]
     NothingReady,
 }
 
 impl Rejection {
+    /// The reason of the one rejection of a request that is not answered.
+    pub const ALREADY_ACCEPTED: &str = "already_accepted";
+
     /// The short stable word for programs.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -72,6 +82,8 @@ impl Rejection {
             Self::OtherAttempt { .. } => "other_attempt",
             Self::AlreadyStarted { .. } => "already_started",
             Self::DuplicateStart(_) => "duplicate",
+            Self::SetAside(_) => "set_aside",
+            Self::AlreadyAccepted(_) => Self::ALREADY_ACCEPTED,
             Self::NothingReady => "nothing_ready",
         }
     }
@@ -115,6 +127,8 @@ pub enum RefusalReason {
     WrongPartition,
     /// It names a format version or a command that this version does not know.
     Unsupported,
+    /// It is meant for a run that is set aside.
+    SetAside,
     /// Deciding it failed: a fault of the engine.
     EngineFault,
 }
@@ -134,6 +148,7 @@ impl RefusalReason {
             Self::IdConflict => "id_conflict",
             Self::WrongPartition => "wrong_partition",
             Self::Unsupported => "unsupported",
+            Self::SetAside => "set_aside",
             Self::EngineFault => "engine_fault",
         }
     }

@@ -5,7 +5,7 @@ use super::clock::CorrectedClock;
 use super::io::Claimant;
 use super::owner::Stop;
 use super::partition::Env;
-use super::state::PartitionState;
+use super::state::{PartitionState, StateFault};
 use crate::core::time::Timestamp;
 use crate::journal::record::{JournalRecord, Owner, PartitionTaken, Step, Transition};
 use crate::journal::rule::Verdict;
@@ -30,13 +30,33 @@ pub struct Claim {
     end: u64,
     highest_term: u64,
     pending: VecDeque<CountedStep>,
-    taken: Option<(Owner, u64, Timestamp)>,
     since: Timestamp,
-    /// Whether somebody owned the partition before, and wrote nothing.
-    careful: bool,
-    won: bool,
-    tail: Tail,
+    stage: Stage,
     clock: CorrectedClock,
+}
+
+/// How far a taking has come.
+enum Stage {
+    /// Reading to the end that the journal had.
+    Reading,
+    /// `PartitionTaken` is appended, and has not come by.
+    Appended(Mine),
+    /// It counts. Where publication stopped is looked for, and the definitions are read.
+    Won {
+        mine: Mine,
+        /// Whether somebody owned the partition before, and decided nothing.
+        careful: bool,
+        /// Not known yet: none.
+        tail: Option<Tail>,
+    },
+}
+
+/// One's own taking.
+#[derive(Clone, Copy)]
+struct Mine {
+    owner: Owner,
+    term: u64,
+    sent: Timestamp,
 }
 
 /// A counting step whose effects may not be done.
@@ -52,8 +72,6 @@ pub struct CountedStep {
 /// Where publication stopped: the journal offset and the id of the last record of the event stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tail {
-    /// Not known yet.
-    Unknown,
     /// Nothing has been published, or nothing of it is left.
     Empty,
     /// The last publication.
@@ -77,8 +95,6 @@ pub struct Recovered {
     pub owner: Owner,
     /// One's own term.
     pub term: u64,
-    /// The next journal offset.
-    pub next: u64,
     /// Whether the first input has to be tried with care.
     pub careful: bool,
     /// The log's time, as far as the taking has taught it.
@@ -125,11 +141,8 @@ impl Claim {
             end,
             highest_term: 0,
             pending: VecDeque::new(),
-            taken: None,
             since: env.now,
-            careful: false,
-            won: false,
-            tail: Tail::Unknown,
+            stage: Stage::Reading,
             clock: CorrectedClock::default(),
         })
     }
@@ -139,7 +152,7 @@ impl Claim {
         let read = match delivery {
             Delivery::Record(record) if record.topic == Topic::Journal => self.on_journal(&record, env),
             Delivery::Record(record) if record.topic == Topic::Events => {
-                self.tail = tail_of(&record);
+                self.found(tail_of(&record));
                 Ok(None)
             }
             Delivery::End { topic: Topic::Journal, offset, .. } => {
@@ -147,8 +160,8 @@ impl Claim {
                 Ok(None)
             }
             Delivery::End { topic: Topic::Events, .. } | Delivery::Lost { topic: Topic::Events, .. } => {
-                if self.tail == Tail::Unknown {
-                    self.tail = Tail::Empty;
+                if let Stage::Won { tail: None, .. } = self.stage {
+                    self.found(Tail::Empty);
                 }
                 Ok(None)
             }
@@ -166,26 +179,33 @@ impl Claim {
 
     /// Goes on: claims at the journal's end, ends when the taking and the tail are known.
     pub fn tick(&mut self, env: &mut Env) -> Progress {
-        if let Some((.., sent)) = self.taken
-            && !self.won
-            && env.now.since(sent) > env.settings.journal_timeout
-        {
-            return Progress::Stopped(Stop::NotReadBack);
-        }
-        if self.taken.is_none() && self.next >= self.end {
-            if self.next < self.fold_from || self.mark.is_some() {
-                return self.journal_lost(format!("the journal ends at offset {}", self.next));
+        match &self.stage {
+            Stage::Reading if self.next < self.end => Progress::Under,
+            Stage::Reading if self.next < self.fold_from || self.mark.is_some() => {
+                self.journal_lost(format!("the journal ends at offset {}", self.next))
             }
-            self.append_taken(env);
+            Stage::Reading => {
+                self.append_taken(env);
+                Progress::Under
+            }
+            Stage::Appended(mine) if env.now.since(mine.sent) > env.settings.journal_timeout => {
+                Progress::Stopped(Stop::NotReadBack)
+            }
+            // The runs that are taken over name their definitions by hash: what was there when the taking began is
+            // needed. What has been won is not given away because nobody says how far that goes.
+            Stage::Won { mine, careful, tail: Some(tail) }
+                if env.definitions.up_to_date(self.since, env.now, env.io) =>
+            {
+                let (mine, careful, tail) = (*mine, *careful, tail.clone());
+                Progress::Taken(Box::new(self.recovered(mine, careful, tail)))
+            }
+            Stage::Appended(_) | Stage::Won { .. } => Progress::Under,
         }
-        if !self.won || self.tail == Tail::Unknown {
-            return Progress::Under;
-        }
-        // The runs that are taken over name their definitions by hash: what was there when the taking began is needed.
-        match env.definitions.up_to_date(self.since, env.now, env.io) {
-            Ok(true) => Progress::Taken(Box::new(self.recovered())),
-            Ok(false) => Progress::Under,
-            Err(error) => Progress::Stopped(Stop::Log(error)),
+    }
+
+    fn found(&mut self, end: Tail) {
+        if let Stage::Won { tail, .. } = &mut self.stage {
+            *tail = Some(end);
         }
     }
 
@@ -207,16 +227,17 @@ impl Claim {
         match decoded {
             JournalRecord::PartitionTaken(taken) => {
                 self.highest_term = self.highest_term.max(taken.term);
-                if let Some((_, _, sent)) = self.taken.filter(|(owner, ..)| *owner == taken.owner && !self.won) {
-                    if verdict != Verdict::Counts {
-                        return Ok(Some(Progress::Lost));
+                match self.stage {
+                    Stage::Appended(mine) if mine.owner == taken.owner => {
+                        if verdict != Verdict::Counts {
+                            return Ok(Some(Progress::Lost));
+                        }
+                        self.clock.observe(mine.sent, env.now, record.time);
+                        self.stage = Stage::Won { mine, careful: had_owner && !fruitful, tail: None };
+                        self.look_for_tail(env)?;
                     }
-                    self.clock.observe(sent, env.now, record.time);
-                    self.careful = had_owner && !fruitful;
-                    self.won = true;
-                    self.look_for_tail(env)?;
-                } else if self.won && verdict == Verdict::Counts {
-                    return Ok(Some(Progress::Lost));
+                    Stage::Won { .. } if verdict == Verdict::Counts => return Ok(Some(Progress::Lost)),
+                    Stage::Reading | Stage::Appended(_) | Stage::Won { .. } => {}
                 }
             }
             JournalRecord::Step(step) if verdict == Verdict::Counts => self.on_counting(step, record.offset)?,
@@ -227,7 +248,10 @@ impl Claim {
 
     fn on_counting(&mut self, step: Step, offset: u64) -> Result<(), Stop> {
         if offset >= self.fold_from {
-            self.state.fold(&step).map_err(|fault| Stop::Broken { offset, fault: fault.to_string() })?;
+            self.state.fold(&step).map_err(|fault| match fault {
+                StateFault::Wire(error) => stop_at(offset, error),
+                fault => Stop::Broken { offset, fault: fault.to_string() },
+            })?;
         }
         self.pending.push_back(CountedStep { number: step.number, offset, transitions: step.transitions });
         let through = self.state.effects_through.map_or(0, |through| through.step);
@@ -305,7 +329,7 @@ impl Claim {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             cluster: env.io.cluster(),
         };
-        self.taken = Some((Owner(id), term, env.now));
+        self.stage = Stage::Appended(Mine { owner: Owner(id), term, sent: env.now });
         env.io.append_journal(self.claimant, journal::encode(&JournalRecord::PartitionTaken(taken)));
     }
 
@@ -313,22 +337,20 @@ impl Claim {
         let partition = self.claimant.partition;
         let ends = env.io.ends(&Topic::Events, partition).map_err(Stop::Log)?;
         if ends.high == ends.low {
-            self.tail = Tail::Empty;
+            self.found(Tail::Empty);
             return Ok(());
         }
         env.io.reader().assign(&Topic::Events, partition, ends.high - 1).map_err(Stop::Log)
     }
 
-    fn recovered(&mut self) -> Recovered {
-        let (owner, term, _) = self.taken.expect("a taking that was won was appended");
+    fn recovered(&mut self, mine: Mine, careful: bool, tail: Tail) -> Recovered {
         Recovered {
             state: self.state.take(),
             pending: std::mem::take(&mut self.pending),
-            tail: self.tail.clone(),
-            owner,
-            term,
-            next: self.next,
-            careful: self.careful,
+            tail,
+            owner: mine.owner,
+            term: mine.term,
+            careful,
             clock: self.clock.clone(),
         }
     }
@@ -362,5 +384,10 @@ pub fn read_journal(record: &Record, state: &mut PartitionState) -> Result<Optio
 
 /// A record that cannot be followed stops the partition.
 pub fn stop_at(offset: u64, error: WireError) -> Stop {
-    Stop::Broken { offset, fault: error.to_string() }
+    let fault = error.to_string();
+    if matches!(error, WireError::Newer { .. }) {
+        Stop::Newer { offset, fault }
+    } else {
+        Stop::Broken { offset, fault }
+    }
 }

@@ -23,11 +23,33 @@ pub struct Deadline {
     pub attempt: u32,
 }
 
-/// All deadlines of a partition, the earliest first.
-#[derive(Clone, Debug, Default)]
-pub struct Deadlines(BinaryHeap<Reverse<Deadline>>);
+/// Fewer deadlines than this are not worth being looked through.
+const FEW: usize = 4_096;
+
+/// All deadlines of a partition, the earliest first; among them some of attempts that have ended since.
+#[derive(Clone, Debug)]
+pub struct Deadlines {
+    heap: BinaryHeap<Reverse<Deadline>>,
+    /// With so many it is time to drop those of attempts that have ended.
+    limit: usize,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { heap: BinaryHeap::new(), limit: FEW }
+    }
+}
 
 impl Deadlines {
+    /// Drops the deadlines of attempts that have ended, once they may be half of all: most attempts end long before
+    /// their deadline, and with long timeouts the heap would hold hours of them.
+    pub fn prune(&mut self, is_open: impl Fn(&Deadline) -> bool) {
+        if self.heap.len() >= self.limit {
+            self.heap.retain(|Reverse(deadline)| is_open(deadline));
+            self.limit = (self.heap.len() * 2).max(FEW);
+        }
+    }
+
     /// Adds the deadlines of a run's running attempts.
     pub fn add_run(&mut self, run: &Run) {
         for node_id in run.nodes.iter().filter(|(_, node)| node.status == NodeStatus::Running).map(|(id, _)| id) {
@@ -39,7 +61,7 @@ impl Deadlines {
     pub fn add_node(&mut self, run: &Run, node_id: &NodeId) {
         let Some(node) = run.nodes.get(node_id) else { return };
         if let (NodeStatus::Running, Some(started_at)) = (node.status, node.started_at) {
-            self.0.push(Reverse(Deadline {
+            self.heap.push(Reverse(Deadline {
                 at: started_at.after(Duration::from_millis(node.timeout_ms)),
                 workflow_id: run.workflow_id.clone(),
                 run_id: run.run_id.clone(),
@@ -51,7 +73,7 @@ impl Deadlines {
 
     /// When the earliest passes.
     pub fn next(&self) -> Option<Timestamp> {
-        self.0.peek().map(|Reverse(deadline)| deadline.at)
+        self.heap.peek().map(|Reverse(deadline)| deadline.at)
     }
 
     /// Takes the earliest, if it passes at or before `until`.
@@ -59,6 +81,38 @@ impl Deadlines {
         if self.next()? > until {
             return None;
         }
-        self.0.pop().map(|Reverse(deadline)| deadline)
+        self.heap.pop().map(|Reverse(deadline)| deadline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deadline(number: i64) -> Deadline {
+        Deadline {
+            at: Timestamp(number),
+            workflow_id: WorkflowId::new(&format!("w{number}")).unwrap(),
+            run_id: RunId::new(&"0".repeat(32)).unwrap(),
+            node_id: NodeId::new("n").unwrap(),
+            attempt: 1,
+        }
+    }
+
+    #[test]
+    fn deadlines_of_ended_attempts_do_not_pile_up_and_none_of_an_open_one_is_lost() {
+        let mut deadlines = Deadlines::default();
+        // One attempt in a thousand is still under way.
+        let is_open = |deadline: &Deadline| deadline.at.0 % 1_000 == 0;
+        for number in 1..=100_000 {
+            deadlines.heap.push(Reverse(deadline(number)));
+            deadlines.prune(is_open);
+            assert!(deadlines.heap.len() <= FEW, "{} deadlines", deadlines.heap.len());
+        }
+        let open: Vec<i64> = std::iter::from_fn(|| deadlines.pop(Timestamp(100_000)))
+            .filter(is_open)
+            .map(|deadline| deadline.at.0)
+            .collect();
+        assert_eq!(open, (1..=100).map(|n| n * 1_000).collect::<Vec<_>>());
     }
 }

@@ -15,7 +15,7 @@ use crate::core::id::{RunId, WorkflowId};
 use crate::core::partition::partition_of;
 use crate::core::rejection::{Refusal, RefusalReason, Rejection};
 use crate::core::time::Timestamp;
-use crate::journal::record::{Cause, InputRecord};
+use crate::journal::record::{Cause, InputPosition, InputRecord};
 use crate::log::{Record, Topic};
 use crate::wire::event::{PartitionRecorded, Published, encode, encode_partition};
 use crate::wire::{chain, dead_letter, headers, request};
@@ -95,6 +95,7 @@ impl Owning {
             if self.applying {
                 return Err(self.broken(format!("applying events failed: {what}")));
             }
+            self.deciding = None;
             tracing::error!(partition = self.claimant.partition, topic = %arrived.record.topic,
                 offset = arrived.record.offset, what, "deciding an input failed; it is buried in the dead letters");
             let refusal = Refusal::new(RefusalReason::EngineFault, format!("deciding it failed: {what}"));
@@ -121,10 +122,10 @@ impl Owning {
             return Ok(());
         }
         if let Some((topic, origin)) = self.trying.take() {
-            self.careful = false;
-            if self.inputs.peek(&topic).is_some_and(|head| place_of(&head.record) == origin) {
-                self.decide_next(&topic, draft, env)?;
-            }
+            let is_there = self.inputs.peek(&topic).is_some_and(|head| place_of(&head.record) == origin);
+            // One that has to wait is still the next to be decided, and alone.
+            self.careful = is_there && !self.decide_next(&topic, draft, env)?;
+            self.trying = self.careful.then_some((topic, origin));
             return Ok(());
         }
         let Some(arrived) = INPUT_TOPICS.iter().find_map(|topic| self.inputs.peek(topic)).cloned() else {
@@ -157,10 +158,8 @@ impl Owning {
     fn decide_losses(&mut self, draft: &mut StepDraft, env: &mut Env) -> Result<(), Stop> {
         while let Some(loss) = self.inputs.take_loss() {
             let topic = loss.topic.to_string();
-            if let Some(position) = self.state.inputs.get_mut(&topic) {
-                position.next = loss.resumed_at;
-                position.below = None;
-            }
+            let position = InputPosition { topic: topic.clone(), next: loss.resumed_at, below: None };
+            self.state.inputs.insert(topic.clone(), position);
             let event = PartitionEvent::InputLost(InputLost {
                 topic,
                 expected: loss.expected,
@@ -256,8 +255,22 @@ impl Owning {
         Ok(())
     }
 
-    /// Decides a command on a run, records the events and applies them.
+    /// Decides a command on a run, records the events and applies them. Where that fails, it is known of which run.
     pub(super) fn command(
+        &mut self,
+        workflow_id: &WorkflowId,
+        run_id: Option<&RunId>,
+        command: &Command,
+        cause: Cause,
+        env: &mut Env,
+    ) -> Result<Result<Planned, Rejection>, Stop> {
+        self.deciding = Some(workflow_id.clone());
+        let decided = self.command_run(workflow_id, run_id, command, cause, env)?;
+        self.deciding = None;
+        Ok(decided)
+    }
+
+    fn command_run(
         &mut self,
         workflow_id: &WorkflowId,
         run_id: Option<&RunId>,
@@ -279,7 +292,7 @@ impl Owning {
             return Ok(Err(Rejection::OtherRun { found: found.clone(), expected: entry.run.run_id.clone() }));
         }
         let Some(frontier) = &entry.frontier else {
-            return Err(self.broken(format!("run {} has no frontier", entry.run.run_id)));
+            return Ok(Err(Rejection::SetAside(entry.run.run_id.clone())));
         };
         let events = match crate::core::decide::decide(&entry.run, frontier, command, &env.settings.limits) {
             Ok(events) => events,
@@ -444,7 +457,8 @@ pub(super) fn traceparent(record: &Record) -> Option<String> {
     std::str::from_utf8(header).ok().filter(|text| text.len() <= 128).map(str::to_owned)
 }
 
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+/// What a panic says.
+pub(super) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without message".to_owned())
 }

@@ -6,6 +6,7 @@ use super::state::PartitionState;
 use crate::core::time::Timestamp;
 use crate::journal::record::{Below, InputPosition};
 use crate::log::{LogError, Record, Topic};
+use bytes::Bytes;
 use std::collections::VecDeque;
 
 /// The topics that an engine decides on. Results come first: they finish what has begun.
@@ -34,8 +35,11 @@ struct Input {
     next: u64,
     /// The record below it, by which a lost topic is recognised; checked once, at the start.
     expected: Option<Below>,
+    /// How many bytes of keys and values are in the queue.
+    bytes: usize,
     paused: bool,
-    lost: Option<Loss>,
+    /// Losses that have not been recorded, the oldest first.
+    lost: VecDeque<Loss>,
     /// The reader stands elsewhere and has to be sent to `next`.
     misplaced: bool,
 }
@@ -63,7 +67,16 @@ impl Inputs {
             let position = state.inputs.get(&topic.to_string());
             let next = position.map_or(0, |position| position.next);
             let expected = position.and_then(|position| position.below);
-            Input { topic, queue: VecDeque::new(), next, expected, paused: false, lost: None, misplaced: false }
+            Input {
+                topic,
+                queue: VecDeque::new(),
+                next,
+                expected,
+                bytes: 0,
+                paused: false,
+                lost: VecDeque::new(),
+                misplaced: false,
+            }
         };
         let topics = INPUT_TOPICS.map(input);
         for input in &topics {
@@ -87,6 +100,7 @@ impl Inputs {
         }
         if record.offset >= input.next && !input.misplaced {
             input.next = record.offset + 1;
+            input.bytes += size(&record);
             input.queue.push_back(Arrived { record, at: now });
         }
     }
@@ -117,7 +131,7 @@ impl Inputs {
 
     /// A loss that has not been recorded.
     pub fn take_loss(&mut self) -> Option<Loss> {
-        self.topics.iter_mut().find_map(|input| input.lost.take())
+        self.topics.iter_mut().find_map(|input| input.lost.pop_front())
     }
 
     /// The next record of a topic, left where it is.
@@ -127,7 +141,10 @@ impl Inputs {
 
     /// Takes the next record of a topic.
     pub fn pop(&mut self, topic: &Topic) -> Option<Arrived> {
-        self.topics.iter_mut().find(|input| input.topic == *topic).and_then(|input| input.queue.pop_front())
+        let input = self.topics.iter_mut().find(|input| input.topic == *topic)?;
+        let arrived = input.queue.pop_front()?;
+        input.bytes -= size(&arrived.record);
+        Some(arrived)
     }
 
     /// Up to where a topic has been decided: everything below has been, markers of transactions included.
@@ -137,21 +154,21 @@ impl Inputs {
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.topics.iter().all(|input| input.queue.is_empty() && input.lost.is_none())
+        self.topics.iter().all(|input| input.queue.is_empty() && input.lost.is_empty())
     }
 
     /// Pauses what has too much waiting, and requests while they are held back; resumes the others.
     ///
     /// # Errors
     /// Where the reader refuses.
-    pub fn flow(&mut self, hold_requests: bool, max_inbox: usize, env: &mut Env) -> Result<(), LogError> {
+    pub fn flow(&mut self, hold_requests: bool, env: &mut Env) -> Result<(), LogError> {
         for input in &mut self.topics {
             if std::mem::take(&mut input.misplaced) {
                 env.io.reader().assign(&input.topic, self.partition, input.next)?;
                 input.paused = false;
             }
-            let limit = if input.paused { max_inbox / 2 } else { max_inbox };
-            let hold = input.queue.len() >= limit.max(1) || (hold_requests && input.topic == Topic::Requests);
+            let full = input.is_full(env.settings.max_inbox, env.settings.max_inbox_bytes);
+            let hold = full || (hold_requests && input.topic == Topic::Requests);
             if hold != input.paused {
                 input.paused = hold;
                 if hold {
@@ -177,10 +194,22 @@ impl Inputs {
 impl Input {
     fn restart(&mut self, at: u64, message: String) {
         tracing::error!(topic = %self.topic, expected = self.next, resumed_at = at, why = message, "InputLost");
-        self.lost = Some(Loss { topic: self.topic.clone(), expected: self.next, resumed_at: at, message });
+        self.lost.push_back(Loss { topic: self.topic.clone(), expected: self.next, resumed_at: at, message });
         self.next = at;
         self.queue.clear();
+        self.bytes = 0;
     }
+
+    /// Whether so much waits that reading pauses; once it does, it goes on when half of that is left.
+    fn is_full(&self, records: usize, bytes: usize) -> bool {
+        let share = if self.paused { 2 } else { 1 };
+        self.queue.len() >= (records / share).max(1) || self.bytes >= (bytes / share).max(1)
+    }
+}
+
+fn size(record: &Record) -> usize {
+    let length = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+    length(&record.key) + length(&record.value)
 }
 
 /// The position after a record.
@@ -189,5 +218,63 @@ pub fn position_after(record: &Record) -> InputPosition {
         topic: record.topic.to_string(),
         next: record.offset + 1,
         below: Some(Below { offset: record.offset, time: record.time }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inputs() -> Inputs {
+        let input = |topic| Input {
+            topic,
+            queue: VecDeque::new(),
+            next: 3,
+            expected: None,
+            bytes: 0,
+            paused: false,
+            lost: VecDeque::new(),
+            misplaced: false,
+        };
+        Inputs { partition: 0, topics: INPUT_TOPICS.map(input) }
+    }
+
+    fn record(offset: u64, bytes: usize) -> Record {
+        let value = Some(Bytes::from(vec![0; bytes]));
+        let time = Timestamp::default();
+        Record { topic: Topic::Requests, partition: 0, offset, time, key: None, value, headers: vec![] }
+    }
+
+    #[test]
+    fn a_second_loss_does_not_hide_one_that_has_not_been_recorded() {
+        let mut inputs = inputs();
+        inputs.lost(&Topic::Requests, 5, 9);
+        inputs.lost(&Topic::Requests, 8, 9);
+        let losses: Vec<_> = std::iter::from_fn(|| inputs.take_loss()).collect();
+        let places: Vec<_> = losses.iter().map(|loss| (loss.expected, loss.resumed_at)).collect();
+        assert_eq!(places, [(3, 5), (5, 8)]);
+    }
+
+    #[test]
+    fn reading_pauses_by_number_and_by_size_until_half_is_left() {
+        let mut inputs = inputs();
+        let full = |inputs: &Inputs| inputs.of(&Topic::Requests).unwrap().is_full(4, 1_000);
+        for offset in 3..6 {
+            inputs.push(record(offset, 10), Timestamp::default());
+        }
+        assert!(!full(&inputs));
+        inputs.push(record(6, 970), Timestamp::default());
+        assert!(full(&inputs), "four records");
+        inputs.pop(&Topic::Requests);
+        assert!(!full(&inputs), "three records of 990 bytes");
+        inputs.push(record(7, 10), Timestamp::default());
+        inputs.pop(&Topic::Requests);
+        inputs.push(record(8, 10), Timestamp::default());
+        inputs.topics[2].paused = true;
+        inputs.pop(&Topic::Requests);
+        assert!(full(&inputs), "still more than half of the bytes");
+        inputs.pop(&Topic::Requests);
+        inputs.pop(&Topic::Requests);
+        assert!(!full(&inputs));
     }
 }

@@ -71,6 +71,8 @@ pub struct Io {
     lanes: [LaneState; 3],
     next_token: Token,
     known_agents: HashSet<AgentName>,
+    /// The claims under way, by partition.
+    claims: BTreeMap<u32, u64>,
     partitions: u32,
     acks: Vec<Ack>,
 }
@@ -92,9 +94,24 @@ impl Io {
             log,
             next_token: 0,
             known_agents: HashSet::new(),
+            claims: BTreeMap::new(),
             partitions: settings.partitions,
             acks: Vec::new(),
         })
+    }
+
+    /// What is performed for this claim is tried until it lands.
+    pub fn begin_claim(&mut self, claimant: Claimant) {
+        self.claims.insert(claimant.partition, claimant.claim);
+    }
+
+    /// What a claim that is over has under way is not tried again: the next one, here or elsewhere, performs it.
+    pub fn end_claim(&mut self, partition: u32) {
+        self.claims.remove(&partition);
+    }
+
+    fn is_over(&self, claimant: Claimant) -> bool {
+        self.claims.get(&claimant.partition) != Some(&claimant.claim)
     }
 
     /// The reader of all partitions.
@@ -217,6 +234,7 @@ impl Io {
                 let topic = record.topic.to_string();
                 signals.push((claimant, Signal::EffectFailed { step, effect, topic, message }));
             }
+            (Flight::Effect { .. }, _) if self.is_over(claimant) => {}
             (Flight::Effect { step, effect, record }, error) => {
                 // An outage is waited out; the record may stand twice then, with the same ids.
                 tracing::warn!(topic = %record.topic, %error, "an effect was not confirmed; performing it again");
@@ -239,6 +257,7 @@ impl Io {
             match flight {
                 Flight::Journal => signals.push((claimant, Signal::JournalFailed(error.to_string()))),
                 Flight::Publication { .. } => signals.push((claimant, Signal::PublicationFailed(error.to_string()))),
+                Flight::Effect { .. } if self.is_over(claimant) => {}
                 Flight::Effect { step, effect, record } => {
                     let again = Flight::Effect { step, effect, record: record.clone() };
                     self.append(Lane::Effects, claimant, again, record);

@@ -4,14 +4,16 @@
 //! owner reads its own step back, and the readers' rule says that it counts, are its effects performed.
 //!
 //! Reading order: [`settings`], [`state`] (the fold of a journal), [`partition`] (the phases), [`claim`] (taking and
-//! recovering), [`owner`] (deciding), [`input`] (what an input record asks for), [`step`] (what is decided together),
+//! recovering), [`owner`] (deciding), `aside` and `faults` (what cannot go on), [`input`] (what an input record asks for), [`step`] (what is decided together),
 //! [`perform`] (effects as records), [`tracker`] (which effects are done), [`io`] and [`shell`] (clients and threads).
 
+mod aside;
 pub mod claim;
 pub mod clock;
 pub mod deadline;
 mod decide;
 pub mod definitions;
+mod faults;
 pub mod input;
 pub mod io;
 pub mod owner;

@@ -1,5 +1,6 @@
 //! Owning a partition: decide what is there, append one step, read it back, act.
 
+use super::aside::Aside;
 use super::claim::{CountedStep, Recovered, Tail, read_journal, stop_at};
 use super::clock::CorrectedClock;
 use super::deadline::Deadlines;
@@ -8,11 +9,10 @@ use super::io::{Claimant, Signal};
 use super::partition::Env;
 use super::perform::{EffectRef, Place, performances, publications};
 use super::settings::EngineSettings;
-use super::state::{Entry, PartitionState};
+use super::state::PartitionState;
 use super::step::{PendingStep, Planned, StepDraft};
 use super::tracker::EffectsTracker;
 use crate::core::command::Origin;
-use crate::core::frontier::Frontier;
 use crate::core::id::{DispatchId, WorkflowId};
 use crate::core::time::Timestamp;
 use crate::journal::record::{EffectsThrough, JournalRecord, Owner, Step};
@@ -39,7 +39,15 @@ pub enum Stop {
     /// A step of one's own is missing in the journal.
     #[error("step {0} of one's own came by without the one before it")]
     Gap(u64),
-    /// A broken invariant, or a record of a newer version.
+    /// A record that only a newer version understands.
+    #[error("the journal cannot be followed at offset {offset}: {fault}")]
+    Newer {
+        /// The journal offset.
+        offset: u64,
+        /// Which version is needed.
+        fault: String,
+    },
+    /// A broken invariant.
     #[error("the journal cannot be followed at offset {offset}: {fault}")]
     Broken {
         /// The journal offset.
@@ -50,9 +58,19 @@ pub enum Stop {
     /// What the store has projected is not in the journal.
     #[error("JournalLost: {0}")]
     JournalLost(String),
+    /// The engine's own code has panicked.
+    #[error("the engine's code has failed: {0}")]
+    Panicked(String),
     /// The log does not answer.
     #[error("{0}")]
     Log(LogError),
+}
+
+impl Stop {
+    /// Whether the engine's own code is at fault: most likely it fails again with the next taking.
+    pub fn is_a_fault(&self) -> bool {
+        matches!(self, Self::Panicked(_) | Self::Broken { .. })
+    }
 }
 
 /// An effect that has failed for good, to be decided like an input.
@@ -104,6 +122,10 @@ pub struct Owning {
     pub(super) careful: bool,
     /// The input that is being tried: the head of this topic.
     pub(super) trying: Option<(Topic, Origin)>,
+    /// The run that is being decided, or was when deciding it failed.
+    pub(super) deciding: Option<WorkflowId>,
+    /// Runs that wait for a definition.
+    pub(super) aside: Aside,
     /// Events are being applied to the state.
     pub(super) applying: bool,
     /// Requests are held back.
@@ -124,13 +146,18 @@ impl Owning {
     /// Takes over a recovered partition: performs again what may not be done, and reads the inputs on.
     ///
     /// # Errors
-    /// Where the log does not answer, or a definition is not known.
-    pub fn begin(claimant: Claimant, recovered: Recovered, env: &mut Env) -> Result<Self, Stop> {
-        let Recovered { mut state, pending, tail, owner, term, next, careful, mut clock } = recovered;
+    /// Where the log does not answer.
+    pub fn begin(
+        claimant: Claimant,
+        recovered: Recovered,
+        culprits: &BTreeSet<WorkflowId>,
+        env: &mut Env,
+    ) -> Result<Self, Stop> {
+        let Recovered { mut state, pending, tail, owner, term, careful, mut clock } = recovered;
         clock.not_before(state.time);
         // Where publication stopped is known.
         env.io.reader().unassign(&Topic::Events, claimant.partition).map_err(Stop::Log)?;
-        build_frontiers(&mut state, env, next)?;
+        let aside = Aside::sort(&mut state, env.definitions, culprits, claimant.partition);
         let inputs = Inputs::begin(claimant.partition, &state, env)?;
         let mut owning = Self {
             claimant,
@@ -146,6 +173,8 @@ impl Owning {
             in_flight: VecDeque::new(),
             careful,
             trying: None,
+            deciding: None,
+            aside,
             applying: false,
             full: false,
             results_end: None,
@@ -173,6 +202,11 @@ impl Owning {
     /// The unfinished runs.
     pub fn unfinished(&self) -> usize {
         self.state.runs.len()
+    }
+
+    /// The run that is being decided, or was when deciding it failed.
+    pub fn deciding(&self) -> Option<&WorkflowId> {
+        self.deciding.as_ref()
     }
 
     /// The state, for checks.
@@ -369,6 +403,8 @@ impl Owning {
             return Err(Stop::NotReadBack);
         }
         self.hold_back(env)?;
+        self.take_up(env.definitions);
+        self.deadlines.prune(|deadline| self.state.is_under_way(deadline));
         if self.in_flight.len() >= env.settings.max_steps_ahead {
             return Ok(false);
         }
@@ -379,7 +415,8 @@ impl Owning {
             return Ok(!self.inputs.is_empty() || !self.continuing.is_empty());
         }
         let idle = self.in_flight.is_empty() && env.now.since(self.idle_since) >= env.settings.mark_after;
-        if idle && self.tracker.worth_a_mark() {
+        // A mark moves the place where recovery begins to read, and may not pass what was tried and not decided yet.
+        if idle && self.state.trying.is_none() && self.tracker.worth_a_mark() {
             self.append(StepDraft::default(), env);
         }
         Ok(false)
@@ -411,7 +448,7 @@ impl Owning {
         let settings = env.settings;
         self.full = self.state.runs.len() >= settings.max_unfinished
             || self.tracker.under_way() >= settings.max_effects_under_way;
-        self.inputs.flow(self.full, settings.max_inbox, env).map_err(Stop::Log)
+        self.inputs.flow(self.full, env).map_err(Stop::Log)
     }
 
     /// Reading stood still: no deadline fires for a while, results may be on their way.
@@ -427,21 +464,6 @@ impl Owning {
             }
         }
     }
-}
-
-fn build_frontiers(state: &mut PartitionState, env: &Env, offset: u64) -> Result<(), Stop> {
-    for Entry { run, frontier, .. } in state.runs.values_mut() {
-        let hash = &run.definition.hash;
-        let broken = |fault: String| Stop::Broken { offset, fault };
-        let graph = env.definitions.graph(hash).ok_or_else(|| {
-            broken(format!(
-                "run {} names definition {} ({hash}), which is not in `definitions`",
-                run.run_id, run.definition.name
-            ))
-        })?;
-        *frontier = Some(Frontier::of(run, &graph).map_err(|failure| broken(failure.message))?);
-    }
-    Ok(())
 }
 
 /// The dispatches of these transitions whose attempts are still under way.

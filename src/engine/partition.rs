@@ -2,6 +2,7 @@
 
 use super::claim::{Claim, Progress};
 use super::definitions::Definitions;
+use super::faults::Faults;
 use super::io::{Claimant, Io, Signal};
 use super::owner::{Owning, Stop};
 use super::settings::EngineSettings;
@@ -21,7 +22,7 @@ pub struct Env<'a> {
     /// Definitions.
     pub definitions: &'a mut Definitions,
     /// Where snapshots come from.
-    pub snapshots: &'a Snapshots,
+    pub snapshots: &'a mut Snapshots,
     /// Randomness for owner ids and pauses.
     pub rng: &'a mut StdRng,
     /// The local clock.
@@ -36,6 +37,9 @@ pub struct Partition {
     pause: Duration,
     /// The position of `requests` that the group knows.
     committed: u64,
+    faults: Faults,
+    /// When it was taken last.
+    taken_at: Timestamp,
 }
 
 enum Phase {
@@ -69,7 +73,15 @@ pub enum PhaseName {
 impl Partition {
     /// A partition that is not ours.
     pub fn new(id: u32, settings: &EngineSettings) -> Self {
-        Self { id, claim: 0, phase: Phase::Away, pause: settings.min_retry_pause, committed: 0 }
+        Self {
+            id,
+            claim: 0,
+            phase: Phase::Away,
+            pause: settings.min_retry_pause,
+            committed: 0,
+            faults: Faults::default(),
+            taken_at: Timestamp::default(),
+        }
     }
 
     /// What it is doing.
@@ -105,8 +117,9 @@ impl Partition {
 
     /// The group says: leave it.
     pub fn revoke(&mut self, env: &mut Env) {
-        self.stop_reading(env);
+        self.let_go(env);
         self.phase = Phase::Away;
+        self.faults = Faults::default();
     }
 
     /// Whether it rests and may be tried now. The caller then commits to the group, and begins.
@@ -128,6 +141,7 @@ impl Partition {
     /// Begins to take the partition.
     pub fn begin(&mut self, claim: u64, env: &mut Env) {
         self.claim = claim;
+        env.io.begin_claim(self.claimant());
         let window = env.settings.duplicate_window;
         let since = Timestamp(env.now.0 - i64::try_from(window.as_micros()).unwrap_or(i64::MAX));
         env.snapshots.ask(self.id, claim, since, env.settings.duplicate_limit);
@@ -136,10 +150,14 @@ impl Partition {
 
     /// Tries again after a pause that doubles, with jitter.
     pub fn rest(&mut self, env: &mut Env) {
-        self.stop_reading(env);
-        let jitter = env.rng.random_range(0.5..1.0);
-        self.phase = Phase::Resting(env.now.after(self.pause.mul_f64(jitter)));
+        self.rest_for(self.pause, env);
         self.pause = (self.pause * 2).min(env.settings.max_retry_pause);
+    }
+
+    fn rest_for(&mut self, pause: Duration, env: &mut Env) {
+        self.let_go(env);
+        let jitter = env.rng.random_range(0.5..1.0);
+        self.phase = Phase::Resting(env.now.after(pause.mul_f64(jitter)));
     }
 
     /// The store's snapshot has come.
@@ -244,20 +262,48 @@ impl Partition {
                 self.stop_reading(env);
                 self.phase = Phase::Restarting;
             }
-            Progress::Taken(recovered) => match Owning::begin(self.claimant(), *recovered, env) {
-                Ok(owning) => {
-                    self.pause = env.settings.min_retry_pause;
-                    self.phase = Phase::Owning(Box::new(owning));
+            Progress::Taken(recovered) => {
+                match Owning::begin(self.claimant(), *recovered, &self.faults.culprits(), env) {
+                    Ok(owning) => {
+                        self.pause = env.settings.min_retry_pause;
+                        self.taken_at = env.now;
+                        self.phase = Phase::Owning(Box::new(owning));
+                    }
+                    Err(stop) => self.drop_memory(&stop, env),
                 }
-                Err(stop) => self.drop_memory(&stop, env),
-            },
+            }
         }
+    }
+
+    /// The engine's own code has panicked in what it did for this partition.
+    pub fn panicked(&mut self, what: String, env: &mut Env) {
+        self.drop_memory(&Stop::Panicked(what), env);
     }
 
     /// There is one way to recover: forget everything, and take the partition again.
     fn drop_memory(&mut self, stop: &Stop, env: &mut Env) {
-        tracing::warn!(partition = self.id, reason = %stop, "dropping the partition's memory; it will be taken again");
-        self.rest(env);
+        if !stop.is_a_fault() {
+            tracing::warn!(partition = self.id, reason = %stop, "dropping the partition's memory; it will be taken again");
+            self.rest(env);
+            return;
+        }
+        let workflow_id = self.owned().and_then(Owning::deciding).cloned();
+        let owned_for = self.owned().map_or(Duration::ZERO, |_| env.now.since(self.taken_at));
+        let pause = self.faults.note(workflow_id.as_ref(), owned_for, env.settings);
+        tracing::error!(
+            partition = self.id,
+            workflow_id = workflow_id.as_ref().map(tracing::field::debug),
+            reason = %stop,
+            pause_ms = pause.as_millis(),
+            "a fault of the engine: dropping the partition's memory; it will be taken again after a pause"
+        );
+        self.rest_for(pause, env);
+    }
+
+    /// Stops reading, and trying what is under way: whoever takes the partition performs it again.
+    fn let_go(&mut self, env: &mut Env) {
+        self.stop_reading(env);
+        env.io.end_claim(self.id);
     }
 
     fn stop_reading(&mut self, env: &mut Env) {

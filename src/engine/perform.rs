@@ -5,6 +5,7 @@ use crate::core::effect::{Answer, Dispatch, Effect, effects};
 use crate::core::event::{InputForwarded, InputRefused, InputRejected, PartitionEvent, Recorded};
 use crate::core::id::{DispatchId, WorkflowId};
 use crate::core::partition::partition_of;
+use crate::core::rejection::Rejection;
 use crate::journal::record::InputRecord;
 use crate::log::{Header, NewRecord, Topic};
 use crate::wire::answer::Response;
@@ -157,7 +158,7 @@ fn perform_partition(event: &PartitionEvent, planned: &Planned, place: Place, ou
     match event {
         PartitionEvent::InputRefused(refused) => perform_refusal(refused, planned, place, out),
         PartitionEvent::InputRejected(rejected) => {
-            if is_request(&rejected.origin.topic) {
+            if is_request(&rejected.origin.topic) && rejected.reason != Rejection::ALREADY_ACCEPTED {
                 let record = response(place, refusal_of_duplicate(rejected), trace(planned));
                 out.push((reference(EffectKind::Respond, Some(rejected.workflow_id.clone()), None), record));
             }

@@ -6,7 +6,7 @@ use super::partition::Env;
 use crate::core::command::Command;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::json::Json;
-use crate::core::rejection::Refusal;
+use crate::core::rejection::{Refusal, RefusalReason, Rejection};
 use crate::journal::record::Cause;
 use crate::log::Record;
 use crate::wire::dead_letter::WHOLE_BYTES;
@@ -29,9 +29,16 @@ impl Owning {
             ReportOutcome::Failed(failure) => Command::FailNode { node_id, attempt, failure },
         };
         let run_id = report.dispatch_id.run_id;
-        let cause = Cause::Input(origin_of(record, &report.workflow_id, env.settings.partitions));
+        let origin = origin_of(record, &report.workflow_id, env.settings.partitions);
+        let cause = Cause::Input(origin.clone());
         let decided = match self.command(&report.workflow_id, Some(&run_id), &command, cause, env)? {
             Ok(planned) => planned,
+            // It may be what the run waits for, and nobody sends it again: kept whole, not just counted.
+            Err(rejection @ Rejection::SetAside(_)) => {
+                let message = format!("{rejection}; once it goes on, publish this record again");
+                let refusal = Refusal::new(RefusalReason::SetAside, message);
+                self.refuse(record, origin, Refusal { workflow_id: Some(report.workflow_id), ..refusal }, env)
+            }
             Err(rejection) => self.reject(record, report.workflow_id, Some(run_id), &rejection, env),
         };
         Ok(Decided::to(decided))

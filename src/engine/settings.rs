@@ -30,16 +30,17 @@ pub struct EngineSettings {
     pub step_bytes: usize,
     /// A step closes when it schedules this many nodes, so that the first of them are not held up by the last.
     pub step_nodes: usize,
-    /// How many inputs of a partition wait in memory before reading its topics is paused.
+    /// How many inputs of a topic wait in memory before reading it is paused.
     pub max_inbox: usize,
+    /// How many bytes of inputs of a topic wait in memory before reading it is paused: `max_inbox` records of a
+    /// megabyte each would be gigabytes.
+    pub max_inbox_bytes: usize,
     /// How long a request is recognised as a duplicate after its run has ended.
     pub duplicate_window: Duration,
     /// How many ended runs a partition remembers at most, for that.
     pub duplicate_limit: usize,
     /// A step that is not read back within this time makes the owner drop the partition's memory and recover.
     pub journal_timeout: Duration,
-    /// An effect that cannot be performed within this time has failed for good.
-    pub effect_timeout: Duration,
     /// After an interruption of reading no deadline fires for this long: results may be on their way.
     pub deadline_grace: Duration,
     /// Reading that stood still for longer than this was interrupted.
@@ -52,6 +53,9 @@ pub struct EngineSettings {
     pub min_retry_pause: Duration,
     /// The longest pause after a lost race.
     pub max_retry_pause: Duration,
+    /// The longest pause after a fault of the engine's own code (a panic, a broken invariant): most such faults come
+    /// back, and every taking reads the journal. A partition that was owned for longer has recovered.
+    pub max_fault_pause: Duration,
 }
 
 impl Default for EngineSettings {
@@ -69,16 +73,17 @@ impl Default for EngineSettings {
             step_bytes: 2 << 20,
             step_nodes: 200,
             max_inbox: 4_096,
+            max_inbox_bytes: 32 << 20,
             duplicate_window: Duration::from_secs(24 * 3_600),
             duplicate_limit: 1_000_000,
             journal_timeout: Duration::from_secs(10),
-            effect_timeout: Duration::from_secs(30),
             deadline_grace: Duration::from_secs(10),
             interruption: Duration::from_secs(1),
             mark_after: Duration::from_millis(200),
             store_timeout: Duration::from_secs(10),
             min_retry_pause: Duration::from_millis(500),
             max_retry_pause: Duration::from_secs(8),
+            max_fault_pause: Duration::from_secs(60),
         }
     }
 }

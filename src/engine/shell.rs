@@ -1,5 +1,6 @@
 //! The engine of a process: one thread, one reader, one member of the group, and the partitions that it was given.
 
+use super::decide::panic_message;
 use super::definitions::Definitions;
 use super::io::{Claimant, Io, Signal};
 use super::partition::{Env, Partition, PhaseName};
@@ -12,6 +13,7 @@ use crate::store::Store;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,7 +93,7 @@ impl Engine {
         }
         self.deliveries = deliveries;
         self.pass_signals(now);
-        while let Some(loaded) = self.snapshots.next() {
+        while let Some(loaded) = self.snapshots.take_loaded() {
             let partition = loaded.partition;
             self.with(partition, now, |partition, env| partition.on_snapshot(loaded, env));
         }
@@ -246,10 +248,13 @@ impl Engine {
             settings: &self.settings,
             io: &mut self.io,
             definitions: &mut self.definitions,
-            snapshots: &self.snapshots,
+            snapshots: &mut self.snapshots,
             rng: &mut self.rng,
             now,
         };
-        act(partition, &mut env);
+        // A fault of one partition is not one of the others.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| act(partition, &mut env))) {
+            partition.panicked(panic_message(&*panic), &mut env);
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! Loads the store's snapshots beside the engine's thread, so that one partition's recovery does not hold up others.
 
+use super::decide::panic_message;
 use crate::core::time::Timestamp;
 use crate::store::{Snapshot, Store, StoreError};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -9,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 pub struct Loaded {
     /// The partition.
     pub partition: u32,
-    /// The claim that asked for it.
+    /// The claim that asked for it last.
     pub claim: u64,
     /// `Ok(None)`: the store holds nothing of this partition.
     pub result: Result<Option<Snapshot>, StoreError>,
@@ -19,6 +22,10 @@ pub struct Loaded {
 pub struct Snapshots {
     store: Option<Arc<dyn Store>>,
     on_threads: bool,
+    /// What is being loaded: for each partition the claim that asked for it last. A store that hangs has one thread
+    /// of a partition waiting for it, however often the partition is tried; what comes late is as good, for every
+    /// snapshot is held against the journal.
+    loading: BTreeMap<u32, u64>,
     sender: Sender<Loaded>,
     receiver: Receiver<Loaded>,
 }
@@ -27,18 +34,22 @@ impl Snapshots {
     /// Without a store every partition begins at its journal's start.
     pub fn new(store: Option<Arc<dyn Store>>, on_threads: bool) -> Self {
         let (sender, receiver) = channel();
-        Self { store, on_threads, sender, receiver }
+        Self { store, on_threads, loading: BTreeMap::new(), sender, receiver }
     }
 
     /// Asks for a partition's snapshot.
-    pub fn ask(&self, partition: u32, claim: u64, ended_since: Timestamp, max_ended: usize) {
+    pub fn ask(&mut self, partition: u32, claim: u64, ended_since: Timestamp, max_ended: usize) {
+        if self.loading.insert(partition, claim).is_some() {
+            return;
+        }
         let sender = self.sender.clone();
         let Some(store) = self.store.clone() else {
             let _ = sender.send(Loaded { partition, claim, result: Ok(None) });
             return;
         };
         let load = move || {
-            let result = store.snapshot(partition, ended_since, max_ended);
+            let loaded = catch_unwind(AssertUnwindSafe(|| store.snapshot(partition, ended_since, max_ended)));
+            let result = loaded.unwrap_or_else(|panic| Err(StoreError::Refused(panic_message(&*panic))));
             // The engine may be gone by now.
             let _ = sender.send(Loaded { partition, claim, result });
         };
@@ -50,7 +61,72 @@ impl Snapshots {
     }
 
     /// The next snapshot that has been loaded.
-    pub fn next(&self) -> Option<Loaded> {
-        self.receiver.try_recv().ok()
+    pub fn take_loaded(&mut self) -> Option<Loaded> {
+        let mut loaded = self.receiver.try_recv().ok()?;
+        if let Some(claim) = self.loading.remove(&loaded.partition) {
+            loaded.claim = claim;
+        }
+        Some(loaded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::MemoryStore;
+    use crate::store::query::Query;
+    use crate::store::row::ProjectionBatch;
+    use crate::store::{Position, Store};
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// A store that does not answer before it is let.
+    struct Slow {
+        inner: MemoryStore,
+        asked: AtomicUsize,
+        gate: Mutex<Receiver<()>>,
+    }
+
+    impl Store for Slow {
+        fn migrate(&self) -> Result<(), StoreError> {
+            self.inner.migrate()
+        }
+        fn position(&self, partition: u32) -> Result<Option<Position>, StoreError> {
+            self.inner.position(partition)
+        }
+        fn commit(&self, batch: &ProjectionBatch) -> Result<(), StoreError> {
+            self.inner.commit(batch)
+        }
+        fn snapshot(&self, partition: u32, since: Timestamp, max: usize) -> Result<Option<Snapshot>, StoreError> {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            let _ = self.gate.lock().unwrap().recv();
+            self.inner.snapshot(partition, since, max)
+        }
+        fn query(&self) -> &dyn Query {
+            self.inner.query()
+        }
+        fn describe(&self) -> String {
+            self.inner.describe()
+        }
+    }
+
+    #[test]
+    fn a_store_that_hangs_is_asked_once_for_a_partition_and_the_last_claim_gets_the_answer() {
+        let (open, gate) = channel();
+        let slow = Slow { inner: MemoryStore::new(), asked: AtomicUsize::new(0), gate: Mutex::new(gate) };
+        let slow = Arc::new(slow);
+        let mut snapshots = Snapshots::new(Some(slow.clone()), true);
+        for claim in 1..=9 {
+            snapshots.ask(3, claim, Timestamp(0), 10);
+        }
+        open.send(()).unwrap();
+        let loaded = loop {
+            match snapshots.take_loaded() {
+                Some(loaded) => break loaded,
+                None => std::thread::yield_now(),
+            }
+        };
+        assert_eq!((loaded.partition, loaded.claim, slow.asked.load(Ordering::SeqCst)), (3, 9, 1));
+        assert!(loaded.result.is_ok());
     }
 }

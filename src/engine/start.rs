@@ -4,6 +4,8 @@ use super::decide::{Decided, origin_of, place_of, traceparent};
 use super::input::Arrived;
 use super::owner::{Owning, Stop};
 use super::partition::Env;
+use super::state::Entry;
+use super::step::Planned;
 use crate::core::command::{Origin, Request, StartWorkflow};
 use crate::core::decide::start_workflow;
 use crate::core::definition::DefinitionRef;
@@ -12,6 +14,7 @@ use crate::core::event::{InputForwarded, PartitionEvent};
 use crate::core::id::{RunId, WorkflowId};
 use crate::core::partition::partition_of;
 use crate::core::rejection::{Refusal, RefusalReason, Rejection};
+use crate::core::time::Timestamp;
 use crate::journal::record::Cause;
 use crate::log::Record;
 use crate::wire::{dead_letter, headers, request};
@@ -24,6 +27,14 @@ enum Lookup {
     Unknown,
     /// Not before the definitions have been read to their end.
     NotYet,
+}
+
+/// The run that has a workflow's id.
+struct Known {
+    run_id: RunId,
+    payload_hash: String,
+    /// It began with the very request that asks for it again: that was forwarded twice, or its topic is read anew.
+    is_its_request: bool,
 }
 
 impl Owning {
@@ -61,12 +72,14 @@ impl Owning {
         start: &StartWorkflow,
         graph: &Arc<Graph>,
         env: &mut Env,
-    ) -> Result<crate::engine::step::Planned, Stop> {
+    ) -> Result<Planned, Stop> {
         let now = self.clock.at(env.now);
-        if let Some((run_id, payload_hash)) = self.known_run(&start.workflow_id, now) {
-            let mine: String = start.payload_hash.iter().map(|byte| format!("{byte:02x}")).collect();
-            if mine == payload_hash {
-                let rejection = Rejection::DuplicateStart(run_id.clone());
+        if let Some(Known { run_id, payload_hash, is_its_request }) = self.known_run(start, now) {
+            if hex::encode(start.payload_hash) == payload_hash {
+                let rejection = match is_its_request {
+                    true => Rejection::AlreadyAccepted(run_id.clone()),
+                    false => Rejection::DuplicateStart(run_id.clone()),
+                };
                 return Ok(self.reject(record, start.workflow_id.clone(), Some(run_id), &rejection, env));
             }
             let refusal = Refusal {
@@ -91,12 +104,20 @@ impl Owning {
         }
     }
 
-    /// The unfinished run of a workflow, or the last one that ended inside the window, with its payload's hash.
-    fn known_run(&mut self, workflow_id: &WorkflowId, now: crate::core::time::Timestamp) -> Option<(RunId, String)> {
-        if let Some(entry) = self.state.runs.get(workflow_id) {
-            return Some((entry.run.run_id.clone(), entry.run.payload_hash.clone()));
+    /// The unfinished run of a workflow, or the last one that ended inside the window.
+    fn known_run(&mut self, start: &StartWorkflow, now: Timestamp) -> Option<Known> {
+        if let Some(Entry { run, .. }) = self.state.runs.get(&start.workflow_id) {
+            return Some(Known {
+                run_id: run.run_id.clone(),
+                payload_hash: run.payload_hash.clone(),
+                is_its_request: run.origin == start.origin,
+            });
         }
-        self.state.window.find(workflow_id, now).map(|ended| (ended.run_id.clone(), ended.payload_hash.clone()))
+        self.state.window.find(&start.workflow_id, now).map(|ended| Known {
+            run_id: ended.run_id.clone(),
+            payload_hash: ended.payload_hash.clone(),
+            is_its_request: ended.began_at(&start.origin),
+        })
     }
 
     /// The definitions that are known may be older than the request: before a name is called unknown, they are read
@@ -105,23 +126,12 @@ impl Owning {
         if let Some((definition, graph)) = env.definitions.find(&request.definition, request.version) {
             return Lookup::Found(definition, graph);
         }
-        match env.definitions.up_to_date(arrived.at, env.now, env.io) {
-            Ok(true) => Lookup::Unknown,
-            Ok(false) => Lookup::NotYet,
-            Err(error) => {
-                tracing::warn!(definition = %request.definition, %error, "a request waits: its definition is not known yet");
-                Lookup::NotYet
-            }
-        }
+        let all_read = env.definitions.up_to_date(arrived.at, env.now, env.io);
+        if all_read { Lookup::Unknown } else { Lookup::NotYet }
     }
 
     /// A record that stands in another partition than its workflow's is sent on, once.
-    pub(super) fn send_home(
-        &mut self,
-        record: &Record,
-        workflow_id: &WorkflowId,
-        env: &mut Env,
-    ) -> Option<crate::engine::step::Planned> {
+    pub(super) fn send_home(&mut self, record: &Record, workflow_id: &WorkflowId, env: &mut Env) -> Option<Planned> {
         let home = partition_of(workflow_id.as_str().as_bytes(), env.settings.partitions);
         if home == self.claimant.partition {
             return None;

@@ -1,5 +1,6 @@
 //! The state of a partition: what folding the counting records of its journal gives.
 
+use super::deadline::Deadline;
 use super::settings::EngineSettings;
 use super::window::DuplicateWindow;
 use crate::core::apply::{HistoryFault, fold_first, fold_next};
@@ -48,7 +49,7 @@ pub struct PartitionState {
     pub time: Timestamp,
     /// The input that was tried last, and how often with no other step in between.
     pub trying: Option<(Origin, u32)>,
-    /// Whether the last taking has been followed by a step.
+    /// Whether the last taking has been followed by a step that decided something.
     pub taking_was_fruitful: bool,
 }
 
@@ -125,8 +126,12 @@ impl PartitionState {
         verdict
     }
 
-    /// Counts how often one input has been tried with no other step in between. A step that only tries bears no fruit.
+    /// Counts how often one input has been tried with no other step in between. A step that only tries bears no fruit,
+    /// and a mark decides nothing: it says neither that the owner got on, nor that the input was decided.
     pub fn note_trying(&mut self, step: &Step) {
+        if step.transitions.is_empty() {
+            return;
+        }
         let before = self.trying.take();
         let Some(origin) = tried(step) else {
             self.taking_was_fruitful = true;
@@ -188,6 +193,13 @@ impl PartitionState {
         Ok(())
     }
 
+    /// Whether a deadline's attempt has not ended.
+    pub fn is_under_way(&self, deadline: &Deadline) -> bool {
+        let run = self.runs.get(&deadline.workflow_id).map(|entry| &entry.run);
+        let node = run.filter(|run| run.run_id == deadline.run_id).and_then(|run| run.nodes.get(&deadline.node_id));
+        node.is_some_and(|node| node.status.is_open() && node.attempt == deadline.attempt)
+    }
+
     fn retire(&mut self, workflow_id: &WorkflowId) {
         if let Some(Entry { run, .. }) = self.runs.remove(workflow_id) {
             self.window.insert(EndedRun {
@@ -195,6 +207,7 @@ impl PartitionState {
                 workflow_id: run.workflow_id,
                 run_id: run.run_id,
                 payload_hash: run.payload_hash,
+                origin: run.origin,
             });
         }
     }

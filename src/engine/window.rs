@@ -1,8 +1,11 @@
 //! The window in which a request is recognised as a duplicate of one whose run has ended.
 
+use crate::core::command::Origin;
 use crate::core::id::{RunId, WorkflowId};
 use crate::core::time::Timestamp;
 use crate::store::EndedRun;
+use crate::wire::first_16;
+use crate::wire::request::write_origin;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -23,8 +26,17 @@ pub struct Ended {
     pub run_id: RunId,
     /// Tells requests with another payload apart, 32 hexadecimal digits.
     pub payload_hash: String,
+    /// 16 bytes of SHA-256 over where its request stood first.
+    pub origin: [u8; 16],
     /// When it ended.
     pub ended_at: Timestamp,
+}
+
+impl Ended {
+    /// Whether its request stood there first.
+    pub fn began_at(&self, origin: &Origin) -> bool {
+        self.origin == hash(&write_origin(origin))
+    }
 }
 
 impl DuplicateWindow {
@@ -37,8 +49,9 @@ impl DuplicateWindow {
     pub fn insert(&mut self, ended: EndedRun) {
         let key = key(&ended.workflow_id);
         self.order.push_back((ended.ended_at, key));
+        let origin = hash(&write_origin(&ended.origin));
         let EndedRun { run_id, payload_hash, ended_at, .. } = ended;
-        self.entries.insert(key, Ended { run_id, payload_hash, ended_at });
+        self.entries.insert(key, Ended { run_id, payload_hash, origin, ended_at });
         while self.order.len() > self.limit {
             self.forget_oldest();
         }
@@ -73,10 +86,11 @@ impl DuplicateWindow {
 }
 
 fn key(workflow_id: &WorkflowId) -> [u8; 16] {
-    let digest = Sha256::digest(workflow_id.as_str().as_bytes());
-    let mut key = [0; 16];
-    key.copy_from_slice(&digest[..16]);
-    key
+    hash(workflow_id.as_str())
+}
+
+fn hash(text: &str) -> [u8; 16] {
+    first_16(&Sha256::digest(text))
 }
 
 #[cfg(test)]
@@ -88,6 +102,7 @@ mod tests {
             workflow_id: WorkflowId::new(id).unwrap(),
             run_id: RunId::new(&format!("{run:032x}")).unwrap(),
             payload_hash: "00".repeat(16),
+            origin: Origin { topic: "requests".to_owned(), partition: 0, offset: run.into(), time: Timestamp(at) },
             ended_at: Timestamp::from_millis(at),
         }
     }

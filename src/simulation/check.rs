@@ -8,6 +8,7 @@ use crate::core::effect::{Effect, effects};
 use crate::core::event::{Event, PartitionEvent, Recorded};
 use crate::core::frontier::Frontier;
 use crate::core::id::RunId;
+use crate::core::rejection::Rejection;
 use crate::core::run::Run;
 use crate::core::status::NodeStatus;
 use crate::engine::state::PartitionState;
@@ -261,8 +262,7 @@ fn check_events(around: &Surroundings, partition: u32, told: &Told) -> Result<u6
         }
         *count += 1;
         *chain = chain::next(chain, &body);
-        let hex: String = chain.iter().map(|byte| format!("{byte:02x}")).collect();
-        if record.header(headers::CHAIN) != Some(hex.as_bytes()) {
+        if record.header(headers::CHAIN) != Some(hex::encode(*chain).as_bytes()) {
             return Err(format!("{place}: the chain is broken"));
         }
     }
@@ -346,6 +346,8 @@ fn check_responses(around: &Surroundings, told: &[Told]) -> Result<(), String> {
         let Published::Partition(recorded) = event else { continue };
         let origin = match &recorded.event {
             PartitionEvent::InputRefused(refused) => &refused.origin,
+            // The answer of its run answers it.
+            PartitionEvent::InputRejected(rejected) if rejected.reason == Rejection::ALREADY_ACCEPTED => continue,
             PartitionEvent::InputRejected(rejected) => &rejected.origin,
             _ => continue,
         };

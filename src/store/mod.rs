@@ -12,6 +12,7 @@ pub mod sqlite;
 mod sql;
 mod url;
 
+use crate::core::command::Origin;
 use crate::core::id::{RunId, WorkflowId};
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
@@ -85,6 +86,8 @@ pub struct EndedRun {
     pub run_id: RunId,
     /// Tells requests with another payload apart, 32 hexadecimal digits.
     pub payload_hash: String,
+    /// Where the request stood first: the same one may come again.
+    pub origin: Origin,
     /// When it ended.
     pub ended_at: Timestamp,
 }

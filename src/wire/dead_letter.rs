@@ -1,7 +1,6 @@
 //! Dead letters, as JSON.
 
 use super::json_text::Object;
-use super::schema::hex;
 use super::{WireError, answer, fingerprint, json_text};
 use crate::core::command::Origin;
 use crate::core::effect::DeadNode;
@@ -179,7 +178,7 @@ pub fn encode_node(workflow_id: &WorkflowId, node: &DeadNode) -> Bytes {
 /// first [`HEAD_BYTES`] with length and hash of the whole; a key up to [`HEAD_BYTES`]; headers up to
 /// [`HEADERS_BYTES`], and a header [`HEADERS_LEFT_OUT`] with the number of those that did not fit.
 pub fn keep(key: Option<&Bytes>, value: Option<&Bytes>, headers: &[Header]) -> InputRecord {
-    let value_sha256 = value.map(|value| hex(&Sha256::digest(value))).unwrap_or_default();
+    let value_sha256 = value.map(|value| hex::encode(Sha256::digest(value))).unwrap_or_default();
     InputRecord {
         key: key.map(|key| up_to(key, HEAD_BYTES, HEAD_BYTES)),
         value: value.map(|value| up_to(value, WHOLE_BYTES, HEAD_BYTES)),

@@ -1,6 +1,5 @@
 //! What makes two dead letters the same fault, so that a thousand of a kind are seen as one.
 
-use super::schema::hex;
 use sha2::{Digest, Sha256};
 
 /// 16 hexadecimal digits of SHA-256 over the parts, each ended by a zero byte.
@@ -10,7 +9,7 @@ pub(super) fn of(parts: &[&str]) -> String {
         hash.update(part);
         hash.update([0]);
     }
-    hex(&hash.finalize()[..8])
+    hex::encode(&hash.finalize()[..8])
 }
 
 /// A message without what differs from one case to the next: quoted parts, and words with a digit in them (numbers,

@@ -2,7 +2,6 @@
 
 use super::event::Published;
 use super::rfc3339;
-use super::schema::hex;
 use crate::log::Header;
 use bytes::Bytes;
 use std::borrow::Cow;
@@ -57,7 +56,7 @@ pub fn event_headers(
     block.put("ce_sequence", format_args!("{sequence:020}"));
     block.put(CONTENT_TYPE, format_args!("application/avro"));
     block.put(JOURNAL_OFFSET, format_args!("{journal_offset}"));
-    block.put(CHAIN, format_args!("{}", hex(chain)));
+    block.put(CHAIN, format_args!("{}", hex::encode(chain)));
     if let Some(traceparent) = traceparent {
         block.put(TRACEPARENT, format_args!("{traceparent}"));
     }

@@ -57,11 +57,11 @@ impl Kind {
             Some(schema) if schema.name == self.schema => Ok(Body::Avro(body)),
             Some(other) => Err(malformed(format!("expected a {}, found an Avro {}", self.schema, other.name))),
             None => {
-                let fingerprint = schema::hex(&frame[2..]);
+                let fingerprint = hex::encode(&frame[2..]);
                 let message = format!(
                     "expected Avro written with schemas/{}.v1.avsc (fingerprint {}), found the fingerprint {fingerprint}",
                     self.schema,
-                    schema::hex(self.schema().fingerprint()),
+                    hex::encode(self.schema().fingerprint()),
                 );
                 Err(Refusal::new(RefusalReason::Unsupported, message))
             }
@@ -217,5 +217,5 @@ fn json_fault(field: &str, fault: &JsonFault) -> Refusal {
 
 fn first_bytes(bytes: &[u8]) -> String {
     let head = &bytes[..bytes.len().min(8)];
-    format!("{} ({:?})", schema::hex(head), String::from_utf8_lossy(head))
+    format!("{} ({:?})", hex::encode(head), String::from_utf8_lossy(head))
 }

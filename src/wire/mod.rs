@@ -46,7 +46,7 @@ pub enum WireError {
 }
 
 /// The first half of a SHA-256.
-fn first_16(hash: &[u8]) -> [u8; 16] {
+pub fn first_16(hash: &[u8]) -> [u8; 16] {
     let mut half = [0; 16];
     half.copy_from_slice(&hash[..16]);
     half

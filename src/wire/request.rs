@@ -4,7 +4,6 @@
 //! are required. A field that is not known is refused: a typing error must not be dropped in silence.
 
 use super::inbound::{self, Kind};
-use super::schema::hex;
 use crate::core::command::{Origin, Request};
 use crate::core::id::{ConversationId, DefinitionName, RunId, WorkflowId};
 use crate::core::json::Json;
@@ -99,7 +98,7 @@ fn bad_version(found: &str) -> Refusal {
 /// `wf-`, 20 hexadecimal digits of SHA-256 over the origin, `-n` with the smallest n whose partition is the origin's.
 /// An origin in a partition that there is not among `partitions` gets n = 0.
 pub fn derived_workflow_id(origin: &Origin, partitions: u32) -> WorkflowId {
-    let digits = hex(&Sha256::digest(format!("workflow/{}", write_origin(origin)))[..10]);
+    let digits = hex::encode(&Sha256::digest(format!("workflow/{}", write_origin(origin)))[..10]);
     let id = |n: u64| format!("wf-{digits}-{n}");
     let reachable = origin.partition < partitions;
     // One in `partitions` candidates hits, so that this ends soon; the bound is for the case that cannot be.
@@ -112,7 +111,7 @@ pub fn derived_workflow_id(origin: &Origin, partitions: u32) -> WorkflowId {
 /// The id of the run that a start at `origin` makes (the place from which it starts: of a forwarded one the last):
 /// 16 bytes of SHA-256 over [`write_origin`], as hexadecimal digits.
 pub fn run_id(origin: &Origin) -> RunId {
-    RunId::new(&hex(&Sha256::digest(write_origin(origin))[..16])).expect("32 lower-case hexadecimal digits")
+    RunId::new(&hex::encode(&Sha256::digest(write_origin(origin))[..16])).expect("32 lower-case hexadecimal digits")
 }
 
 /// 16 bytes that tell requests with another payload apart: definition, version, input (as a value, whatever its

@@ -116,14 +116,14 @@ pub(super) fn parse(text: &str) -> AvroSchema {
 pub(super) fn unframe<'a>(what: &'static str, bytes: &'a [u8]) -> Result<(&'static Schema, &'a [u8]), WireError> {
     let Some((frame, body)) = bytes.split_at_checked(FRAME_BYTES).filter(|(frame, _)| frame[..2] == SINGLE_OBJECT)
     else {
-        let found = format!("{} bytes that begin with {}", bytes.len(), hex(&bytes[..bytes.len().min(4)]));
+        let found = format!("{} bytes that begin with {}", bytes.len(), hex::encode(&bytes[..bytes.len().min(4)]));
         return Err(WireError::Malformed { expected: "Avro single-object framing (C3 01 and a fingerprint)", found });
     };
     match by_fingerprint(&frame[2..]) {
         Some(schema) => Ok((schema, body)),
         None => Err(WireError::Newer {
             what,
-            found: format!("the schema fingerprint {}", hex(&frame[2..])),
+            found: format!("the schema fingerprint {}", hex::encode(&frame[2..])),
             known: "the schemas of its own schemas/ (version 1)".to_owned(),
         }),
     }
@@ -172,11 +172,4 @@ pub(super) fn nothing_left(mut rest: SliceRead) -> Result<(), String> {
         0 => Ok(()),
         left => Err(format!("{left} bytes after the end of the record")),
     }
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }

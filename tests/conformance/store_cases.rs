@@ -187,6 +187,7 @@ pub fn only_the_newest_of_the_window_are_remembered(store: Arc<dyn Store>) {
     let newest = &histories[19].run;
     assert_eq!(snapshot.ended[0].workflow_id, newest.workflow_id);
     assert_eq!(snapshot.ended[0].payload_hash, newest.payload_hash);
+    assert_eq!(snapshot.ended[0].origin, newest.origin);
     assert_eq!(Some(snapshot.ended[0].ended_at), newest.ended_at);
 }
 

@@ -20,13 +20,9 @@ fn hold(file: &str, actual: &str) {
     assert_eq!(actual, expected, "{file} has changed; a released format must not");
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Hexadecimal digits, 64 to a line.
 fn dump(bytes: &[u8]) -> String {
-    bytes.chunks(32).map(|line| hex(line) + "\n").collect()
+    bytes.chunks(32).map(|line| hex::encode(line) + "\n").collect()
 }
 
 /// Reads with the file in `schemas/` and Apache's own library, nothing of ours.
@@ -46,7 +42,7 @@ fn to_json(value: Avro) -> Value {
         Avro::Union(_, value) => to_json(*value),
         Avro::Record(fields) => fields.into_iter().map(|(name, value)| (name, to_json(value))).collect(),
         Avro::Array(values) => values.into_iter().map(to_json).collect(),
-        Avro::Bytes(bytes) | Avro::Fixed(_, bytes) => json!({ "bytes": hex(&bytes) }),
+        Avro::Bytes(bytes) | Avro::Fixed(_, bytes) => json!({ "bytes": hex::encode(&bytes) }),
         other => other.try_into().unwrap(),
     }
 }
@@ -110,7 +106,7 @@ fn every_schema_is_documented_and_has_the_fingerprint_that_others_compute() {
         assert_eq!(schema::by_fingerprint(schema.fingerprint()).map(|found| found.name), Some(schema.name));
         undocumented(&serde_json::from_str(schema.text).unwrap(), schema.name);
     }
-    let lines = schema::all().iter().map(|schema| format!("{} {schema:?}\n", hex(schema.fingerprint())));
+    let lines = schema::all().iter().map(|schema| format!("{} {schema:?}\n", hex::encode(schema.fingerprint())));
     hold("fingerprints.txt", &lines.collect::<String>());
 }
 
@@ -143,7 +139,7 @@ fn the_message_reference_shows_what_is_written() {
     let page = std::fs::read_to_string(root.join("docs/messages.md")).unwrap();
     for schema in schema::all() {
         assert!(page.contains(&format!("`{}`", schema.name)), "{} is missing", schema.name);
-        assert!(page.contains(&hex(schema.fingerprint())), "the fingerprint of {} is missing", schema.name);
+        assert!(page.contains(&hex::encode(schema.fingerprint())), "the fingerprint of {} is missing", schema.name);
     }
     for file in std::fs::read_dir(root.join("tests/golden/wire")).unwrap() {
         let path = file.unwrap().path();

@@ -113,7 +113,7 @@ fn check_chain(record: &Record, recorded: &Recorded, chains: &mut BTreeMap<RunId
         },
     };
     let expected = chain::next(&previous, body);
-    let digits: String = expected.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits: String = hex::encode(expected);
     if found != digits.as_bytes() {
         bail!(
             "event {} of run {} does not continue the run's hash chain: expected {digits}, found {}; something was \

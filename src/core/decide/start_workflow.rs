@@ -33,7 +33,7 @@ pub fn start_workflow(
         input: start.input.clone(),
         conversation_id: start.conversation_id.clone(),
         origin: start.origin.clone(),
-        payload_hash: hex(&start.payload_hash),
+        payload_hash: hex::encode(start.payload_hash),
         traceparent: start.traceparent.clone(),
         settings: RunSettings {
             parallel_threshold: limits.parallel_threshold,
@@ -60,8 +60,4 @@ pub fn check_input(name: &DefinitionName, contract: Option<&Contract>, input: &J
         details: Some(Json::from_value(&serde_json::json!({ "pointer": breach.pointer }))),
         ..Refusal::new(RefusalReason::Contract, format!("the input breaks the contract of definition {name} {breach}"))
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -12,11 +12,7 @@ use std::sync::Arc;
 /// Where the document has no RFC 8785 form, in the words of the library that makes it.
 pub fn of(document: &Value) -> Result<DefinitionHash, String> {
     let canonical = serde_json_canonicalizer::to_vec(document).map_err(|e| e.to_string())?;
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(&canonical) {
-        hex.push_str(&format!("{byte:02x}"));
-    }
-    Ok(DefinitionHash(Arc::from(hex)))
+    Ok(DefinitionHash(Arc::from(hex::encode(Sha256::digest(&canonical)))))
 }
 
 #[cfg(test)]

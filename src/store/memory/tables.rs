@@ -85,6 +85,7 @@ fn ended(row: &RunRow) -> Option<EndedRun> {
         workflow_id: row.run.workflow_id.clone(),
         run_id: row.run.run_id.clone(),
         payload_hash: row.run.payload_hash.clone(),
+        origin: row.run.origin.clone(),
         ended_at: row.run.ended_at?,
     })
 }

@@ -1,6 +1,10 @@
 //! The store on Postgres.
 
+#[path = "../sql/both/ask.rs"]
+#[allow(clippy::duplicate_mod, reason = "the same text for both drivers, see `sql`")]
 mod ask;
+#[path = "../sql/both/position.rs"]
+#[allow(clippy::duplicate_mod, reason = "the same text for both drivers, see `sql`")]
 mod position;
 mod write;
 
@@ -11,7 +15,7 @@ use super::sql::fault::Fault;
 use super::{Position, Snapshot, Store, StoreError};
 use crate::core::time::Timestamp;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, SqlStr};
 use std::time::Duration;
 
@@ -28,6 +32,11 @@ const MIGRATE_WITHIN: Duration = Duration::from_secs(120);
 const BEGIN_WRITING: &str = "BEGIN; SET LOCAL synchronous_commit = off";
 /// Begins a view of one moment.
 const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+// What the files of `sql/both` call them.
+type SqlStore = PostgresStore;
+type SqlConnection = PgConnection;
+type Question = sqlx::query::Query<'static, sqlx::Postgres, PgArguments>;
 
 /// The store on Postgres.
 pub struct PostgresStore {
@@ -122,6 +131,14 @@ impl PostgresStore {
             let answer = work(&mut transaction).await?;
             transaction.commit().await?;
             Ok(answer)
+        })
+    }
+
+    /// Asks a question and reads the rows of the answer.
+    fn ask<T>(&self, question: Question, read: impl Fn(&PgRow) -> Result<T, StoreError>) -> Result<Vec<T>, StoreError> {
+        self.run(ANSWER_WITHIN, async |connection| {
+            let rows = question.fetch_all(connection).await?;
+            Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
         })
     }
 }

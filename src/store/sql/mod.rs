@@ -1,5 +1,6 @@
 //! What the stores on SQL share: questions, rows back to types, the state column, faults, and the runtime on which
-//! their blocking methods wait.
+//! their blocking methods wait. The files of `both` are modules of each store: the same text for both drivers, whose
+//! types have no trait in common that would do.
 
 pub mod blocking;
 pub mod cells;

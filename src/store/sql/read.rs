@@ -63,6 +63,15 @@ pub fn position(row: &impl Cells) -> Result<(u32, Position), StoreError> {
     Ok((row.small("partition")?, position))
 }
 
+fn origin(row: &impl Cells) -> Result<Origin, StoreError> {
+    Ok(Origin {
+        topic: row.text("origin_topic")?,
+        partition: row.small("origin_partition")?,
+        offset: row.number("origin_offset")?,
+        time: row.time("origin_time")?,
+    })
+}
+
 /// The run of a row.
 pub fn run_id(row: &impl Cells) -> Result<RunId, StoreError> {
     id("run_id", &row.text("run_id")?)
@@ -88,12 +97,7 @@ pub fn run(row: &impl Cells, results: Vec<ResultRow>) -> Result<(u32, StoredRun)
         },
         input: json(row, "input")?,
         conversation_id: id_opt::<ConversationId>(row, "conversation_id")?,
-        origin: Origin {
-            topic: row.text("origin_topic")?,
-            partition: row.small("origin_partition")?,
-            offset: row.number("origin_offset")?,
-            time: row.time("origin_time")?,
-        },
+        origin: origin(row)?,
         payload_hash: row.text("payload_hash")?,
         traceparent: state.traceparent.map_or_else(|| row.text_opt("traceparent"), |text| Ok(Some(text)))?,
         settings: state.settings,
@@ -149,6 +153,7 @@ pub fn ended(row: &impl Cells) -> Result<EndedRun, StoreError> {
         workflow_id: id("workflow_id", &row.text("workflow_id")?)?,
         run_id: id("run_id", &row.text("run_id")?)?,
         payload_hash: row.text("payload_hash")?,
+        origin: origin(row)?,
         ended_at: row.time("ended_at")?,
     })
 }

@@ -1,6 +1,10 @@
 //! The store in one file, on SQLite: one machine, nothing to install, any number of processes beside the projector.
 
+#[path = "../sql/both/ask.rs"]
+#[allow(clippy::duplicate_mod, reason = "the same text for both drivers, see `sql`")]
 mod ask;
+#[path = "../sql/both/position.rs"]
+#[allow(clippy::duplicate_mod, reason = "the same text for both drivers, see `sql`")]
 mod position;
 mod write;
 
@@ -11,7 +15,9 @@ use super::sql::fault::Fault;
 use super::{Position, Snapshot, Store, StoreError};
 use crate::core::time::Timestamp;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
 use sqlx::{ConnectOptions, Connection, SqlStr, SqliteConnection, SqlitePool};
 use std::path::Path;
 use std::time::Duration;
@@ -31,6 +37,11 @@ fn private_file(path: &Path) -> std::io::Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(drop)
 }
+
+// What the files of `sql/both` call them.
+type SqlStore = SqliteStore;
+type SqlConnection = SqliteConnection;
+type Question = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
 
 /// The store on SQLite.
 pub struct SqliteStore {
@@ -86,6 +97,18 @@ impl SqliteStore {
             let answer = work(&mut transaction).await?;
             transaction.commit().await?;
             Ok(answer)
+        })
+    }
+
+    /// Asks a question and reads the rows of the answer.
+    fn ask<T>(
+        &self,
+        question: Question,
+        read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.run(async |connection| {
+            let rows = question.fetch_all(connection).await?;
+            Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
         })
     }
 }

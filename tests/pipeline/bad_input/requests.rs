@@ -154,7 +154,7 @@ fn is_refused(watched: &mut Watched, bad: &Bad, place: (u32, u64)) {
         assert!(kept == value && letter["truncated"] == false, "{}: the dead letter does not hold it whole", bad.what);
     }
     if bad.value.is_some() && !value.is_empty() {
-        let hash: String = Sha256::digest(value).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex::encode(Sha256::digest(value));
         assert_eq!(letter["value_sha256"], hash, "{}", bad.what);
     }
     assert_eq!(letter["headers"]["who"]["base64"], "/w==", "{}", bad.what);

@@ -1,6 +1,6 @@
-//! Questions to SQLite.
+//! Questions. Compiled for each driver: `super` says which.
 
-use super::{SqliteStore, position};
+use super::{SqlConnection, SqlStore, position};
 use crate::core::id::{RunId, WorkflowId};
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
@@ -10,14 +10,10 @@ use crate::store::sql::fault::Fault;
 use crate::store::sql::micros::Micros;
 use crate::store::sql::{int, read, statements};
 use crate::store::{Position, Snapshot, StoreError};
-use sqlx::SqliteConnection;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-
-type Question = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
 
 /// One view of a partition; the caller has begun a transaction of one moment.
 pub async fn snapshot(
-    connection: &mut SqliteConnection,
+    connection: &mut SqlConnection,
     partition: u32,
     ended_since: Timestamp,
     max_ended: usize,
@@ -33,21 +29,7 @@ pub async fn snapshot(
     Ok(Some(Snapshot { position, runs: read::stored_runs(&runs, &results)?, ended }))
 }
 
-impl SqliteStore {
-    /// Asks a question and reads the rows of the answer.
-    fn ask<T>(
-        &self,
-        question: Question,
-        read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
-    ) -> Result<Vec<T>, StoreError> {
-        self.run(async |connection| {
-            let rows = question.fetch_all(connection).await?;
-            Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
-        })
-    }
-}
-
-impl Query for SqliteStore {
+impl Query for SqlStore {
     fn runs(&self, filter: &Filter) -> Result<Vec<Summary>, StoreError> {
         let question = sqlx::query(statements::LIST_RUNS)
             .bind(filter.status.map(|status| status.as_str()))

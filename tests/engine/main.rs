@@ -1,0 +1,15 @@
+//! The engine on the log in memory, in virtual time, with one thing at a time that goes wrong: what the simulation's
+//! dice do not throw, or do not hold against a definite answer.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod aside;
+mod careful;
+mod claims;
+mod effects;
+mod faults;
+mod lines;
+mod losses;
+mod town;
+mod twice;
+mod wires;
