@@ -4,9 +4,12 @@
 //! owner reads its own step back, and the readers' rule says that it counts, are its effects performed.
 //!
 //! Reading order: [`settings`], [`state`] (the fold of a journal), [`partition`] (the phases), [`claim`] (taking and
-//! recovering), [`owner`] (deciding), `aside` and `faults` (what cannot go on), [`input`] (what an input record asks for), [`step`] (what is decided together),
-//! [`perform`] (effects as records), [`tracker`] (which effects are done), [`io`] and [`shell`] (clients and threads).
+//! recovering), [`owner`] (one turn of deciding), `decide` and `record` (inputs become events), `act` (a step counts),
+//! `aside` and `faults` (what cannot go on), [`input`] (what an input record asks for), [`step`] (what is decided
+//! together), [`perform`] (effects as records), [`tracker`] (which effects are done), [`io`] and [`shell`] (clients and
+//! threads).
 
+mod act;
 mod aside;
 pub mod claim;
 pub mod clock;
@@ -19,6 +22,7 @@ pub mod io;
 pub mod owner;
 pub mod partition;
 pub mod perform;
+mod record;
 mod report;
 pub mod settings;
 pub mod shell;

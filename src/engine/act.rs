@@ -1,0 +1,175 @@
+//! Acting on steps that count: what was appended has been read back, and its effects are performed.
+
+use super::claim::{CountedStep, Tail, read_journal, stop_at};
+use super::owner::{Owning, Stop};
+use super::partition::Env;
+use super::perform::{EffectKind, EffectRef, Place, performances, publications};
+use super::settings::EngineSettings;
+use super::state::PartitionState;
+use super::step::Planned;
+use crate::core::id::DispatchId;
+use crate::journal::record::{EffectsThrough, JournalRecord};
+use crate::journal::rule::Verdict;
+use crate::log::{NewRecord, Record};
+use std::collections::BTreeSet;
+
+/// What a record of the journal says of itself.
+enum Found {
+    /// A taking, with its term.
+    Taking(u64),
+    /// A step, with its number.
+    Step(u64),
+}
+
+impl Found {
+    fn of(record: &JournalRecord) -> Self {
+        match record {
+            JournalRecord::PartitionTaken(taken) => Self::Taking(taken.term),
+            JournalRecord::Step(step) => Self::Step(step.number),
+        }
+    }
+}
+
+impl Owning {
+    /// A record of the journal came by: one's own step counts, and is acted on; anything else that counts ends this.
+    pub(super) fn on_journal(&mut self, record: &Record, env: &mut Env) -> Result<(), Stop> {
+        // What one has written oneself is known by its bytes: it need not be decoded.
+        let own = self.in_flight.front().filter(|pending| record.value.as_ref() == Some(&pending.bytes));
+        let (verdict, found) = match own {
+            Some(own) => (self.state.judge(&own.record), Found::Step(own.number)),
+            None => {
+                let Some(decoded) = read_journal(record, &mut self.state)? else { return Ok(()) };
+                (self.state.judge(&decoded), Found::of(&decoded))
+            }
+        };
+        match (verdict, found) {
+            (Verdict::Counts, Found::Taking(term)) => Err(Stop::Superseded(term)),
+            (Verdict::Counts, Found::Step(number)) => self.act(number, record, env),
+            (Verdict::Gap, Found::Step(number)) => Err(Stop::Gap(number)),
+            _ => {
+                tracing::debug!(offset = record.offset, ?verdict, "a void record of the journal");
+                Ok(())
+            }
+        }
+    }
+
+    fn act(&mut self, number: u64, record: &Record, env: &mut Env) -> Result<(), Stop> {
+        // The rule lets no step count that is not the current owner's: it is the oldest of ours.
+        let Some(pending) = self.in_flight.pop_front().filter(|pending| pending.number == number) else {
+            let fault = format!("step {number} counts, and is not the one that was appended");
+            return Err(Stop::Broken { offset: record.offset, fault });
+        };
+        self.clock.observe(pending.sent, env.now, record.time);
+        if env.now.since(pending.sent) > env.settings.interruption {
+            self.be_quiet(env);
+        }
+        for settled in &pending.settles {
+            self.tracker.done(*settled);
+        }
+        let at = EffectsThrough { step: number, offset: record.offset };
+        let publications = pending.planned.iter().map(|planned| planned.events.len()).sum();
+        self.perform(at, &pending.planned, |_| true, publications, env);
+        if publications > 0 {
+            self.unpublished.push((at, pending.planned));
+        }
+        Ok(())
+    }
+
+    /// Performs the effects of a counting step, except its publications, of which there will be so many.
+    fn perform(
+        &mut self,
+        at: EffectsThrough,
+        planned: &[Planned],
+        wanted: impl Fn(&EffectRef) -> bool,
+        publications: usize,
+        env: &mut Env,
+    ) {
+        let place = self.place(at, env.settings);
+        let performances: Vec<_> =
+            planned.iter().flat_map(|p| performances(p, place)).filter(|(effect, _)| wanted(effect)).collect();
+        self.tracker.set_off(at, publications + performances.len(), planned.is_empty());
+        for (effect, record) in performances {
+            env.io.perform(self.claimant, at.step, effect, record);
+        }
+    }
+
+    /// Publishes the events of the steps that have counted, in journal order.
+    pub(super) fn publish(&mut self, env: &mut Env) {
+        for (at, planned) in std::mem::take(&mut self.unpublished) {
+            let place = self.place(at, env.settings);
+            for record in planned.iter().flat_map(|p| publications(p, place)) {
+                env.io.publish(self.claimant, at.step, record);
+            }
+        }
+    }
+
+    fn place<'s>(&self, at: EffectsThrough, settings: &'s EngineSettings) -> Place<'s> {
+        Place {
+            namespace: &settings.namespace,
+            partition: self.claimant.partition,
+            partitions: settings.partitions,
+            offset: at.offset,
+        }
+    }
+
+    /// After a takeover: every response, dead letter, forward and publication again, and the dispatches of attempts
+    /// that are still open. Duplicates with the same ids, never losses.
+    pub(super) fn perform_again(&mut self, step: CountedStep, tail: &Tail, env: &mut Env) -> Result<(), Stop> {
+        let planned: Vec<Planned> = step
+            .transitions
+            .iter()
+            .map(Planned::of)
+            .collect::<Result<_, _>>()
+            .map_err(|error| stop_at(step.offset, error))?;
+        let open = open_dispatches(&self.state, &planned);
+        let wanted = |effect: &EffectRef| match (&effect.kind, &effect.dispatch_id) {
+            (EffectKind::Dispatch, Some(id)) => open.contains(id),
+            _ => true,
+        };
+        let at = EffectsThrough { step: step.number, offset: step.offset };
+        let place = self.place(at, env.settings);
+        let mut records: Vec<_> = planned.iter().flat_map(|p| publications(p, place)).collect();
+        skip_published(&mut records, tail, at.offset);
+        self.perform(at, &planned, wanted, records.len(), env);
+        for record in records {
+            env.io.publish(self.claimant, at.step, record);
+        }
+        Ok(())
+    }
+}
+
+/// The dispatches of these transitions whose attempts are still under way.
+fn open_dispatches(state: &PartitionState, planned: &[Planned]) -> BTreeSet<DispatchId> {
+    let mut open = BTreeSet::new();
+    for transition in planned {
+        for (published, _) in &transition.events {
+            let crate::wire::event::Published::Run(recorded) = published else { continue };
+            let crate::core::event::Event::NodeScheduled(event) = &recorded.event else { continue };
+            let run = state.runs.get(&recorded.workflow_id).map(|entry| &entry.run);
+            let node = run.filter(|run| run.run_id == recorded.run_id).and_then(|run| run.nodes.get(&event.node_id));
+            if node.is_some_and(|node| node.status.is_open() && node.attempt == event.attempt) {
+                open.insert(DispatchId {
+                    run_id: recorded.run_id.clone(),
+                    node_id: event.node_id.clone(),
+                    attempt: event.attempt,
+                });
+            }
+        }
+    }
+    open
+}
+
+/// Leaves out what the tail of the event stream shows to be published.
+fn skip_published(records: &mut Vec<NewRecord>, tail: &Tail, offset: u64) {
+    let Tail::At { offset: reached, ce_id } = tail else { return };
+    if offset < *reached {
+        records.clear();
+    } else if offset == *reached {
+        let is_last = |record: &NewRecord| {
+            record.headers.iter().any(|(name, value)| name == "ce_id" && **value == *ce_id.as_bytes())
+        };
+        if let Some(last) = records.iter().position(is_last) {
+            records.drain(..=last);
+        }
+    }
+}
