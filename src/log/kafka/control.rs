@@ -4,13 +4,15 @@ use super::super::{Ends, LogError};
 use super::faults;
 use super::watch::{Control, Watch};
 use rdkafka::consumer::Consumer;
-use rdkafka::error::{IsError, RDKafkaErrorCode as Code};
+use rdkafka::error::{IsError, KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::metadata::Metadata;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long a question waits for its answer.
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
+/// After so long without an answer it is looked whether one can be expected at all.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// How often the questioner's own events are looked at while nobody asks.
 const SERVE: Duration = Duration::from_secs(20);
 
@@ -53,8 +55,33 @@ impl Asker {
 
     /// What the brokers know of a topic, which need not exist.
     pub(super) fn metadata(&self, topic: &str, doing: &str, wait: Duration) -> Result<Metadata, LogError> {
-        let answer = self.control.client().fetch_metadata(Some(topic), wait);
-        answer.map_err(|error| faults::log_error(&self.brokers, doing, None, &error))
+        let ask = |wait| self.control.client().fetch_metadata(Some(topic), wait);
+        let mut answer = ask(wait.min(FIRST_LOOK));
+        if answer.is_err() && wait > FIRST_LOOK {
+            self.control.serve();
+            // Who is turned away need not wait for the rest.
+            if !self.control.complaints().is_denial() {
+                answer = ask(wait - FIRST_LOOK);
+            }
+        }
+        match answer {
+            Ok(metadata) => {
+                self.control.serve();
+                self.control.complaints().forget();
+                Ok(metadata)
+            }
+            Err(error) => Err(self.fault(doing, None, &error)),
+        }
+    }
+
+    /// What a question that failed is for the trait, with the reason that the client has heard.
+    fn fault(&self, doing: &str, topic: Option<&str>, error: &KafkaError) -> LogError {
+        let fault = faults::log_error(&self.brokers, doing, topic, error);
+        self.control.serve();
+        match (&fault, self.control.complaints().told()) {
+            (LogError::Unreachable { .. }, Some(told)) => faults::unreachable(&self.brokers, doing, &told),
+            _ => fault,
+        }
     }
 
     /// How many partitions a topic has.
@@ -87,7 +114,7 @@ impl Asker {
     pub(super) fn ends(&self, topic: &str, partition: i32, wait: Duration) -> Result<Ends, LogError> {
         let doing = format!("asking for the ends of {topic} [{partition}]");
         let answer = self.control.client().fetch_watermarks(topic, partition, wait);
-        let (low, high) = answer.map_err(|error| faults::log_error(&self.brokers, &doing, Some(topic), &error))?;
+        let (low, high) = answer.map_err(|error| self.fault(&doing, Some(topic), &error))?;
         match (u64::try_from(low), u64::try_from(high)) {
             (Ok(low), Ok(high)) => Ok(Ends { low, high }),
             _ => Err(faults::unreachable(&self.brokers, &doing, &format!("the answer was {low}..{high}"))),
