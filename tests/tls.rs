@@ -11,7 +11,7 @@ mod support;
 use serde_json::json;
 use std::process::Command;
 use std::time::Duration;
-use support::{End, Installation, Leg, Process, python, run, until};
+use support::{Installation, Leg, Process, python, run, until};
 
 const DEFINITION: &str = "\
 name: greet
@@ -37,9 +37,8 @@ fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; `scripts/test --only tls` sets it"))
 }
 
-/// The program as a client of the listener with TLS.
-fn command(at: &Installation, login: Login, arguments: &[&str]) -> Command {
-    let mut command = at.command(arguments);
+/// A command as a client of the listener with TLS.
+fn through_tls(mut command: Command, login: Login) -> Command {
     command
         .env("ORCHESTRATOR_LOG_URL", format!("kafka://{}", variable("ORCHESTRATOR_TEST_KAFKA_TLS")))
         .env("ORCHESTRATOR_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
@@ -52,8 +51,17 @@ fn command(at: &Installation, login: Login, arguments: &[&str]) -> Command {
     command
 }
 
-fn end(at: &Installation, login: Login, arguments: &[&str]) -> End {
-    run(command(at, login, arguments), b"")
+/// The program at an installation.
+fn command(at: &Installation, login: Login, arguments: &[&str]) -> Command {
+    through_tls(at.command(arguments), login)
+}
+
+/// The program where it gets no further than the door, so that there need be no installation.
+fn stranger(login: Login, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
+    command.args(arguments).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.env("ORCHESTRATOR_HTTP_ADDRESS", "off").env("ORCHESTRATOR_STRUCTURED_LOGGING", "false");
+    through_tls(command, login)
 }
 
 /// Tells the broker, over the plain listener, of a user of SCRAM.
@@ -105,10 +113,10 @@ fn everything_works_through_tls_with_scram() {
     for n in 0..5 {
         let input = json!({ "n": n }).to_string();
         let submit = ["submit", "greet", "--id", &format!("w {n}"), "--input", &input, "--wait", "--output", "json"];
-        let answer = end(&at, login, &submit).expect(0).json();
+        let answer = run(command(&at, login, &submit), b"").expect(0).json();
         assert_eq!(answer["answer"]["said"]["n"], n, "{answer}");
     }
-    assert_eq!(end(&at, login, &["health"]).code, 0);
+    run(command(&at, login, &["health"]), b"").expect(0);
     at.judge(5);
     assert!(serve.is_alive());
     for process in [serve, cat] {
@@ -128,17 +136,19 @@ fn everything_is_created_through_tls_with_plain() {
 
 #[test]
 fn a_wrong_password_is_named_at_once_and_once() {
-    let at = Installation::new(Leg::Kafka);
-    add_user(at.namespace(), "right");
-    let scram = Login { mechanism: "SCRAM-SHA-512", user: at.namespace(), password: "geheim", trusts: true };
+    let folder = tempfile::tempdir().unwrap();
+    let user = format!("user-{}", uuid::Uuid::new_v4());
+    add_user(&user, "right");
+    let scram = Login { mechanism: "SCRAM-SHA-512", user: &user, password: "geheim", trusts: true };
     for login in [scram, Login { password: "geheim", ..PLAIN }] {
-        let end = end(&at, login, &["submit", "greet", "--input", "{}"]).expect(5);
+        let end = run(stranger(login, &["submit", "greet", "--input", "{}"]), b"").expect(5);
         let (line, advice) = end.stderr.trim().split_once('\n').expect("what is wrong, and what to do");
         assert!(line.contains("Authentication failed") && line.contains("`sasl.password`"), "{end:?}");
         assert!(!advice.contains('\n') && !end.stderr.contains("geheim"), "{end:?}");
     }
-    let serve = at.start_command(command(&at, scram, &["serve"]), "serve");
-    let worker = at.start_command(command(&at, scram, &["worker", "--agent", "cat", "--exec", "/bin/cat"]), "worker");
+    let start = |name, arguments: &[&str]| Process::start(stranger(scram, arguments), folder.path(), name);
+    let serve = start("serve", &["serve"]);
+    let worker = start("worker", &["worker", "--agent", "cat", "--exec", "/bin/cat"]);
     wait_with_one_line(vec![serve, worker], "Authentication failed");
 }
 
@@ -155,20 +165,17 @@ fn a_server_that_waits_for_its_user_goes_on_when_there_is_one() {
 
 #[test]
 fn a_certificate_that_is_not_trusted_is_named_at_once_and_once() {
-    let at = Installation::new(Leg::Kafka);
+    let folder = tempfile::tempdir().unwrap();
     let login = Login { trusts: false, ..PLAIN };
-    let end = end(&at, login, &["list"]);
-    assert_eq!(end.code, 0, "`list` asks the store alone: {end:?}");
-    let end = self::end(&at, login, &["tail", "--no-follow"]).expect(5);
+    let end = run(stranger(login, &["tail", "--no-follow"]), b"").expect(5);
     assert!(end.stderr.contains("certificate verify failed") && end.stderr.contains("ssl.ca.location"), "{end:?}");
-    let serve = at.start_command(command(&at, login, &["serve"]), "serve");
+    let serve = Process::start(stranger(login, &["serve"]), folder.path(), "serve");
     wait_with_one_line(vec![serve], "certificate verify failed");
 }
 
 #[test]
 fn a_client_that_does_not_speak_tls_is_told_what_to_look_at() {
-    let at = Installation::new(Leg::Kafka);
-    let mut plain = command(&at, PLAIN, &["definitions", "list"]);
+    let mut plain = stranger(PLAIN, &["definitions", "list"]);
     plain.env("ORCHESTRATOR_KAFKA_SECURITY_PROTOCOL", "PLAINTEXT");
     let end = run(plain, b"").expect(5);
     assert!(end.stderr.contains("security.protocol"), "{end:?}");
@@ -176,9 +183,9 @@ fn a_client_that_does_not_speak_tls_is_told_what_to_look_at() {
 
 #[test]
 fn the_password_is_never_shown() {
-    let at = Installation::new(Leg::Kafka);
     for output in ["table", "json"] {
-        let end = end(&at, Login { password: "geheim", ..PLAIN }, &["config", "--output", output]).expect(0);
+        let config = stranger(Login { password: "geheim", ..PLAIN }, &["config", "--output", output]);
+        let end = run(config, b"").expect(0);
         assert!(!end.stdout.contains("geheim") && !end.stderr.contains("geheim"), "{end:?}");
         assert!(end.stdout.contains("ORCHESTRATOR_KAFKA_SASL_PASSWORD") && end.stdout.contains("***"), "{end:?}");
     }

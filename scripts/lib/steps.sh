@@ -108,7 +108,8 @@ check_compose() {
 # The containers have no listener with TLS; without them services always makes one.
 test_tls() {
   if [[ -f "$ORCHESTRATOR_TEST_KAFKA_CA" ]]; then
-    cargo test --test tls
+    # They wait more than they work.
+    cargo test --test tls -- --test-threads=4
   else
     echo "Kafka runs in a container, without TLS: not checked (ORCHESTRATOR_SERVICES_WITH=native has it)"
   fi

@@ -6,6 +6,7 @@ use super::watch::{Control, Watch};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{IsError, KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::metadata::Metadata;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
 /// After so long without an answer it is looked whether one can be expected at all.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
+/// Between two questions about a partition that is changing its leader.
+const MOVED: Duration = Duration::from_millis(100);
 /// How often the questioner's own events are looked at while nobody asks.
 const SERVE: Duration = Duration::from_secs(20);
 
@@ -113,7 +116,18 @@ impl Asker {
     /// The ends of a partition for committed readers.
     pub(super) fn ends(&self, topic: &str, partition: i32, wait: Duration) -> Result<Ends, LogError> {
         let doing = format!("asking for the ends of {topic} [{partition}]");
-        let answer = self.control.client().fetch_watermarks(topic, partition, wait);
+        let began = Instant::now();
+        let answer = loop {
+            let left = wait.saturating_sub(began.elapsed());
+            match self.control.client().fetch_watermarks(topic, partition, left) {
+                // Somebody else leads it by now, which the brokers say to who asks them.
+                Err(error) if has_moved(&error) && left > MOVED => {
+                    std::thread::sleep(MOVED);
+                    self.metadata(topic, &doing, left - MOVED)?;
+                }
+                answer => break answer,
+            }
+        };
         let (low, high) = answer.map_err(|error| self.fault(&doing, Some(topic), &error))?;
         match (u64::try_from(low), u64::try_from(high)) {
             (Ok(low), Ok(high)) => Ok(Ends { low, high }),
@@ -121,14 +135,27 @@ impl Asker {
         }
     }
 
-    /// How many brokers there are.
-    pub(super) fn brokers(&self, any_topic: &str) -> Result<u32, LogError> {
-        let metadata = self.metadata(any_topic, "asking for the brokers", ANSWER)?;
-        Ok(u32::try_from(metadata.brokers().len()).unwrap_or(u32::MAX))
+    /// How many brokers there are: those that answer, and those that are away and have replicas of `topic`, which need
+    /// not exist. What is created while one of three is away has to get three replicas all the same.
+    pub(super) fn brokers(&self, topic: &str) -> Result<u32, LogError> {
+        let metadata = self.metadata(topic, "asking for the brokers", ANSWER)?;
+        let replicas = metadata.topics().iter().flat_map(|topic| topic.partitions()).flat_map(|part| part.replicas());
+        let ids: BTreeSet<i32> = metadata.brokers().iter().map(|broker| broker.id()).chain(replicas.copied()).collect();
+        Ok(u32::try_from(ids.len()).unwrap_or(u32::MAX))
     }
 
     /// The cluster's id.
     pub(super) fn cluster(&self) -> Option<String> {
         self.control.client().client().fetch_cluster_id(ANSWER)
     }
+}
+
+/// Whether a partition is led by another broker than the one that was asked.
+fn has_moved(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::NotLeaderForPartition | Code::LeaderNotAvailable | Code::FencedLeaderEpoch | Code::UnknownLeaderEpoch
+        )
+    )
 }
