@@ -18,11 +18,17 @@ FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends libssl3 zlib1g ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --create-home --home-dir /var/lib/orchestrator orchestrator
+    && groupadd --system --gid 10001 orchestrator \
+    && useradd --system --uid 10001 --gid orchestrator --create-home --home-dir /var/lib/orchestrator orchestrator
 COPY --from=builder /out/orchestrator /usr/local/bin/orchestrator
 COPY --from=builder /source/examples /usr/share/orchestrator/examples
-USER orchestrator
+COPY --from=builder /source/LICENSE /usr/share/doc/orchestrator/LICENSE
+# By number: a cluster that allows no root has to see that this is not root.
+USER 10001:10001
 WORKDIR /var/lib/orchestrator
+# A container's loopback interface can't be reached from outside of it. No HEALTHCHECK
+# here: `worker` and `init` are the same image, and docker-compose.yml has that of `serve`.
+ENV ORCHESTRATOR_HTTP_ADDRESS=0.0.0.0:7080
 EXPOSE 7080
 ENTRYPOINT ["orchestrator"]
 CMD ["serve"]

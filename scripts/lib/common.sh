@@ -24,6 +24,13 @@ port_open() {
   (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
+# need_port PORT NAME: stops where somebody else listens on a port of ours, told by
+# the variable ORCHESTRATOR_NAME_PORT.
+need_port() {
+  ! port_open "$1" || die "port $1 is taken by another process: choose another by ORCHESTRATOR_${2}_PORT" \
+    "(for scripts/test ORCHESTRATOR_TEST_${2}_PORT)"
+}
+
 # process_is PID WORD: is the process alive and is WORD on its command line?
 # A pid file outlives a crash or a reboot, and its number may be another's by then.
 process_is() {

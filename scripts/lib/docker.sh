@@ -27,11 +27,13 @@ container_wait() {
   }
 }
 
+kafka_check() { container_running kafka || need_port "$kafka_port" KAFKA; }
 kafka_start() { compose up --detach kafka >&2; }
 kafka_wait() { container_wait kafka; }
 kafka_stop() { compose stop kafka >&2; }
 kafka_status() { container_status kafka "$kafka_port"; }
 
+postgres_check() { container_running postgres || need_port "$postgres_port" POSTGRES; }
 postgres_start() { compose up --detach postgres >&2; }
 postgres_wait() { container_wait postgres; }
 postgres_stop() { compose stop postgres >&2; }

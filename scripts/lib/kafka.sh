@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # A Kafka broker without Docker: the jars from Maven Central, one KRaft node that
-# is broker and controller, on the loopback interface.
+# is broker and controller, on the loopback interface: plain on its port, for the
+# controller on the next, and with TLS and a password on the one after that.
 
 kafka_version=4.1.1
 kafka_dir=$dir/kafka
@@ -8,7 +9,7 @@ kafka_log=$kafka_dir/broker.log
 kafka_jars=${XDG_CACHE_HOME:-${HOME:?}/.cache}/orchestrator/kafka-$kafka_version
 
 kafka_tools() {
-  printf '%s\n' java setsid
+  printf '%s\n' java keytool setsid
   [[ -d "$kafka_jars" ]] || echo mvn
 }
 
@@ -16,14 +17,17 @@ kafka_pid() { cat "$kafka_dir/pid" 2>/dev/null; }
 
 kafka_running() { process_is "$(kafka_pid)" "$kafka_dir/server.properties"; }
 
+kafka_check() {
+  local port
+  kafka_running && return
+  for port in "$kafka_port" "$((kafka_port + 1))" "$((kafka_port + 2))"; do need_port "$port" KAFKA; done
+}
+
 kafka_start() {
   kafka_running && return
   [[ -d "$kafka_jars" ]] || kafka_fetch
-  local port
-  for port in "$kafka_port" "$((kafka_port + 1))"; do
-    ! port_open "$port" || die "port $port is taken by another process: set ORCHESTRATOR_KAFKA_PORT"
-  done
   mkdir -p "$kafka_dir"
+  kafka_make_certificate
   kafka_write_properties
   kafka_format
   # Where this start's lines begin in the log.
@@ -93,10 +97,18 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$((kafka_port + 1))
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:$kafka_port,CONTROLLER://127.0.0.1:$((kafka_port + 1))
-advertised.listeners=PLAINTEXT://127.0.0.1:$kafka_port
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:$kafka_port,CONTROLLER://127.0.0.1:$((kafka_port + 1)),SECURE://127.0.0.1:$((kafka_port + 2))
+advertised.listeners=PLAINTEXT://127.0.0.1:$kafka_port,SECURE://127.0.0.1:$((kafka_port + 2))
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL
 log.dirs=$kafka_dir/data
+
+# The certificate is made by kafka_make_certificate; a user of SCRAM, by whoever needs one.
+listener.name.secure.ssl.keystore.type=PKCS12
+listener.name.secure.ssl.keystore.location=$kafka_dir/secure/keystore.p12
+listener.name.secure.ssl.keystore.password=orchestrator
+listener.name.secure.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
+listener.name.secure.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_orchestrator="orchestrator";
+listener.name.secure.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 
 # One node: nothing can be replicated.
 offsets.topic.replication.factor=1
@@ -114,6 +126,23 @@ group.initial.rebalance.delay.ms=0
 message.max.bytes=10485760
 replica.fetch.max.bytes=10485760
 EOF2
+}
+
+# A key and a certificate that has signed itself, once; clients trust it by ca.pem,
+# which comes last.
+kafka_make_certificate() {
+  local folder=$kafka_dir/secure
+  [[ ! -f "$folder/ca.pem" ]] || return 0
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  {
+    keytool -genkeypair -alias broker -keyalg EC -groupname secp256r1 -validity 3650 -dname CN=localhost \
+      -ext san=dns:localhost,ip:127.0.0.1 \
+      -storetype PKCS12 -keystore "$folder/keystore.p12" -storepass orchestrator \
+      && keytool -exportcert -rfc -alias broker -keystore "$folder/keystore.p12" -storepass orchestrator \
+        -file "$folder/ca.new" \
+      && mv "$folder/ca.new" "$folder/ca.pem"
+  } </dev/null >>"$kafka_log" 2>&1 || die_with_log "$kafka_log" "keytool could not make a certificate in $folder"
 }
 
 # Formats the data folder once. The mark comes last, so that a format cut short

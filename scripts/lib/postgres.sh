@@ -35,11 +35,11 @@ postgres_pid() { head -n 1 "$(postgres_home)/data/postmaster.pid" 2>/dev/null; }
 
 postgres_running() { process_is "$(postgres_pid)" "$(postgres_home)/data"; }
 
+postgres_check() { postgres_running || need_port "$postgres_port" POSTGRES; }
+
 postgres_start() {
   local home
   postgres_running && return
-  ! port_open "$postgres_port" \
-    || die "port $postgres_port is taken by another process: set ORCHESTRATOR_POSTGRES_PORT"
   postgres_make_home
   home=$(postgres_home)
   [[ -d "$home/data" ]] || postgres_make_cluster "$home"
@@ -81,7 +81,8 @@ postgres_erase() {
 }
 
 postgres_make_home() {
-  [[ ! -f "$postgres_dir/home" ]] || return 0
+  # A reboot may have emptied the system's temporary folder.
+  [[ ! -f "$postgres_dir/home" || ! -d "$(postgres_home)" ]] || return 0
   mkdir -p "$postgres_dir"
   local home=$postgres_dir
   if [[ -n "$postgres_user" ]]; then

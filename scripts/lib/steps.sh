@@ -50,9 +50,19 @@ needs_compiler() {
   esac
 }
 
+# What is missing for any of the steps, told at once and before the first begins.
+need_tools_of() {
+  local step tools=()
+  for step in "$@"; do
+    ! needs_compiler "$step" || tools+=(cc make pkg-config libssl zlib)
+    ! needs_services "$step" || tools+=(kcat jq)
+    [[ "$step" != python ]] || tools+=(python3-venv)
+  done
+  mapfile -t tools < <(printf '%s\n' "${tools[@]}" | awk 'NF && !seen[$0]++')
+  need "${tools[@]}"
+}
+
 perform() {
-  ! needs_compiler "$1" || need cc make pkg-config libssl zlib
-  ! needs_services "$1" || need kcat jq
   case $1 in
     format) cargo fmt --check ;;
     clippy) cargo clippy --all-targets -- -D warnings ;;
@@ -69,6 +79,7 @@ perform() {
       ;;
     services) scripts/services up ;;
     python) make_venv ;;
+    tls) test_tls ;;
     *) cargo test --test "$1" ;;
   esac
 }
@@ -94,10 +105,19 @@ check_compose() {
   fi
 }
 
+# The containers have no listener with TLS; without them services always makes one.
+test_tls() {
+  if [[ -f "$ORCHESTRATOR_TEST_KAFKA_CA" ]]; then
+    # They wait more than they work.
+    cargo test --test tls -- --test-threads=4
+  else
+    echo "Kafka runs in a container, without TLS: not checked (ORCHESTRATOR_SERVICES_WITH=native has it)"
+  fi
+}
+
 # Made anew when the requirements, Python or the place change; the stamp comes last.
 make_venv() {
   local stamp
-  need python3-venv
   stamp=$(python3 --version && pwd && cat scripts/requirements.txt)
   if [[ -f "$venv/stamp" && "$(<"$venv/stamp")" == "$stamp" ]]; then
     echo "$venv is up to date"
@@ -105,7 +125,7 @@ make_venv() {
   fi
   rm -rf "$venv"
   python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement scripts/requirements.txt
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement scripts/requirements.txt
   printf '%s\n' "$stamp" >"$venv/stamp"
 }
 

@@ -5,6 +5,7 @@
 
 declare -A tool_package=(
   [java]=default-jre-headless
+  [keytool]=default-jre-headless
   [mvn]=maven
   [postgres]=postgresql
   [setpriv]=util-linux

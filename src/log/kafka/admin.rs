@@ -1,6 +1,6 @@
 //! Makes topics, and asks for their settings.
 
-use super::super::{LogError, TopicSpec};
+use super::super::{LogError, Topic, TopicSpec};
 use super::control::{ANSWER, Asker};
 use super::faults;
 use super::names::Names;
@@ -30,7 +30,12 @@ pub(super) fn create(
         return Ok(());
     }
     let all: Vec<(String, &TopicSpec)> = topics.iter().map(|spec| (names.name(&spec.topic), spec)).collect();
-    let brokers = asker.brokers(&all[0].0)?;
+    let brokers = asker.brokers(&names.name(&Topic::Definitions))?;
+    if brokers == 2 {
+        tracing::warn!(
+            "only two brokers answer: a topic that is created now has one replica, and keeps that when there are three"
+        );
+    }
     let new: Vec<NewTopic<'_>> =
         all.iter().map(|(name, spec)| new_topic(name, spec, brokers)).collect::<Result<_, _>>()?;
     let doing = "creating topics";

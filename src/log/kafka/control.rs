@@ -6,11 +6,16 @@ use super::watch::{Control, Watch};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{IsError, KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::metadata::Metadata;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long a question waits for its answer.
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
+/// After so long without an answer it is looked whether one can be expected at all.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+/// Between two questions about a partition that is changing its leader.
+const MOVED: Duration = Duration::from_millis(100);
 /// How often the questioner's own events are looked at while nobody asks.
 const SERVE: Duration = Duration::from_secs(20);
 
@@ -53,8 +58,33 @@ impl Asker {
 
     /// What the brokers know of a topic, which need not exist.
     pub(super) fn metadata(&self, topic: &str, doing: &str, wait: Duration) -> Result<Metadata, LogError> {
-        let answer = self.control.client().fetch_metadata(Some(topic), wait);
-        answer.map_err(|error| faults::log_error(&self.brokers, doing, &error))
+        let ask = |wait| self.control.client().fetch_metadata(Some(topic), wait);
+        let mut answer = ask(wait.min(FIRST_LOOK));
+        if answer.is_err() && wait > FIRST_LOOK {
+            self.control.serve();
+            // Who is turned away need not wait for the rest.
+            if !self.control.complaints().is_denial() {
+                answer = ask(wait - FIRST_LOOK);
+            }
+        }
+        match answer {
+            Ok(metadata) => {
+                self.control.serve();
+                self.control.complaints().forget();
+                Ok(metadata)
+            }
+            Err(error) => Err(self.fault(doing, &error)),
+        }
+    }
+
+    /// What a question that failed is for the trait, with the reason that the client has heard.
+    fn fault(&self, doing: &str, error: &KafkaError) -> LogError {
+        let fault = faults::log_error(&self.brokers, doing, error);
+        self.control.serve();
+        match (&fault, self.control.complaints().told()) {
+            (LogError::Unreachable { .. }, Some(told)) => faults::unreachable(&self.brokers, doing, &told),
+            _ => fault,
+        }
     }
 
     /// How many partitions a topic has.
@@ -90,7 +120,18 @@ impl Asker {
     /// The ends of a partition for committed readers.
     pub(super) fn ends(&self, topic: &str, partition: i32, wait: Duration) -> Result<Ends, LogError> {
         let doing = format!("asking for the ends of {topic} [{partition}]");
-        let answer = self.control.client().fetch_watermarks(topic, partition, wait);
+        let began = Instant::now();
+        let answer = loop {
+            let left = wait.saturating_sub(began.elapsed());
+            match self.control.client().fetch_watermarks(topic, partition, left) {
+                // Somebody else leads it by now, which the brokers say to who asks them.
+                Err(error) if has_moved(&error) && left > MOVED => {
+                    std::thread::sleep(MOVED);
+                    self.metadata(topic, &doing, left - MOVED)?;
+                }
+                answer => break answer,
+            }
+        };
         let (low, high) = answer.map_err(|error| self.looked_into(topic, Some(partition), &doing, &error))?;
         match (u64::try_from(low), u64::try_from(high)) {
             (Ok(low), Ok(high)) => Ok(Ends { low, high }),
@@ -102,7 +143,7 @@ impl Asker {
     /// lost its brokers says so too.
     pub(super) fn looked_into(&self, topic: &str, partition: Option<i32>, doing: &str, error: &KafkaError) -> LogError {
         if !error.rdkafka_error_code().is_some_and(faults::is_unknown_topic) {
-            return faults::log_error(&self.brokers, doing, error);
+            return self.fault(doing, error);
         }
         match self.partitions(topic, ANSWER) {
             Ok(Some(count)) if partition.is_none_or(|partition| partition.cast_unsigned() < count) => {
@@ -114,18 +155,31 @@ impl Asker {
         }
     }
 
-    /// How many brokers there are.
-    pub(super) fn brokers(&self, any_topic: &str) -> Result<u32, LogError> {
+    /// How many brokers there are: those that answer, and those that are away and have replicas of `topic`, which need
+    /// not exist. What is created while one of three is away has to get three replicas all the same.
+    pub(super) fn brokers(&self, topic: &str) -> Result<u32, LogError> {
         let doing = "asking for the brokers";
-        let metadata = self.metadata(any_topic, doing, ANSWER)?;
+        let metadata = self.metadata(topic, doing, ANSWER)?;
         if metadata.brokers().is_empty() {
             return Err(faults::unreachable(&self.brokers, doing, "the broker that answered is starting or stopping"));
         }
-        Ok(u32::try_from(metadata.brokers().len()).unwrap_or(u32::MAX))
+        let replicas = metadata.topics().iter().flat_map(|topic| topic.partitions()).flat_map(|part| part.replicas());
+        let ids: BTreeSet<i32> = metadata.brokers().iter().map(|broker| broker.id()).chain(replicas.copied()).collect();
+        Ok(u32::try_from(ids.len()).unwrap_or(u32::MAX))
     }
 
     /// The cluster's id.
     pub(super) fn cluster(&self) -> Option<String> {
         self.control.client().client().fetch_cluster_id(ANSWER)
     }
+}
+
+/// Whether a partition is led by another broker than the one that was asked.
+fn has_moved(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::NotLeaderForPartition | Code::LeaderNotAvailable | Code::FencedLeaderEpoch | Code::UnknownLeaderEpoch
+        )
+    )
 }

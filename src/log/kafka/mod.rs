@@ -13,6 +13,7 @@
 
 mod admin;
 mod appender;
+mod complaint;
 mod control;
 mod faults;
 mod gather;

@@ -88,6 +88,7 @@ impl KafkaSettings {
                 self.namespace
             )));
         }
+        self.check_mechanism()?;
         let kept = KEPT.iter().filter(|(name, _)| self.properties.contains_key(*name));
         let refused: Vec<String> = kept.map(|(name, reason)| format!("`{name}` ({reason})")).collect();
         if refused.is_empty() {
@@ -97,6 +98,21 @@ impl KafkaSettings {
             "these Kafka settings cannot be changed, leave them out: {}",
             refused.join(", ")
         )))
+    }
+
+    /// Librdkafka would wait without a word for a token that nobody brings.
+    fn check_mechanism(&self) -> Result<(), LogError> {
+        let set = |names: &[&str]| names.iter().find_map(|name| self.properties.get(*name).map(String::as_str));
+        let bearer = set(&["sasl.mechanism", "sasl.mechanisms"]).is_some_and(|m| m.eq_ignore_ascii_case("OAUTHBEARER"));
+        let unsecured = set(&["enable.sasl.oauthbearer.unsecure.jwt"]) == Some("true");
+        if bearer && !unsecured {
+            return Err(LogError::Refused(
+                "`sasl.mechanism` OAUTHBEARER needs tokens from a provider, which this program does not fetch: use \
+                 PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or a client certificate"
+                    .into(),
+            ));
+        }
+        Ok(())
     }
 
     /// What every client has in common; the pass-through settings lie over our defaults.

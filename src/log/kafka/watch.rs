@@ -1,5 +1,6 @@
 //! Notices when the brokers are away, and says so once: when it begins, and when it is over.
 
+use super::complaint::Complaints;
 use super::raw::{self, Event, Tap};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -21,26 +22,34 @@ const REMINDER: u32 = 4;
 const ALL_DOWN: &str = "brokers are down";
 
 /// The client for questions, which also probes.
-pub(super) struct Control(Tap<BaseConsumer<Context>>);
+pub(super) struct Control {
+    tap: Tap<BaseConsumer<Context>>,
+    complaints: Complaints,
+}
 
 impl Control {
     /// Over a consumer without a group.
     pub(super) fn new(consumer: BaseConsumer<Context>) -> Option<Self> {
-        Tap::consumer(consumer).map(Self)
+        Tap::consumer(consumer).map(|tap| Self { tap, complaints: Complaints::default() })
     }
 
     /// The client itself.
     pub(super) fn client(&self) -> &BaseConsumer<Context> {
-        self.0.client()
+        self.tap.client()
     }
 
-    /// Takes the client's own log lines and errors off its queue, where they would pile up. Its errors say nothing
-    /// new: the clients that carry records report theirs.
+    /// Why a question has had no answer, as far as [`Self::serve`] has heard.
+    pub(super) fn complaints(&self) -> &Complaints {
+        &self.complaints
+    }
+
+    /// Takes the client's own log lines and errors off its queue, where they would pile up. Its errors are kept as the
+    /// reason of a question that fails, and said nowhere else: the clients that carry records report theirs.
     pub(super) fn serve(&self) {
-        while self.0.poll(|event| {
-            if let Event::Log { facility, line } = event {
-                log_line(&facility, &line);
-            }
+        while self.tap.poll(|event| match event {
+            Event::Log { facility, line } => log_line(&facility, &line),
+            Event::Client { code, reason } => self.complaints.hear(code, &reason),
+            _ => {}
         }) {}
     }
 }
@@ -126,6 +135,9 @@ impl Watch {
             }
             let answers = control.client().fetch_metadata(Some(&self.probe_topic), PROBE).is_ok();
             control.serve();
+            if answers {
+                control.complaints().forget();
+            }
             drop(control);
             if self.learn(answers) {
                 return;

@@ -33,6 +33,15 @@ fn a_setting_that_librdkafka_does_not_know_is_refused_without_its_value() {
 }
 
 #[test]
+fn a_mechanism_that_cannot_work_is_refused_and_not_waited_for() {
+    for (mechanism, named) in [("OAUTHBEARER", "SCRAM-SHA-512"), ("GSSAPI", "GSSAPI"), ("NONSENSE", "NONSENSE")] {
+        let properties = [("security.protocol", "SASL_SSL"), ("sasl.mechanism", mechanism), ("sasl.username", "u")];
+        let reason = refusal(settings("localhost:1", &properties));
+        assert!(reason.contains(named), "{reason}");
+    }
+}
+
+#[test]
 fn an_illegal_namespace_is_refused() {
     for namespace in ["", "a b", "ü", "a/b"] {
         let reason = refusal(KafkaSettings { namespace: namespace.into(), ..settings("localhost:1", &[]) });
@@ -48,8 +57,12 @@ fn a_broker_that_is_away_does_not_stop_the_start_and_a_question_has_a_limit() {
     let mut out = Vec::new();
     reader.poll(Duration::from_millis(200), &mut out).expect("it is waited for");
     assert_eq!(out, []);
-    let asked = log.partitions(&Topic::Journal);
-    assert!(matches!(&asked, Err(LogError::Unreachable { at, .. }) if at.contains("127.0.0.1:1")), "{asked:?}");
+    match log.partitions(&Topic::Journal) {
+        Err(LogError::Unreachable { at, reason }) => {
+            assert!(at.contains("127.0.0.1:1") && reason.contains("refused"), "{at}: {reason}");
+        }
+        other => panic!("nobody can have answered: {other:?}"),
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod stream;
 
 pub use agent::Hand;
 pub use installation::{Installation, Leg, python, repository, services};
-pub use process::{End, Process};
+pub use process::{End, Process, run};
 pub use stream::{Stream, json, text};
 
 use std::time::{Duration, Instant};
