@@ -75,6 +75,15 @@ impl MemoryStore {
         }
     }
 
+    /// Forgets a partition, as an operator makes a store do whose journal has lost records.
+    pub fn forget(&self, partition: u32) {
+        let mut database = self.lock();
+        let database = &mut *database;
+        database.unsynced.retain(|batch| batch.partition != partition);
+        database.synced.forget(partition);
+        database.tables.forget(partition);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Database> {
         // A panic elsewhere leaves the tables whole: a batch is written in one go.
         self.database.lock().unwrap_or_else(PoisonError::into_inner)
