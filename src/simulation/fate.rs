@@ -2,9 +2,11 @@
 
 use super::worker::Worker;
 use super::world::{WORKER, World};
+use crate::journal::record::JournalRecord;
 use crate::log::Topic;
-use crate::log::memory::Faults;
-use crate::store::Store;
+use crate::log::memory::{Faults, MemoryLog};
+use crate::store::memory::MemoryStore;
+use crate::wire::journal;
 use rand::RngExt;
 use std::time::Duration;
 
@@ -27,24 +29,26 @@ impl World {
                 self.pass(Duration::from_millis(millis));
             }
             960..970 => {
-                let millis = self.rng.random_range(100..15_000);
+                // Members of a group that do not poll for ten seconds are none any more.
+                let longest = if self.rng.random_bool(self.often) { 15_000 } else { 4_000 };
+                let millis = self.rng.random_range(100..longest);
                 self.pass(Duration::from_millis(millis));
             }
             _ if !self.options.faults => self.pass(Duration::from_millis(5)),
-            970..977 => self.crash_engine(),
+            970..977 if self.rng.random_bool(self.often) => self.crash_engine(),
+            970..977 => {}
             977..983 => self.freeze_or_thaw(),
             983..987 => self.crash_projector(),
             987..994 => self.strike_the_store(),
             994..996 => self.worker.forget(),
             996..997 => self.replace_the_worker(),
-            997..999 => {
+            997..998 => {
                 let partition = self.any_partition();
                 self.log.stampede(&Topic::Requests, partition);
             }
-            _ if self.options.losses => self.lose_records()?,
+            _ if self.options.losses && self.rng.random_bool(0.5) => self.lose_records()?,
             _ => {}
         }
-        self.excuse_losses();
         Ok(())
     }
 
@@ -84,6 +88,8 @@ impl World {
             5 => self.store.lose_confirmations(1),
             _ => self.store.sync(),
         }
+        let (store, log) = (&self.store, &self.log);
+        self.unnamed.retain(|partition, _| is_lost(store, log, *partition));
     }
 
     fn replace_the_worker(&mut self) {
@@ -93,7 +99,7 @@ impl World {
         } else {
             self.log.set_faults(Faults::default());
             self.worker = Worker::new(&process, self.options.partitions).expect("without faults the log answers");
-            self.log.set_faults(Faults::all());
+            self.log.set_faults(self.faults.clone());
         }
     }
 
@@ -109,7 +115,7 @@ impl World {
         self.judge.observe()?;
         self.log.lose_suffix(&topic, partition, records);
         self.judge.lose(&topic, partition);
-        if topic == Topic::Journal {
+        if topic == Topic::Journal && is_lost(&self.store, &self.log, partition) {
             let end = self.log.records(&topic, partition).len() as u64;
             let named_by = self.unnamed.get(&partition).map_or(end, |earlier| end.min(*earlier));
             self.unnamed.insert(partition, named_by);
@@ -118,13 +124,16 @@ impl World {
         self.pass(Duration::from_millis(2));
         Ok(())
     }
+}
 
-    /// A store that has seen nothing of what was lost has nothing to name.
-    fn excuse_losses(&mut self) {
-        let store = &self.store;
-        self.unnamed.retain(|partition, end| match store.position(*partition) {
-            Ok(position) => position.is_some_and(|position| position.next_offset > *end),
-            Err(_) => true,
-        });
-    }
+/// Whether the last record that counted when the store was written is gone.
+fn is_lost(store: &MemoryStore, log: &MemoryLog, partition: u32) -> bool {
+    let Some(mark) = store.mark(partition) else { return false };
+    let found = log.records_from(&Topic::Journal, partition, mark.offset).into_iter().next();
+    let found = found.and_then(|record| journal::decode(&record.value?).ok());
+    let found = found.map(|record| match record {
+        JournalRecord::PartitionTaken(taken) => (taken.term, taken.owner.0, None),
+        JournalRecord::Step(step) => (step.term, step.owner.0, Some(step.number)),
+    });
+    found != Some((mark.term, mark.owner, mark.number))
 }

@@ -68,6 +68,8 @@ impl World {
             step_nodes: 4,
             limits: crate::core::limits::Limits { schedule_nodes: 2, ..Default::default() },
             max_unfinished: 6,
+            // Short, so that deadlines fire between two takeovers.
+            deadline_grace: Duration::from_millis(300),
             ..EngineSettings::default()
         };
         let store: Arc<dyn Store> = self.store.clone();

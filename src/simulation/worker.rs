@@ -92,6 +92,9 @@ impl Worker {
     fn take(&mut self, task: Task, now: Timestamp, honest: bool, rng: &mut StdRng) {
         let id = task.dispatch_id.to_string();
         if !honest && rng.random_bool(0.05) {
+            if rng.random_bool(0.5) {
+                self.plan(&task, now, ReportOutcome::Started);
+            }
             self.ignored.insert(id, task);
             return;
         }

@@ -36,6 +36,10 @@ pub(super) struct World {
     pub(super) worker: Worker,
     pub(super) client: Client,
     pub(super) judge: Judge,
+    /// What goes wrong until everything heals.
+    pub(super) faults: Faults,
+    /// How often an ownership ends, between 0 and 1.
+    pub(super) often: f64,
     pub(super) published: usize,
     pub(super) crashes: u64,
     /// Whether the engines' clocks are right.
@@ -58,9 +62,9 @@ impl World {
         let worker =
             Worker::new(&log.process(WORKER), options.partitions).expect("the log answers before faults begin");
         let right_clocks = !options.faults || rng.random_bool(0.5);
-        if options.faults {
-            log.set_faults(Faults::all());
-        }
+        let often = [1.0, 0.3, 0.1][rng.random_range(0..3)];
+        let faults = if options.faults { faults(often) } else { Faults::default() };
+        log.set_faults(faults.clone());
         let projector = |partition: u32| ProjectorSlot::new(ProcessId(PROJECTOR.0 + u64::from(partition)), partition);
         Self {
             engines: (0..options.engines).map(|i| EngineSlot::new(ProcessId(i as u64))).collect(),
@@ -73,6 +77,8 @@ impl World {
             log,
             worker,
             client,
+            faults,
+            often,
             published: 0,
             crashes: 0,
             right_clocks,
@@ -113,5 +119,21 @@ impl World {
     /// The owner of a partition, if an engine has it.
     pub(super) fn owner(&self, partition: u32) -> Option<&Owning> {
         self.engines.iter().find_map(|slot| slot.engine.as_ref()?.partition(partition)?.owned())
+    }
+}
+
+/// Everything, but what ends an ownership more or less often: owners that stay for long meet other things than those
+/// that are replaced all the time.
+fn faults(often: f64) -> Faults {
+    let all = Faults::all();
+    Faults {
+        ack_lost: all.ack_lost * often,
+        never_lands: all.never_lands * often,
+        lands_after_error: all.lands_after_error * often,
+        twice_late: all.twice_late * often,
+        refused: all.refused * often,
+        fatal: all.fatal * often,
+        group_lies: all.group_lies * often,
+        ..all
     }
 }

@@ -95,10 +95,13 @@ fn the_same_seed_gives_the_same_run() {
     }
 }
 
-/// `SIMULATION_SEEDS=7` or `=100..200`, and `SIMULATION_LOSSES=1` for a log that loses records.
+/// `SIMULATION_SEEDS=7` or `=100..200`, `SIMULATION_LOSSES=1` for a log that loses records, and what engines and
+/// projectors say by `RUST_LOG`.
 #[test]
 #[ignore = "runs the seeds that SIMULATION_SEEDS names"]
 fn the_seeds_that_the_environment_names() {
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let seeds = std::env::var("SIMULATION_SEEDS").expect("SIMULATION_SEEDS names a seed, or a range of them");
     let number = |text: &str| text.parse::<u64>().expect("a seed is a number");
     let (first, end) = match seeds.split_once("..") {

@@ -173,7 +173,7 @@ impl Judge {
             told.check_ends().map_err(at)?;
             stream.check_complete(told).map_err(at)?;
             self.check_inputs(told).map_err(at)?;
-            store::check(store, told).map_err(at)?;
+            store::check(&self.log, store, told).map_err(at)?;
             timeouts::check(&self.log, told).map_err(at)?;
             counts.runs += told.runs.len();
             counts.steps += told.last_number();
