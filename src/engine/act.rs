@@ -1,16 +1,16 @@
 //! Acting on steps that count: what was appended has been read back, and its effects are performed.
 
-use super::claim::{CountedStep, Tail, read_journal, stop_at};
+use super::claim::{CountedStep, Tail, read_journal};
 use super::owner::{Owning, Stop};
 use super::partition::Env;
 use super::perform::{EffectKind, EffectRef, Place, performances, publications};
-use super::settings::EngineSettings;
 use super::state::PartitionState;
 use super::step::Planned;
+use super::tail::skip_published;
 use crate::core::id::DispatchId;
 use crate::journal::record::{EffectsThrough, JournalRecord};
 use crate::journal::rule::Verdict;
-use crate::log::{NewRecord, Record};
+use crate::log::Record;
 use std::collections::BTreeSet;
 
 /// What a record of the journal says of itself.
@@ -84,7 +84,7 @@ impl Owning {
         publications: usize,
         env: &mut Env,
     ) {
-        let place = self.place(at, env.settings);
+        let place = self.place(at.offset, env);
         let performances: Vec<_> =
             planned.iter().flat_map(|p| performances(p, place)).filter(|(effect, _)| wanted(effect)).collect();
         self.tracker.set_off(at, publications + performances.len(), planned.is_empty());
@@ -96,38 +96,29 @@ impl Owning {
     /// Publishes the events of the steps that have counted, in journal order.
     pub(super) fn publish(&mut self, env: &mut Env) {
         for (at, planned) in std::mem::take(&mut self.unpublished) {
-            let place = self.place(at, env.settings);
+            let place = self.place(at.offset, env);
             for record in planned.iter().flat_map(|p| publications(p, place)) {
                 env.io.publish(self.claimant, at.step, record);
             }
         }
     }
 
-    fn place<'s>(&self, at: EffectsThrough, settings: &'s EngineSettings) -> Place<'s> {
-        Place {
-            namespace: &settings.namespace,
-            partition: self.claimant.partition,
-            partitions: settings.partitions,
-            offset: at.offset,
-        }
+    pub(super) fn place<'a>(&self, offset: u64, env: &Env<'a>) -> Place<'a> {
+        let (partition, partitions) = (self.claimant.partition, env.settings.partitions);
+        Place { namespace: &env.settings.namespace, partition, partitions, offset }
     }
 
     /// After a takeover: every response, dead letter, forward and publication again, and the dispatches of attempts
     /// that are still open. Duplicates with the same ids, never losses.
     pub(super) fn perform_again(&mut self, step: CountedStep, tail: &Tail, env: &mut Env) -> Result<(), Stop> {
-        let planned: Vec<Planned> = step
-            .transitions
-            .iter()
-            .map(Planned::of)
-            .collect::<Result<_, _>>()
-            .map_err(|error| stop_at(step.offset, error))?;
+        let planned = step.planned()?;
         let open = open_dispatches(&self.state, &planned);
         let wanted = |effect: &EffectRef| match (&effect.kind, &effect.dispatch_id) {
             (EffectKind::Dispatch, Some(id)) => open.contains(id),
             _ => true,
         };
         let at = EffectsThrough { step: step.number, offset: step.offset };
-        let place = self.place(at, env.settings);
+        let place = self.place(at.offset, env);
         let mut records: Vec<_> = planned.iter().flat_map(|p| publications(p, place)).collect();
         skip_published(&mut records, tail, at.offset);
         self.perform(at, &planned, wanted, records.len(), env);
@@ -157,19 +148,4 @@ fn open_dispatches(state: &PartitionState, planned: &[Planned]) -> BTreeSet<Disp
         }
     }
     open
-}
-
-/// Leaves out what the tail of the event stream shows to be published.
-fn skip_published(records: &mut Vec<NewRecord>, tail: &Tail, offset: u64) {
-    let Tail::At { offset: reached, ce_id } = tail else { return };
-    if offset < *reached {
-        records.clear();
-    } else if offset == *reached {
-        let is_last = |record: &NewRecord| {
-            record.headers.iter().any(|(name, value)| name == "ce_id" && **value == *ce_id.as_bytes())
-        };
-        if let Some(last) = records.iter().position(is_last) {
-            records.drain(..=last);
-        }
-    }
 }

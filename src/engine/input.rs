@@ -111,17 +111,17 @@ impl Inputs {
             if input.expected.take().is_some_and(|below| offset <= below.offset) {
                 input.restart(0, format!("the topic ends at offset {offset}, below what was read"));
                 input.misplaced = true;
-                return;
+            } else if !input.misplaced {
+                input.next = input.next.max(offset);
             }
-            input.next = input.next.max(offset);
         }
     }
 
-    /// The offset that reading began at is not there.
-    pub fn lost(&mut self, topic: &Topic, low: u64, high: u64) {
+    /// The offset that was to be read next is not there, or what stood below it is not there any more.
+    pub fn lost(&mut self, topic: &Topic, wanted: u64, low: u64, high: u64) {
         let Some(input) = self.topics.iter_mut().find(|input| input.topic == *topic) else { return };
         input.expected = None;
-        if high < input.next {
+        if wanted >= low {
             input.restart(low, format!("the topic ends at offset {high}: it is another one, or has lost records"));
         } else if low > input.next {
             input.restart(low, format!("records {} to {low} are gone", input.next));
@@ -248,8 +248,8 @@ mod tests {
     #[test]
     fn a_second_loss_does_not_hide_one_that_has_not_been_recorded() {
         let mut inputs = inputs();
-        inputs.lost(&Topic::Requests, 5, 9);
-        inputs.lost(&Topic::Requests, 8, 9);
+        inputs.lost(&Topic::Requests, 3, 5, 9);
+        inputs.lost(&Topic::Requests, 5, 8, 9);
         let losses: Vec<_> = std::iter::from_fn(|| inputs.take_loss()).collect();
         let places: Vec<_> = losses.iter().map(|loss| (loss.expected, loss.resumed_at)).collect();
         assert_eq!(places, [(3, 5), (5, 8)]);

@@ -167,6 +167,7 @@ impl Owning {
             state,
         };
         owning.derive_timers();
+        let tail = owning.of_this_journal(tail, &pending, env)?;
         for step in pending {
             owning.perform_again(step, &tail, env)?;
         }
@@ -188,6 +189,11 @@ impl Owning {
     /// The run that is being decided, or was when deciding it failed.
     pub fn deciding(&self) -> Option<&WorkflowId> {
         self.deciding.as_ref()
+    }
+
+    /// Its term, its id and the number of the last step that it has decided, for checks.
+    pub fn standing(&self) -> (u64, Owner, u64) {
+        (self.term, self.owner, self.decided)
     }
 
     /// The state, for checks.
@@ -224,8 +230,8 @@ impl Owning {
                 self.inputs.reached(&topic, offset);
                 Ok(())
             }
-            Delivery::Lost { topic, low, high, .. } => {
-                self.inputs.lost(&topic, low, high);
+            Delivery::Lost { topic, wanted, low, high, .. } => {
+                self.inputs.lost(&topic, wanted, low, high);
                 Ok(())
             }
         }
