@@ -188,6 +188,11 @@ impl Io {
         lane.send(token, record, &mut self.acks);
     }
 
+    /// Whether records wait for a poll that will not be long in coming.
+    pub fn is_gathering(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.appender.is_gathering())
+    }
+
     /// Moves what is under way; what became of it, by partition.
     pub fn poll(&mut self, signals: &mut Vec<(Claimant, Signal)>) {
         for lane in [Lane::Journal, Lane::Effects, Lane::Events] {

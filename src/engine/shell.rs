@@ -31,6 +31,8 @@ pub struct EngineParts {
     pub on_threads: bool,
 }
 
+/// How long effects that go along with the next request may wait for something else to wake the engine.
+const GATHERING_WAIT: Duration = Duration::from_millis(1);
 /// How often the position of `requests` is committed for lag tools.
 const COMMIT_EVERY: Duration = Duration::from_secs(5);
 
@@ -84,7 +86,11 @@ impl Engine {
     /// Where the log has failed in a way that cannot heal.
     pub fn poll(&mut self, now: impl Fn() -> Timestamp, wait: Duration) -> Result<(), LogError> {
         let mut deliveries = std::mem::take(&mut self.deliveries);
-        let wait = if self.busy { Duration::ZERO } else { wait };
+        let wait = match self.busy {
+            true => Duration::ZERO,
+            false if self.io.is_gathering() => wait.min(GATHERING_WAIT),
+            false => wait,
+        };
         self.io.reader().poll(wait, &mut deliveries)?;
         let now = now();
         self.follow_group(now)?;

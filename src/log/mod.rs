@@ -117,6 +117,11 @@ pub trait Appender: Send {
 
     /// How many appends are under way.
     fn in_flight(&self) -> usize;
+
+    /// Whether records wait for others that are under way: they go at a [`Appender::poll`] soon after.
+    fn is_gathering(&self) -> bool {
+        false
+    }
 }
 
 /// What a reader hands out.

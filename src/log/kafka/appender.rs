@@ -230,4 +230,8 @@ impl Appender for KafkaAppender {
     fn in_flight(&self) -> usize {
         self.in_flight + self.gather.held.len()
     }
+
+    fn is_gathering(&self) -> bool {
+        !self.gather.held.is_empty()
+    }
 }

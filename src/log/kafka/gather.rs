@@ -24,9 +24,10 @@ pub(super) struct Gather {
 }
 
 impl Gather {
-    /// Journal records are few and have their own bound on what is under way; publications linger.
+    /// Effects alone: journal records are few and have their own bound on what is under way, publications linger, and
+    /// whoever appends for a client need not poll often.
     pub fn new(purpose: Purpose) -> Self {
-        let on = matches!(purpose, Purpose::Effects | Purpose::Client);
+        let on = purpose == Purpose::Effects;
         Self { on, open: true, closed_at: Instant::now(), held: VecDeque::new() }
     }
 
@@ -46,5 +47,44 @@ impl Gather {
             self.open = true;
         }
         self.open
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Topic;
+
+    fn hold(gather: &mut Gather) {
+        let record = NewRecord { topic: Topic::Responses, partition: Some(0), key: None, value: None, headers: vec![] };
+        gather.held.push_back((record, 0));
+    }
+
+    #[test]
+    fn what_comes_in_one_turn_goes_together_and_the_next_turn_waits_for_its_end() {
+        let mut gather = Gather::new(Purpose::Effects);
+        assert!(!gather.holds(), "the first turn goes at once");
+        assert!(!gather.turn(3), "three are under way");
+        assert!(gather.holds());
+        hold(&mut gather);
+        assert!(!gather.turn(1), "one of them still is");
+        assert!(gather.turn(0), "none is");
+    }
+
+    #[test]
+    fn nothing_waits_longer_than_it_has_to_for_those_that_never_end() {
+        let mut gather = Gather::new(Purpose::Effects);
+        gather.turn(1);
+        hold(&mut gather);
+        gather.closed_at -= LONGEST;
+        assert!(gather.turn(1));
+    }
+
+    #[test]
+    fn only_effects_are_gathered() {
+        for purpose in [Purpose::Journal, Purpose::Events, Purpose::Client] {
+            let mut gather = Gather::new(purpose);
+            assert!(gather.turn(1) && !gather.holds(), "{purpose:?}");
+        }
     }
 }
