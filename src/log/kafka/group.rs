@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 const MAX_RECORDS: usize = 1024;
 /// How long a question inside a poll may take before it is asked again by a later call.
 const QUESTION: Duration = Duration::from_secs(1);
+/// How long closing a consumer may take: it says goodbye to its group, which takes milliseconds where Kafka answers.
+const CLOSE: Duration = Duration::from_secs(10);
 
 /// A [`Group`] of Kafka.
 pub(super) struct KafkaGroup {
@@ -325,8 +327,23 @@ impl Group for KafkaGroup {
                 log_failure("take", take(&consumer, &list));
             }
         }
-        // Closing the consumer leaves the group.
+        close(consumer);
+    }
+}
+
+/// Closes a consumer, which leaves the group. Seldom librdkafka never comes back from it (it was seen to wait for an
+/// answer of its own to `incremental_unassign` in a consumer that was being closed): that is left behind then, and the
+/// group misses the member after its session timeout.
+fn close(consumer: Consuming) {
+    let (closed, is_closed) = std::sync::mpsc::sync_channel(1);
+    let closing = std::thread::Builder::new().name("leave".to_owned()).spawn(move || {
         drop(consumer);
+        // Nobody may listen any more.
+        let _ = closed.send(());
+    });
+    // Without a thread the consumer is dropped with the closure, here.
+    if closing.is_ok() && is_closed.recv_timeout(CLOSE).is_err() {
+        tracing::warn!("the group's consumer was not closed within {CLOSE:?} and is left behind");
     }
 }
 
