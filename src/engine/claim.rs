@@ -167,10 +167,7 @@ impl Claim {
                 self.found(tail_of(&record));
                 Ok(None)
             }
-            Delivery::End { topic: Topic::Journal, offset, .. } => {
-                self.next = self.next.max(offset);
-                Ok(None)
-            }
+            Delivery::End { topic: Topic::Journal, offset, .. } => self.reached_end(offset, env),
             Delivery::End { topic: Topic::Events, .. } | Delivery::Lost { topic: Topic::Events, .. } => {
                 if let Stage::Won { tail: None, .. } = self.stage {
                     self.found(Tail::Empty);
@@ -219,6 +216,15 @@ impl Claim {
         if let Stage::Won { tail, .. } = &mut self.stage {
             *tail = Some(end);
         }
+    }
+
+    /// A journal that ends below the end that was asked for has lost records since: its end is another one.
+    fn reached_end(&mut self, offset: u64, env: &mut Env) -> Result<Option<Progress>, Stop> {
+        self.next = self.next.max(offset);
+        if self.next < self.end {
+            self.end = env.io.ends(&Topic::Journal, self.claimant.partition).map_err(Stop::Log)?.high;
+        }
+        Ok(None)
     }
 
     fn on_journal(&mut self, record: &Record, env: &mut Env) -> Result<Option<Progress>, Stop> {

@@ -1,5 +1,6 @@
 //! What happens next, as the dice fall.
 
+use super::judge::Clocks;
 use super::worker::Worker;
 use super::world::{WORKER, World};
 use crate::journal::record::JournalRecord;
@@ -42,11 +43,12 @@ impl World {
             987..994 => self.strike_the_store(),
             994..996 => self.worker.forget(),
             996..997 => self.replace_the_worker(),
-            997..998 => {
+            997 => {
                 let partition = self.any_partition();
                 self.log.stampede(&Topic::Requests, partition);
             }
-            _ if self.options.losses && self.rng.random_bool(0.5) => self.lose_records()?,
+            998 if self.clocks == Clocks::Jumping => self.set_a_clock(),
+            999 if self.options.losses => self.lose_records()?,
             _ => {}
         }
         Ok(())
@@ -111,7 +113,7 @@ impl World {
             1 => Topic::Results,
             _ => Topic::Journal,
         };
-        let records = self.rng.random_range(1..7);
+        let records = if self.rng.random_bool(0.5) { 1 } else { self.rng.random_range(2..7) };
         self.judge.observe()?;
         self.log.lose_suffix(&topic, partition, records);
         self.judge.lose(&topic, partition);

@@ -1,5 +1,6 @@
 //! Engines and projectors as processes: made, polled, killed.
 
+use super::judge::Clocks;
 use super::world::World;
 use crate::core::time::Timestamp;
 use crate::engine::{Engine, EngineParts, EngineSettings};
@@ -19,7 +20,7 @@ pub(super) struct EngineSlot {
     pub(super) id: ProcessId,
     pub(super) engine: Option<Engine>,
     pub(super) frozen: bool,
-    /// Microseconds that its clock is ahead, for as long as it lives.
+    /// Microseconds that its clock is ahead.
     pub(super) ahead: i64,
 }
 
@@ -80,12 +81,19 @@ impl World {
     }
 
     fn wrong_by(&mut self) -> i64 {
-        if self.right_clocks || self.rng.random_bool(0.3) {
+        if self.clocks == Clocks::Right || self.rng.random_bool(0.3) {
             return 0;
         }
         let minutes = self.rng.random_range(WRONG_MINUTES);
         let sign = if self.rng.random_bool(0.5) { 1 } else { -1 };
         sign * minutes * 60_000_000
+    }
+
+    /// Somebody sets the clock of an engine's machine.
+    pub(super) fn set_a_clock(&mut self) {
+        let ahead = self.wrong_by();
+        let i = self.rng.random_range(0..self.engines.len());
+        self.engines[i].ahead = ahead;
     }
 
     pub(super) fn crash_engine(&mut self) {

@@ -1,5 +1,6 @@
 //! How it ends: everything heals, and goes on until nothing is under way any more.
 
+use super::judge::Clocks;
 use super::worker::Worker;
 use super::world::{WORKER, World};
 use crate::engine::Engine;
@@ -28,6 +29,9 @@ impl World {
         for slot in &mut self.engines {
             self.log.thaw(slot.id);
             slot.frozen = false;
+        }
+        if self.clocks == Clocks::Jumping {
+            (0..self.engines.len()).for_each(|_| self.set_a_clock());
         }
         self.store.set_away(false);
         // Reports that were lost by an error are sent again by workers that read their tasks anew.

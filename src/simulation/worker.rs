@@ -108,7 +108,7 @@ impl Worker {
 
     fn answer(&mut self, task: &Task, now: Timestamp, badly: bool, rng: &mut StdRng) {
         let delay = |rng: &mut StdRng| Duration::from_millis(rng.random_range(0..if badly { 6_000 } else { 20 }));
-        if rng.random_bool(0.3) {
+        if rng.random_bool(0.6) {
             self.plan(task, now, ReportOutcome::Started);
         }
         let times = if badly && rng.random_bool(0.2) { 2 } else { 1 };

@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::installation::install;
-use super::judge::Judge;
+use super::judge::{Clocks, Judge};
 use super::process::{EngineSlot, ProjectorSlot};
 use super::run::Report;
 use super::worker::Worker;
@@ -42,8 +42,7 @@ pub(super) struct World {
     pub(super) often: f64,
     pub(super) published: usize,
     pub(super) crashes: u64,
-    /// Whether the engines' clocks are right.
-    pub(super) right_clocks: bool,
+    pub(super) clocks: Clocks,
     /// Journals that have lost records which the store had seen: by partition, where they ended then.
     pub(super) unnamed: BTreeMap<u32, u64>,
     pub(super) named_losses: u64,
@@ -61,7 +60,7 @@ impl World {
         let client = Client::new(appender, options.partitions, &definitions);
         let worker =
             Worker::new(&log.process(WORKER), options.partitions).expect("the log answers before faults begin");
-        let right_clocks = !options.faults || rng.random_bool(0.5);
+        let clocks = if options.faults { Clocks::any(&mut rng) } else { Clocks::Right };
         let often = [1.0, 0.3, 0.1][rng.random_range(0..3)];
         let faults = if options.faults { faults(often) } else { Faults::default() };
         log.set_faults(faults.clone());
@@ -70,7 +69,7 @@ impl World {
             engines: (0..options.engines).map(|i| EngineSlot::new(ProcessId(i as u64))).collect(),
             projectors: (0..options.partitions).map(projector).collect(),
             store: Arc::new(MemoryStore::new()),
-            judge: Judge::new(log.clone(), options.partitions, &definitions, right_clocks),
+            judge: Judge::new(log.clone(), options.partitions, &definitions, clocks),
             options,
             rng,
             clock,
@@ -81,7 +80,7 @@ impl World {
             often,
             published: 0,
             crashes: 0,
-            right_clocks,
+            clocks,
             unnamed: BTreeMap::new(),
             named_losses: 0,
             healed: false,

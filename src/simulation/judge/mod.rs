@@ -23,12 +23,32 @@ use crate::log::memory::MemoryLog;
 use crate::store::memory::MemoryStore;
 use effects::{EffectId, Performed};
 use journal::Told;
+use rand::RngExt;
+use rand::rngs::StdRng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use stream::Stream;
 
 /// The graphs of all definitions.
 type Graphs = BTreeMap<DefinitionHash, Arc<Graph>>;
+
+/// What the engines' clocks are like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clocks {
+    /// All are right.
+    Right,
+    /// Some are minutes off, for as long as an engine lives.
+    Wrong,
+    /// Some are minutes off, and are set while an engine lives.
+    Jumping,
+}
+
+impl Clocks {
+    /// One of these.
+    pub fn any(rng: &mut StdRng) -> Self {
+        [Self::Right, Self::Right, Self::Wrong, Self::Jumping][rng.random_range(0..4)]
+    }
+}
 
 /// What the judge has counted, so that a pass is not an empty one.
 #[derive(Clone, Debug, Default)]
@@ -71,8 +91,7 @@ pub struct Judge {
     /// What of each owner's memory was compared last.
     compared: BTreeMap<(usize, u32), memory::Standing>,
     memories: u64,
-    /// Whether every engine's clock is right.
-    right_clocks: bool,
+    clocks: Clocks,
 }
 
 /// What journals said that have lost it since.
@@ -87,7 +106,7 @@ struct Forgotten {
 
 impl Judge {
     /// Judges a log in which nothing has happened yet.
-    pub fn new(log: MemoryLog, partitions: u32, definitions: &[Definition], right_clocks: bool) -> Self {
+    pub fn new(log: MemoryLog, partitions: u32, definitions: &[Definition], clocks: Clocks) -> Self {
         Self {
             log,
             partitions,
@@ -99,7 +118,7 @@ impl Judge {
             lossy: BTreeSet::new(),
             compared: BTreeMap::new(),
             memories: 0,
-            right_clocks,
+            clocks,
         }
     }
 
@@ -110,7 +129,7 @@ impl Judge {
     pub fn observe(&mut self) -> Result<(), String> {
         // All of it is one moment: what counts is known before anything is held against it.
         for told in &mut self.told {
-            told.read(&self.log, &self.graphs, self.right_clocks)
+            told.read(&self.log, &self.graphs, self.clocks)
                 .map_err(|what| format!("journal {}: {what}", told.partition))?;
         }
         self.performed.read(&self.log, self.partitions, &self.told, &self.forgotten)?;
