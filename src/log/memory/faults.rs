@@ -27,10 +27,18 @@ pub struct Faults {
     pub twice_at_once: f64,
     /// A record lands twice, the second time behind what else its appender had under way for the partition.
     pub twice_behind: f64,
+    /// A record lands and is reported as unconfirmed, and a copy of it stays under way for up to `stray_delay`,
+    /// whatever happens to its appender. For a gapless appender it is as if nothing went wrong.
+    pub twice_late: f64,
+    /// The log refuses a record for good, at once or by its acknowledgement. Never a client's own.
+    pub refused: f64,
     /// The appender fails for good; what it had under way may land later (not where it is gapless).
     pub fatal: f64,
     /// What was under way when its appender was dropped may land later: of each partition a beginning, in order.
     pub orphans: bool,
+    /// The longest that a record stays under way that nobody waits for any more: most take up to `land_delay`, some
+    /// up to this.
+    pub stray_delay: Duration,
     /// A reader is shown the partition as it was earlier, for up to `delivery_delay`.
     pub delivery_late: f64,
     /// The longest that a reader is held back.
@@ -59,8 +67,11 @@ impl Faults {
             lands_after_error: 0.01,
             twice_at_once: 0.02,
             twice_behind: 0.02,
+            twice_late: 0.01,
+            refused: 0.003,
             fatal: 0.005,
             orphans: true,
+            stray_delay: Duration::from_secs(45),
             delivery_late: 0.1,
             delivery_delay: Duration::from_secs(2),
             delivery_partial: 0.2,

@@ -19,6 +19,8 @@ enum Fate {
     AckLost,
     NeverLands,
     LandsAfterError,
+    LandsAgainLate,
+    Refused,
     Fatal,
     /// The second copy of a record that has landed.
     Twin,
@@ -76,6 +78,13 @@ impl World {
             return Err(AppendError::Full);
         }
         let fate = self.fate(purpose);
+        if fate == Fate::Refused && self.happens(0.5) {
+            self.note_append(What::Refused, Some(life.process), Some(&place), None, Some(token));
+            if purpose == Purpose::Events {
+                self.fail(id, "a record before was refused, and no gap is allowed");
+            }
+            return Err(AppendError::Refused(format!("{} may not be written", place.0)));
+        }
         let mut due = self.clock.now();
         if self.happens(self.faults.land_late) {
             due = self.within(self.faults.land_delay);
@@ -100,10 +109,15 @@ impl World {
             (faults.ack_lost, Fate::AckLost),
             (faults.twice_at_once, Fate::LandsTwiceAtOnce),
             (faults.twice_behind, Fate::LandsAgainBehind),
+            (faults.twice_late, Fate::LandsAgainLate),
+            (faults.refused, Fate::Refused),
         ] {
             if self.happens(probability) {
-                let gapless = purpose == Purpose::Events && fate == Fate::LandsAfterError;
-                return if gapless { Fate::NeverLands } else { fate };
+                return match (purpose, fate) {
+                    (Purpose::Events, Fate::LandsAfterError) => Fate::NeverLands,
+                    (Purpose::Events, Fate::LandsAgainLate) | (Purpose::Client, Fate::Refused) => Fate::Lands,
+                    _ => fate,
+                };
             }
         }
         Fate::Lands
@@ -188,6 +202,18 @@ impl World {
                 self.let_stray(life, place, What::LandedAfterError, vec![(token, flying.record)]);
                 self.report(id, token, unconfirmed());
             }
+            Fate::LandsAgainLate => {
+                let offset = self.write(place, &flying.record);
+                self.note_append(What::AckLost, process, Some(place), Some(offset), Some(token));
+                self.note_append(What::TwinUnderWay, process, Some(place), Some(offset), Some(token));
+                let life = self.appenders[&id].life;
+                self.let_stray(life, place, What::LandedAgain, vec![(token, flying.record)]);
+                self.report(id, token, unconfirmed());
+            }
+            Fate::Refused => {
+                self.note_append(What::Refused, process, Some(place), None, Some(token));
+                self.report(id, token, AppendError::Refused(format!("{} may not be written", place.0)));
+            }
             Fate::Fatal => {
                 self.note_append(What::Fatal, process, Some(place), None, Some(token));
                 if let Some(appender) = self.appenders.get_mut(&id) {
@@ -270,8 +296,10 @@ impl World {
     fn let_stray(&mut self, life: Life, place: &Place, what: What, records: Vec<(Token, NewRecord)>) {
         let mut row = VecDeque::new();
         let mut due = self.clock.now();
+        let long = self.faults.stray_delay > self.faults.land_delay && self.happens(0.3);
+        let longest = if long { self.faults.stray_delay } else { self.faults.land_delay };
         for (token, record) in records {
-            due = due.max(self.within(self.faults.land_delay));
+            due = due.max(self.within(longest));
             row.push_back((due, token, record));
         }
         self.orphans.push(Orphan { life, place: place.clone(), what, records: row });
@@ -330,6 +358,13 @@ impl World {
             let held = appender.lanes.values_mut().flatten().filter(|flying| flying.due == HELD_BACK);
             held.for_each(|flying| flying.due = now);
         }
+    }
+
+    /// How many records are under way, those of frozen processes aside.
+    pub(super) fn under_way(&self) -> usize {
+        let lanes = self.appenders.values().flat_map(|appender| appender.lanes.values().flatten());
+        let strays: usize = self.orphans.iter().map(|orphan| orphan.records.len()).sum();
+        strays + lanes.filter(|flying| flying.due != HELD_BACK).count()
     }
 
     /// Lets some of what is under way land now, whenever it was due.

@@ -27,6 +27,8 @@ struct Member {
     /// What it was told that it has, with the next offset to hand out.
     held: BTreeMap<Place, u64>,
     paused: BTreeSet<Place>,
+    /// What it will be told to take, whoever has it.
+    called: BTreeSet<Place>,
     last_poll: Timestamp,
 }
 
@@ -44,6 +46,7 @@ impl World {
             fetches: membership == Membership::Fetch,
             held: BTreeMap::new(),
             paused: BTreeSet::new(),
+            called: BTreeSet::new(),
             last_poll: self.clock.now(),
         };
         self.groups.entry(group.to_owned()).or_default().members.insert(id, member);
@@ -91,15 +94,32 @@ impl World {
         let expired = !member.is_alive(now);
         let held: Vec<Place> = member.held.keys().cloned().collect();
         member.last_poll = now;
+        let called = std::mem::take(&mut member.called);
         let lies = self.faults.group_lies;
         if expired {
             held.iter().for_each(|place| self.revoke(group, id, life, place, out));
+        } else if !called.is_empty() {
+            for place in &called {
+                if held.contains(place) {
+                    self.revoke(group, id, life, place, out);
+                }
+                self.give(group, id, life, place, out);
+            }
         } else if self.happens(lies) {
             self.lie(group, id, life, out);
         } else if lies == 0.0 || self.happens(0.3) {
             self.tell_the_truth(group, id, life, &held, out);
         }
         self.fetch(group, id, out);
+    }
+
+    pub(super) fn stampede(&mut self, topic: &Topic, partition: u32) {
+        let place = (topic.clone(), partition);
+        self.note(What::Stampede, None, Some(&place));
+        let members = self.groups.values_mut().flat_map(|group| group.members.values_mut());
+        for member in members.filter(|member| member.topics.contains(topic)) {
+            member.called.insert(place.clone());
+        }
     }
 
     fn tell_the_truth(&mut self, group: &str, id: u64, life: Life, held: &[Place], out: &mut Vec<GroupEvent>) {

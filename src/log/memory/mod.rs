@@ -11,6 +11,8 @@
 
 mod appender;
 mod clock;
+#[cfg(test)]
+mod fate_tests;
 mod faults;
 mod flight;
 mod group;
@@ -98,7 +100,18 @@ impl MemoryLog {
         self.0.lock().settle();
     }
 
-    /// A partition loses its last records.
+    /// How many records are under way, those of frozen processes aside.
+    pub fn under_way(&self) -> usize {
+        self.0.lock().under_way()
+    }
+
+    /// Every member of every group that shares a topic is told, at its next poll, that the partition is its own.
+    pub fn stampede(&self, topic: &Topic, partition: u32) {
+        self.0.lock().stampede(topic, partition);
+    }
+
+    /// A partition loses its last records. Readers that were beyond them are told, even where as many have been
+    /// appended since: Kafka's find out by the leader's epoch.
     pub fn lose_suffix(&self, topic: &Topic, partition: u32, records: usize) {
         self.0.lock().lose_suffix(topic, partition, records);
     }
@@ -106,6 +119,13 @@ impl MemoryLog {
     /// Everything that stands in a partition; nothing where there is none.
     pub fn records(&self, topic: &Topic, partition: u32) -> Vec<Record> {
         self.0.lock().partition(topic, partition).cloned().unwrap_or_default()
+    }
+
+    /// What stands in a partition from an offset on.
+    pub fn records_from(&self, topic: &Topic, partition: u32, offset: u64) -> Vec<Record> {
+        let world = self.0.lock();
+        let records = world.partition(topic, partition).map(Vec::as_slice).unwrap_or_default();
+        records.get(offset as usize..).unwrap_or_default().to_vec()
     }
 
     /// What happened, the oldest first (the last 100,000).
@@ -172,6 +192,7 @@ impl Log for MemoryProcess {
                 let new = || TopicState {
                     settings: spec.settings.clone(),
                     partitions: vec![vec![]; spec.partitions as usize],
+                    losses: vec![],
                 };
                 world.topics.entry(spec.topic.clone()).or_insert_with(new);
             }

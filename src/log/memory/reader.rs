@@ -23,6 +23,8 @@ struct Part {
     /// The end when the reading began: an earlier state is never called the end.
     floor: u64,
     horizon: Option<Horizon>,
+    /// Losses of the topic that are known.
+    losses: usize,
 }
 
 pub(super) struct MemoryReader {
@@ -64,7 +66,9 @@ impl Part {
     fn read(&mut self, world: &mut World, life: Life, out: &mut Vec<Delivery>) -> Result<(), LogError> {
         let (topic, partition) = self.place.clone();
         let ends = world.ends(&topic, partition)?;
-        if self.next < ends.low || self.next > ends.high {
+        let (losses, passed) = world.losses(&self.place, self.losses, self.next);
+        self.losses = losses;
+        if passed || self.next < ends.low || self.next > ends.high {
             world.note_append(What::Lost, Some(life.process), Some(&self.place), Some(self.next), None);
             let wanted = std::mem::replace(&mut self.next, ends.low);
             let topic = topic.clone();
@@ -90,10 +94,13 @@ impl Part {
 
 impl Reader for MemoryReader {
     fn assign(&mut self, topic: &Topic, partition: u32, offset: u64) -> Result<(), LogError> {
-        let floor = self.world.lock().ends(topic, partition)?.high;
-        self.unassign(topic, partition)?;
         let place = (topic.clone(), partition);
-        self.parts.push(Part { place, next: offset, paused: false, ended: false, floor, horizon: None });
+        let (floor, losses) = {
+            let world = self.world.lock();
+            (world.ends(topic, partition)?.high, world.losses(&place, 0, 0).0)
+        };
+        self.unassign(topic, partition)?;
+        self.parts.push(Part { place, next: offset, paused: false, ended: false, floor, horizon: None, losses });
         Ok(())
     }
 

@@ -32,12 +32,18 @@ pub enum What {
     ErrorWhileUnderWay,
     /// A record vanished with its appender, or behind an error of a gapless one.
     Vanished,
+    /// A copy of a record that has landed is under way for long.
+    TwinUnderWay,
+    /// The log refused a record for good.
+    Refused,
     /// An appender failed for good.
     Fatal,
     /// An appender said that it is full.
     Full,
     /// A reader is shown an earlier state.
     DeliveryHeld,
+    /// Every member was told at once to take a partition.
+    Stampede,
     /// A member was given a partition, or lost one, against the group's real assignment.
     GroupLied,
     /// A member was given a partition.

@@ -39,6 +39,8 @@ pub(super) enum Standing {
 pub(super) struct TopicState {
     pub(super) settings: Vec<(String, String)>,
     pub(super) partitions: Vec<Vec<Record>>,
+    /// Partitions that lost their last records, and where they ended then.
+    pub(super) losses: Vec<(u32, u64)>,
 }
 
 pub(super) struct World {
@@ -159,6 +161,13 @@ impl World {
         Ok(Ends { low: 0, high: self.partition(topic, partition)?.len() as u64 })
     }
 
+    /// How many losses a topic has had, and whether one after the first `known` took records below `next`.
+    pub(super) fn losses(&self, (topic, partition): &Place, known: usize, next: u64) -> (usize, bool) {
+        let losses = self.topics.get(topic).map_or(&[][..], |state| &state.losses);
+        let new = losses.get(known..).unwrap_or_default();
+        (losses.len(), new.iter().any(|(lossy, high)| lossy == partition && *high < next))
+    }
+
     /// Puts a record at the end of its partition.
     pub(super) fn write(&mut self, (topic, partition): &Place, new: &NewRecord) -> u64 {
         let now = self.clock.now();
@@ -180,9 +189,12 @@ impl World {
 
     pub(super) fn lose_suffix(&mut self, topic: &Topic, partition: u32, records: usize) {
         let state = self.topics.get_mut(topic).and_then(|state| state.partitions.get_mut(partition as usize));
-        let Some(state) = state else { return };
+        let Some(state) = state.filter(|state| !state.is_empty()) else { return };
         state.truncate(state.len().saturating_sub(records));
         let high = state.len() as u64;
+        if let Some(state) = self.topics.get_mut(topic) {
+            state.losses.push((partition, high));
+        }
         self.note_append(What::SuffixLost, None, Some(&(topic.clone(), partition)), Some(high), None);
     }
 }
