@@ -154,6 +154,11 @@ impl Owning {
         self.state.runs.len()
     }
 
+    /// Its term, its id and the number of the last step that it has decided, for checks.
+    pub fn standing(&self) -> (u64, Owner, u64) {
+        (self.term, self.owner, self.decided)
+    }
+
     /// The state, for checks.
     pub fn state(&self) -> &PartitionState {
         &self.state

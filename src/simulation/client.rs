@@ -1,12 +1,46 @@
 //! Clients: they publish requests of every kind, well-behaved and not.
 
 use crate::core::definition::Definition;
+use crate::core::id::WorkflowId;
 use crate::core::partition::partition_of;
 use crate::log::{Ack, Appender, NewRecord, Topic};
 use bytes::Bytes;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::json;
+
+/// The header in which a request says what its client expects of it.
+pub const EXPECTED: &str = "expected";
+
+/// What becomes of a request, as far as its client knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// A run of this workflow is there, whoever asked for it first.
+    Run(WorkflowId),
+    /// A run of its own, under an id that the engine makes.
+    Derived,
+    /// It is refused for this reason.
+    Refused(String),
+}
+
+impl Expected {
+    fn write(&self) -> String {
+        match self {
+            Self::Run(id) => format!("run {id}"),
+            Self::Derived => "derived".to_owned(),
+            Self::Refused(reason) => format!("refused {reason}"),
+        }
+    }
+
+    /// Reads the header.
+    pub fn read(header: &[u8]) -> Option<Self> {
+        match std::str::from_utf8(header).ok()?.split_once(' ') {
+            Some(("run", id)) => WorkflowId::new(id).ok().map(Self::Run),
+            Some(("refused", reason)) => Some(Self::Refused(reason.to_owned())),
+            _ => (header == b"derived").then_some(Self::Derived),
+        }
+    }
+}
 
 /// A client.
 pub struct Client {
@@ -34,22 +68,27 @@ impl Client {
         let good = Bytes::from(body.to_string());
         let keyed = Some(Bytes::from(id.clone()));
         let home = partition_of(id.as_bytes(), self.partitions);
-        let (key, partition, value) = match rng.random_range(0..20) {
-            0 => (keyed, Some((home + 1) % self.partitions), Some(good)),
+        let run = Expected::Run(WorkflowId::new(&id).expect("the simulation makes legal ids"));
+        let refused = |reason: &str| Expected::Refused(reason.to_owned());
+        let (expected, key, partition, value) = match rng.random_range(0..20) {
+            0 => (run, keyed, Some((home + 1) % self.partitions), Some(good)),
             1 => (
+                Expected::Derived,
                 None,
                 Some(rng.random_range(0..self.partitions)),
                 Some(Bytes::from(format!("{{\"definition\":\"{name}\",\"input\":1}}"))),
             ),
-            2 => (keyed, Some(home), Some(Bytes::from_static(b"rubbish"))),
-            3 => (keyed, Some(home), None),
+            2 => (refused("malformed"), keyed, Some(home), Some(Bytes::from_static(b"rubbish"))),
+            3 => (refused("no_value"), keyed, Some(home), None),
             4 => {
-                (keyed, Some(home), Some(Bytes::from(json!({ "definition": "nobody-knows", "input": 1 }).to_string())))
+                let unknown = json!({ "definition": "nobody-knows", "input": 1 }).to_string();
+                (refused("unknown_definition"), keyed, Some(home), Some(Bytes::from(unknown)))
             }
-            5 => (Some(Bytes::from_static(b"another")), None, Some(good)),
-            _ => (keyed, Some(home), Some(good)),
+            5 => (refused("key_mismatch"), Some(Bytes::from_static(b"another")), None, Some(good)),
+            _ => (run, keyed, Some(home), Some(good)),
         };
-        self.send(NewRecord { topic: Topic::Requests, partition, key, value, headers: Vec::new() });
+        let headers = vec![(EXPECTED.to_owned(), Bytes::from(expected.write()))];
+        self.send(NewRecord { topic: Topic::Requests, partition, key, value, headers });
     }
 
     /// Moves what is under way. A client that gets an error does not care here: what counts is what stands in the log.

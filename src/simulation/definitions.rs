@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 pub const AGENTS: [&str; 3] = ["adder", "writer", "planner"];
 
 /// How long an attempt may take: short, so that deadlines pass within a run.
-const TIMEOUT_SECONDS: f64 = 4.0;
+const TIMEOUT_SECONDS: f64 = 3.0;
 
 /// A random definition, the `number`-th.
 pub fn random(rng: &mut StdRng, number: usize) -> Definition {

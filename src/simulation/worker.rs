@@ -11,7 +11,7 @@ use crate::wire::task::{Task, decode};
 use bytes::Bytes;
 use rand::RngExt;
 use rand::rngs::StdRng;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// All workers of a simulation, as one.
@@ -22,9 +22,11 @@ pub struct Worker {
     due: BTreeMap<(Timestamp, u64), Report>,
     /// Tasks that nobody will answer while things are bad.
     ignored: BTreeMap<String, Task>,
-    answered: BTreeSet<String>,
+    /// What was answered last, by attempt.
+    answered: BTreeMap<String, ReportOutcome>,
     /// Makes every answer another one.
     answers: u64,
+    planned: u64,
     deliveries: Vec<Delivery>,
     acks: Vec<Ack>,
 }
@@ -44,8 +46,9 @@ impl Worker {
             appender: log.appender(Purpose::Client)?,
             due: BTreeMap::new(),
             ignored: BTreeMap::new(),
-            answered: BTreeSet::new(),
+            answered: BTreeMap::new(),
             answers: 0,
+            planned: 0,
             deliveries: Vec::new(),
             acks: Vec::new(),
         })
@@ -89,26 +92,30 @@ impl Worker {
     fn take(&mut self, task: Task, now: Timestamp, honest: bool, rng: &mut StdRng) {
         let id = task.dispatch_id.to_string();
         if !honest && rng.random_bool(0.05) {
+            if rng.random_bool(0.5) {
+                self.plan(&task, now, ReportOutcome::Started);
+            }
             self.ignored.insert(id, task);
             return;
         }
-        // A repeated dispatch is mostly recognised.
-        if self.answered.contains(&id) && !rng.random_bool(0.2) {
+        // A repeated dispatch is mostly recognised, and its answer sent again.
+        if let Some(outcome) = self.answered.get(&id).filter(|_| !rng.random_bool(0.2)).cloned() {
+            self.plan(&task, now.after(Duration::from_millis(1)), outcome);
             return;
         }
-        self.answered.insert(id);
         self.answer(&task, now, !honest, rng);
     }
 
     fn answer(&mut self, task: &Task, now: Timestamp, badly: bool, rng: &mut StdRng) {
         let delay = |rng: &mut StdRng| Duration::from_millis(rng.random_range(0..if badly { 6_000 } else { 20 }));
-        if rng.random_bool(0.3) {
+        if rng.random_bool(0.6) {
             self.plan(task, now, ReportOutcome::Started);
         }
         let times = if badly && rng.random_bool(0.2) { 2 } else { 1 };
         for _ in 0..times {
             let outcome = self.outcome(task, badly, rng);
             let at = now.after(delay(rng));
+            self.answered.insert(task.dispatch_id.to_string(), outcome.clone());
             self.plan(task, at, outcome);
         }
     }
@@ -129,8 +136,8 @@ impl Worker {
 
     fn plan(&mut self, task: &Task, at: Timestamp, outcome: ReportOutcome) {
         let report = Report { dispatch_id: task.dispatch_id.clone(), workflow_id: task.workflow_id.clone(), outcome };
-        let number = self.due.len() as u64 + self.answers * 1_000;
-        self.due.insert((at, number), report);
+        self.planned += 1;
+        self.due.insert((at, self.planned), report);
     }
 
     fn send(&mut self, report: &Report) {

@@ -6,7 +6,7 @@ mod tables;
 
 use super::query::Query;
 use super::row::ProjectionBatch;
-use super::{Position, Snapshot, Store, StoreError};
+use super::{JournalMark, Position, Snapshot, Store, StoreError};
 use crate::core::time::Timestamp;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tables::Tables;
@@ -73,6 +73,20 @@ impl MemoryStore {
         for batch in &database.unsynced {
             database.tables.write(batch);
         }
+    }
+
+    /// The last counting record of a journal that has been projected, whether the store is away or not.
+    pub fn mark(&self, partition: u32) -> Option<JournalMark> {
+        self.lock().tables.positions.get(&partition).and_then(|position| position.mark)
+    }
+
+    /// Forgets a partition, as an operator makes a store do whose journal has lost records.
+    pub fn forget(&self, partition: u32) {
+        let mut database = self.lock();
+        let database = &mut *database;
+        database.unsynced.retain(|batch| batch.partition != partition);
+        database.synced.forget(partition);
+        database.tables.forget(partition);
     }
 
     fn lock(&self) -> MutexGuard<'_, Database> {

@@ -4,7 +4,7 @@ use crate::core::id::{AgentName, RunId};
 use crate::core::run::Run;
 use crate::core::status::NodeStatus;
 use crate::core::time::Timestamp;
-use crate::store::row::{ErrorRow, MetricRow, OperationRow, ProjectionBatch, ResultRow, RunRow};
+use crate::store::row::{ErrorRow, MetricRow, OperationRow, ProjectionBatch, ResultRow, RunRow, partition_subject};
 use crate::store::{EndedRun, Position, Snapshot, StoredRun};
 use std::collections::BTreeMap;
 
@@ -53,6 +53,23 @@ impl Tables {
         for row in &batch.offsets {
             self.offsets.entry(row.run_id.clone()).or_default().extend(&row.offsets);
         }
+    }
+
+    /// Forgets everything of a partition.
+    pub fn forget(&mut self, partition: u32) {
+        self.positions.remove(&partition);
+        let runs: Vec<RunId> =
+            self.runs.iter().filter(|(_, (place, _))| *place == partition).map(|(run_id, _)| run_id.clone()).collect();
+        for run_id in runs {
+            self.runs.remove(&run_id);
+            self.results.remove(&run_id);
+            self.offsets.remove(&run_id);
+            self.operations.remove(run_id.as_str());
+            self.errors.remove(run_id.as_str());
+        }
+        self.operations.remove(&partition_subject(partition));
+        self.errors.remove(&partition_subject(partition));
+        self.metrics.retain(|(place, _, _), _| *place != partition);
     }
 
     /// One view of a partition.

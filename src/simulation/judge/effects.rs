@@ -1,0 +1,209 @@
+//! Dispatches, answers, refusals, dead letters and forwards: each follows from an event that counts, and each that
+//! follows is there, always the same.
+
+use super::Forgotten;
+use super::journal::Told;
+use crate::core::command::Origin;
+use crate::core::effect::{Effect, effects};
+use crate::core::event::PartitionEvent;
+use crate::core::id::{AgentName, NodeId, RunId, WorkflowId};
+use crate::log::memory::MemoryLog;
+use crate::log::{Record, Topic};
+use crate::simulation::definitions::AGENTS;
+use crate::wire::answer::{self, Response};
+use crate::wire::event::Published;
+use crate::wire::{headers, request, task};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What tells an effect apart: its kind and what it is about. A repeated one has the same.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct EffectId {
+    /// `dispatch`, `answer`, `refusal`, `letter` or `forward`.
+    kind: &'static str,
+    /// The attempt, the run, or where the input stands.
+    of: String,
+}
+
+impl fmt::Display for EffectId {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.of)
+    }
+}
+
+/// An effect that follows from an event that counts.
+pub(super) struct Due {
+    /// The event's step.
+    pub(super) step: u64,
+    /// The kind, as `EffectFailed` names it.
+    pub(super) kind: &'static str,
+    /// The workflow that `EffectFailed` would name.
+    pub(super) workflow_id: Option<WorkflowId>,
+}
+
+fn id(kind: &'static str, of: impl fmt::Display) -> EffectId {
+    EffectId { kind, of: of.to_string() }
+}
+
+/// The dispatch of an attempt.
+pub(super) fn dispatch(run_id: &RunId, node_id: &NodeId, attempt: u32) -> EffectId {
+    id("dispatch", format!("{run_id}/{node_id}/{attempt}"))
+}
+
+/// Where a record stood first.
+pub(super) fn origin_of(record: &Record) -> String {
+    let place = Origin {
+        topic: record.topic.to_string(),
+        partition: record.partition,
+        offset: record.offset,
+        time: record.time,
+    };
+    request::write_origin(&place)
+}
+
+/// What follows from an event, by DESIGN's table and not by the engine's.
+pub(super) fn of(event: &Published) -> Vec<(EffectId, &'static str, Option<WorkflowId>)> {
+    let recorded = match event {
+        Published::Partition(recorded) => return of_partition(&recorded.event),
+        Published::Run(recorded) => recorded,
+    };
+    let workflow_id = || Some(recorded.workflow_id.clone());
+    let follow = |effect| match effect {
+        Effect::Dispatch(dispatch) => (id("dispatch", dispatch.dispatch_id), "dispatch", workflow_id()),
+        Effect::Respond(_) => (id("answer", &recorded.run_id), "respond", workflow_id()),
+        Effect::DeadLetterNode(node) => (id("letter", node.dispatch_id), "dead_letter", workflow_id()),
+    };
+    effects(recorded).into_iter().map(follow).collect()
+}
+
+fn of_partition(event: &PartitionEvent) -> Vec<(EffectId, &'static str, Option<WorkflowId>)> {
+    let requests = Topic::Requests.to_string();
+    match event {
+        PartitionEvent::InputRefused(refused) => {
+            let origin = request::write_origin(&refused.origin);
+            let letter = (id("letter", &origin), "dead_letter", refused.workflow_id.clone());
+            let refusal = (id("refusal", &origin), "respond", refused.workflow_id.clone());
+            if refused.origin.topic == requests { vec![letter, refusal] } else { vec![letter] }
+        }
+        PartitionEvent::InputRejected(rejected) if rejected.origin.topic == requests => {
+            let origin = request::write_origin(&rejected.origin);
+            vec![(id("refusal", origin), "respond", Some(rejected.workflow_id.clone()))]
+        }
+        PartitionEvent::InputForwarded(forwarded) => {
+            let origin = request::write_origin(&forwarded.origin);
+            vec![(id("forward", origin), "forward", Some(forwarded.workflow_id.clone()))]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What was performed.
+#[derive(Default)]
+pub(super) struct Performed {
+    effects: BTreeMap<EffectId, Bytes>,
+    next: BTreeMap<(Topic, u32), u64>,
+}
+
+impl Performed {
+    pub(super) fn has(&self, id: &EffectId) -> bool {
+        self.effects.contains_key(id)
+    }
+
+    pub(super) fn count(&self, kind: &str) -> usize {
+        self.effects.keys().filter(|id| id.kind == kind).count()
+    }
+
+    /// A topic ends earlier than it did.
+    pub(super) fn forget_place(&mut self, topic: &Topic, partition: u32, end: u64) {
+        if let Some(next) = self.next.get_mut(&(topic.clone(), partition)) {
+            *next = end.min(*next);
+        }
+    }
+
+    /// Reads what has landed: nothing that does not follow from what counts.
+    pub(super) fn read(
+        &mut self,
+        log: &MemoryLog,
+        partitions: u32,
+        told: &[Told],
+        forgotten: &Forgotten,
+    ) -> Result<(), String> {
+        for (topic, partition) in places(partitions) {
+            let next = self.next.entry((topic.clone(), partition)).or_default();
+            for record in log.records_from(&topic, partition, *next) {
+                *next = record.offset + 1;
+                let Some(id) = performed(&record)? else { continue };
+                let counts = told.iter().any(|told| told.due.contains_key(&id));
+                if !counts && !forgotten.effects.contains(&id) {
+                    return Err(format!("an effect of no step that counts stands in {topic}: {id}"));
+                }
+                let value = record.value.clone().unwrap_or_default();
+                let before = self.effects.entry(id.clone()).or_insert_with(|| value.clone());
+                // What was decided anew after a loss may have been decided otherwise.
+                if *before != value && !forgotten.effects.contains(&id) && !is_retold(&id, told) {
+                    return Err(format!("{id} was performed twice, differently"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing that follows is missing, but what failed for good and was recorded as that.
+    pub(super) fn check_complete(&self, told: &[Told]) -> Result<(), String> {
+        for told in told {
+            if let Some(lost) = told.due.keys().find(|id| !self.has(id) && !told.has_failed(id)) {
+                return Err(format!("partition {}: {lost} was never performed", told.partition));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An input that was decided more than once, because its topic was read again.
+fn is_retold(id: &EffectId, told: &[Told]) -> bool {
+    told.iter().any(|told| told.outcomes_of(&id.of).len() > 1)
+}
+
+fn places(partitions: u32) -> impl Iterator<Item = (Topic, u32)> {
+    let ready = AGENTS.map(|agent| Topic::Ready(AgentName::new(agent).expect("the agents have legal names")));
+    let topics = [Topic::Responses, Topic::DeadLetters, Topic::Requests, Topic::Results].into_iter().chain(ready);
+    topics.flat_map(move |topic| (0..partitions).map(move |partition| (topic.clone(), partition)))
+}
+
+/// Which effect a record performs; none where it is somebody else's.
+fn performed(record: &Record) -> Result<Option<EffectId>, String> {
+    let value = record.value.as_deref().unwrap_or_default();
+    Ok(Some(match &record.topic {
+        Topic::Ready(_) => id("dispatch", task::decode(value).map_err(|error| error.to_string())?.dispatch_id),
+        Topic::Responses => match answer::decode(value).map_err(|error| error.to_string())? {
+            Response::Answer { run_id, .. } => id("answer", run_id),
+            Response::Refused { origin, .. } => id("refusal", request::write_origin(&origin)),
+        },
+        Topic::DeadLetters => letter(value)?,
+        _ => match record.header(headers::ORIGIN) {
+            Some(origin) => id("forward", String::from_utf8_lossy(origin)),
+            None => return Ok(None),
+        },
+    }))
+}
+
+fn letter(value: &[u8]) -> Result<EffectId, String> {
+    let letter: serde_json::Value = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+    if letter["kind"] == "node" {
+        return Ok(id("letter", letter["dispatch_id"].as_str().unwrap_or_default()));
+    }
+    let origin = &letter["origin"];
+    let time: jiff::Timestamp = origin["time"]
+        .as_str()
+        .unwrap_or_default()
+        .parse()
+        .map_err(|error| format!("a dead letter's time: {error}"))?;
+    let topic = origin["topic"].as_str().unwrap_or_default();
+    Ok(id("letter", format!("{topic}/{}/{}/{}", origin["partition"], origin["offset"], time.as_millisecond())))
+}
+
+/// The sending on of an input.
+pub(super) fn forward(origin: &str) -> EffectId {
+    id("forward", origin)
+}

@@ -1,0 +1,230 @@
+//! What has to hold, held against what stands in the log: after every action, and once more after everything has come
+//! to rest.
+//!
+//! The judge reads everything that lands, once, in the order in which it landed. It has its own readers' rule, and
+//! knows of nothing that the engines believe: [`journal`] says what counts and what follows from it, [`effects`] and
+//! [`stream`] whether that, and nothing else, was done, [`memory`] whether an owner's memory is the fold of its
+//! journal, [`requests`] what became of each request, [`timeouts`] whether a deadline fired too early, [`store`]
+//! whether the projection is the fold.
+
+mod effects;
+mod journal;
+mod memory;
+mod requests;
+mod store;
+mod stream;
+mod timeouts;
+
+use crate::core::definition::graph::Graph;
+use crate::core::definition::{Definition, DefinitionHash};
+use crate::engine::owner::Owning;
+use crate::log::Topic;
+use crate::log::memory::MemoryLog;
+use crate::store::memory::MemoryStore;
+use effects::{EffectId, Performed};
+use journal::Told;
+use rand::RngExt;
+use rand::rngs::StdRng;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use stream::Stream;
+
+/// The graphs of all definitions.
+type Graphs = BTreeMap<DefinitionHash, Arc<Graph>>;
+
+/// What the engines' clocks are like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clocks {
+    /// All are right.
+    Right,
+    /// Some are minutes off, for as long as an engine lives.
+    Wrong,
+    /// Some are minutes off, and are set while an engine lives.
+    Jumping,
+}
+
+impl Clocks {
+    /// One of these.
+    pub fn any(rng: &mut StdRng) -> Self {
+        [Self::Right, Self::Right, Self::Wrong, Self::Jumping][rng.random_range(0..4)]
+    }
+}
+
+/// What the judge has counted, so that a pass is not an empty one.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// Runs that ended.
+    pub runs: usize,
+    /// Counting steps.
+    pub steps: u64,
+    /// Void records of journals.
+    pub void_records: u64,
+    /// Counting takings.
+    pub takings: u64,
+    /// Publications beyond the first of each event.
+    pub repeated_publications: u64,
+    /// How often an owner's memory was compared with the fold of its journal.
+    pub memories: u64,
+    /// Dead letters of refused requests and of failed nodes.
+    pub dead_letters: usize,
+    /// Requests that were sent on to their partition.
+    pub forwarded: usize,
+    /// Effects that were refused for good, and recorded as that.
+    pub failed_effects: usize,
+    /// Deadlines that fired.
+    pub timeouts: usize,
+}
+
+/// Reads along, and says what does not hold.
+pub struct Judge {
+    log: MemoryLog,
+    partitions: u32,
+    graphs: Graphs,
+    /// What each partition's journal says.
+    told: Vec<Told>,
+    /// What was said by journals that have lost it since. It was acted upon.
+    forgotten: Forgotten,
+    performed: Performed,
+    streams: Vec<Stream>,
+    /// Input partitions that have lost records.
+    lossy: BTreeSet<(Topic, u32)>,
+    /// What of each owner's memory was compared last.
+    compared: BTreeMap<(usize, u32), memory::Standing>,
+    memories: u64,
+    clocks: Clocks,
+}
+
+/// What journals said that have lost it since.
+#[derive(Default)]
+struct Forgotten {
+    effects: BTreeSet<EffectId>,
+    /// Bodies of events, with the chain after each.
+    events: BTreeSet<(bytes::Bytes, [u8; 16])>,
+    /// Partitions whose journals have lost records.
+    partitions: BTreeSet<u32>,
+}
+
+impl Judge {
+    /// Judges a log in which nothing has happened yet.
+    pub fn new(log: MemoryLog, partitions: u32, definitions: &[Definition], clocks: Clocks) -> Self {
+        Self {
+            log,
+            partitions,
+            graphs: definitions.iter().map(|d| (d.hash.clone(), Arc::new(Graph::compile(d)))).collect(),
+            told: (0..partitions).map(Told::new).collect(),
+            forgotten: Forgotten::default(),
+            performed: Performed::default(),
+            streams: (0..partitions).map(|_| Stream::default()).collect(),
+            lossy: BTreeSet::new(),
+            compared: BTreeMap::new(),
+            memories: 0,
+            clocks,
+        }
+    }
+
+    /// Reads what has landed since the last time.
+    ///
+    /// # Errors
+    /// The first thing that does not hold.
+    pub fn observe(&mut self) -> Result<(), String> {
+        // All of it is one moment: what counts is known before anything is held against it.
+        for told in &mut self.told {
+            told.read(&self.log, &self.graphs, self.clocks)
+                .map_err(|what| format!("journal {}: {what}", told.partition))?;
+        }
+        self.performed.read(&self.log, self.partitions, &self.told, &self.forgotten)?;
+        for (stream, told) in self.streams.iter_mut().zip(&self.told) {
+            stream
+                .read(&self.log, told, &self.forgotten)
+                .map_err(|what| format!("events {}: {what}", told.partition))?;
+        }
+        for (told, stream) in self.told.iter_mut().zip(&self.streams) {
+            told.check_through(&self.performed, stream)
+                .map_err(|what| format!("journal {}: {what}", told.partition))?;
+        }
+        Ok(())
+    }
+
+    /// Compares an engine's memory of a partition with the fold of the journal, if the journal holds all that the
+    /// owner has decided.
+    ///
+    /// # Errors
+    /// What differs.
+    pub fn compare(&mut self, engine: usize, partition: u32, owning: &Owning) -> Result<(), String> {
+        let told = &self.told[partition as usize];
+        let standing = memory::Standing::of(owning);
+        if !told.holds_all_of(&standing) || self.compared.get(&(engine, partition)) == Some(&standing) {
+            return Ok(());
+        }
+        memory::compare(owning, told, &self.graphs)
+            .map_err(|what| format!("engine {engine}'s memory of partition {partition} at {standing:?}: {what}"))?;
+        self.compared.insert((engine, partition), standing);
+        self.memories += 1;
+        Ok(())
+    }
+
+    /// A journal or an input topic has lost its last records: what they said is tolerated, and expected no longer.
+    pub fn lose(&mut self, topic: &Topic, partition: u32) {
+        if *topic == Topic::Journal {
+            let told = std::mem::replace(&mut self.told[partition as usize], Told::new(partition));
+            told.forget_into(&mut self.forgotten);
+            self.forgotten.partitions.insert(partition);
+            self.compared.clear();
+        } else {
+            self.performed.forget_place(topic, partition, self.log.records(topic, partition).len() as u64);
+            self.lossy.insert((topic.clone(), partition));
+        }
+    }
+
+    /// Whether a partition's journal is known to have lost records.
+    pub fn has_lost(&self, partition: u32) -> bool {
+        self.forgotten.partitions.contains(&partition)
+    }
+
+    /// The last word, after everything has come to rest: everything that has to be there is there.
+    ///
+    /// # Errors
+    /// The first thing that does not hold.
+    pub fn conclude(&self, store: &MemoryStore) -> Result<Counts, String> {
+        let mut counts = Counts { memories: self.memories, ..Counts::default() };
+        for (told, stream) in self.told.iter().zip(&self.streams) {
+            let at = |what: String| format!("partition {}: {what}", told.partition);
+            told.check_ends().map_err(at)?;
+            stream.check_complete(told).map_err(at)?;
+            self.check_inputs(told).map_err(at)?;
+            store::check(&self.log, store, told).map_err(at)?;
+            timeouts::check(&self.log, told).map_err(at)?;
+            counts.runs += told.runs.len();
+            counts.steps += told.last_number();
+            counts.takings += told.takings;
+            counts.void_records += told.void_records;
+            counts.repeated_publications += stream.repeated;
+            counts.failed_effects += told.failed_effects;
+            counts.timeouts += told.timeouts.len();
+        }
+        self.performed.check_complete(&self.told)?;
+        requests::check(&self.log, &self.told, &self.lossy)?;
+        counts.dead_letters = self.performed.count("letter");
+        counts.forwarded = self.performed.count("forward");
+        Ok(counts)
+    }
+
+    /// Every input record led to exactly one transition: none is dropped in silence, none is decided twice (but where
+    /// the topic has lost records, and is read again).
+    fn check_inputs(&self, told: &Told) -> Result<(), String> {
+        for topic in [Topic::Requests, Topic::Results] {
+            let again = self.lossy.contains(&(topic.clone(), told.partition));
+            for record in self.log.records(&topic, told.partition) {
+                // A forwarded record is counted under its first origin, as often as it was forwarded.
+                if record.header(crate::wire::headers::ORIGIN).is_some() {
+                    continue;
+                }
+                let times = told.outcomes_of(&effects::origin_of(&record)).len();
+                if times != 1 && !(again && times > 0) {
+                    return Err(format!("the record at offset {} of {topic} was decided {times} times", record.offset));
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! Engines and projectors as processes: made, polled, killed.
+
+use super::judge::Clocks;
+use super::world::World;
+use crate::core::time::Timestamp;
+use crate::engine::{Engine, EngineParts, EngineSettings};
+use crate::log::Log;
+use crate::log::memory::ProcessId;
+use crate::projector::{Projector, ProjectorError};
+use crate::store::Store;
+use rand::RngExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How wrong a wrong clock is, in minutes.
+const WRONG_MINUTES: std::ops::Range<i64> = 10..60;
+
+/// An engine's process.
+pub(super) struct EngineSlot {
+    pub(super) id: ProcessId,
+    pub(super) engine: Option<Engine>,
+    pub(super) frozen: bool,
+    /// Microseconds that its clock is ahead.
+    pub(super) ahead: i64,
+}
+
+/// A projector's process.
+pub(super) struct ProjectorSlot {
+    pub(super) id: ProcessId,
+    partition: u32,
+    pub(super) projector: Option<Projector>,
+}
+
+impl EngineSlot {
+    pub(super) fn new(id: ProcessId) -> Self {
+        Self { id, engine: None, frozen: false, ahead: 0 }
+    }
+}
+
+impl ProjectorSlot {
+    pub(super) fn new(id: ProcessId, partition: u32) -> Self {
+        Self { id, partition, projector: None }
+    }
+}
+
+impl World {
+    pub(super) fn poll_engine(&mut self, i: usize) -> Result<(), String> {
+        let slot = &mut self.engines[i];
+        if slot.frozen {
+            return Ok(());
+        }
+        let Some(engine) = &mut slot.engine else {
+            self.start_engine(i);
+            return Ok(());
+        };
+        let now = Timestamp(self.clock.now().0 + slot.ahead);
+        engine.poll(|| now, Duration::ZERO).map_err(|error| format!("an engine cannot go on: {error}"))
+    }
+
+    fn start_engine(&mut self, i: usize) {
+        let ahead = self.wrong_by();
+        let slot = &mut self.engines[i];
+        slot.ahead = ahead;
+        let log: Arc<dyn Log> = Arc::new(self.log.process(slot.id));
+        let settings = EngineSettings {
+            partitions: self.options.partitions,
+            max_steps_ahead: 3,
+            // Small, so that steps close, nodes are left over and requests are held back.
+            step_nodes: 4,
+            limits: crate::core::limits::Limits { schedule_nodes: 2, ..Default::default() },
+            max_unfinished: 6,
+            // Short, so that deadlines fire between two takeovers.
+            deadline_grace: Duration::from_millis(300),
+            ..EngineSettings::default()
+        };
+        let store: Arc<dyn Store> = self.store.clone();
+        let store = self.rng.random_bool(0.9).then_some(store);
+        let seed = self.rng.random();
+        // Where the log does not answer, the process tries again at its next turn.
+        slot.engine = Engine::new(EngineParts { log, store, settings, seed, on_threads: false }).ok();
+    }
+
+    fn wrong_by(&mut self) -> i64 {
+        if self.clocks == Clocks::Right || self.rng.random_bool(0.3) {
+            return 0;
+        }
+        let minutes = self.rng.random_range(WRONG_MINUTES);
+        let sign = if self.rng.random_bool(0.5) { 1 } else { -1 };
+        sign * minutes * 60_000_000
+    }
+
+    /// Somebody sets the clock of an engine's machine.
+    pub(super) fn set_a_clock(&mut self) {
+        let ahead = self.wrong_by();
+        let i = self.rng.random_range(0..self.engines.len());
+        self.engines[i].ahead = ahead;
+    }
+
+    pub(super) fn crash_engine(&mut self) {
+        let i = self.rng.random_range(0..self.engines.len());
+        let slot = &mut self.engines[i];
+        // The process first: one that is killed says goodbye to nobody.
+        self.log.drop_process(slot.id);
+        if slot.engine.take().is_some() {
+            self.crashes += 1;
+        }
+        slot.frozen = false;
+    }
+
+    pub(super) fn freeze_or_thaw(&mut self) {
+        let i = self.rng.random_range(0..self.engines.len());
+        let slot = &mut self.engines[i];
+        slot.frozen = !slot.frozen;
+        if slot.frozen {
+            self.log.freeze(slot.id);
+        } else {
+            self.log.thaw(slot.id);
+        }
+    }
+
+    pub(super) fn poll_projector(&mut self, i: usize) -> Result<(), String> {
+        let slot = &mut self.projectors[i];
+        let Some(projector) = &mut slot.projector else {
+            let store: Arc<dyn Store> = self.store.clone();
+            slot.projector = Projector::new(&self.log.process(slot.id), store, slot.partition).ok();
+            return Ok(());
+        };
+        match projector.poll(Duration::ZERO) {
+            Ok(_) => Ok(()),
+            Err(ProjectorError::Log(_)) => {
+                slot.projector = None;
+                Ok(())
+            }
+            Err(ProjectorError::JournalLost { partition, from, to, found }) => {
+                slot.projector = None;
+                self.rebuild(partition, from, to, &found)
+            }
+            Err(error) => Err(format!("partition {} cannot be projected: {error}", slot.partition)),
+        }
+    }
+
+    /// What the operator does of whom the projector asks it: the store is emptied, and projected anew.
+    fn rebuild(&mut self, partition: u32, from: u64, to: u64, found: &str) -> Result<(), String> {
+        if !self.judge.has_lost(partition) {
+            return Err(format!(
+                "journal {partition} has lost nothing, and the projector says {from} to {to}: {found}"
+            ));
+        }
+        if let Some(end) = self.unnamed.remove(&partition) {
+            if from >= to || to <= end {
+                return Err(format!(
+                    "journal {partition} has lost offsets from {end} on, the projector says {from} to {to}"
+                ));
+            }
+            self.named_losses += 1;
+        }
+        self.store.forget(partition);
+        Ok(())
+    }
+
+    pub(super) fn crash_projector(&mut self) {
+        let i = self.rng.random_range(0..self.projectors.len());
+        let slot = &mut self.projectors[i];
+        self.log.drop_process(slot.id);
+        slot.projector = None;
+    }
+}

@@ -1,0 +1,134 @@
+//! How it ends: everything heals, and goes on until nothing is under way any more.
+
+use super::judge::Clocks;
+use super::worker::Worker;
+use super::world::{WORKER, World};
+use crate::engine::Engine;
+use crate::engine::owner::Owning;
+use crate::engine::partition::PhaseName;
+use crate::log::Topic;
+use crate::log::memory::Faults;
+use crate::store::Store;
+use rand::RngExt;
+use std::time::Duration;
+
+/// How many rounds everything has to come to rest after it has healed, before that counts as stuck.
+const ROUNDS_TO_REST: usize = 4_000;
+/// For so many rounds nothing may be under way: longer than the pause before a mark.
+const QUIET_ROUNDS: usize = 20;
+
+impl World {
+    /// From here on nothing fails. What is under way lands at once, or in its own time.
+    pub(super) fn heal(&mut self) {
+        self.healed = true;
+        if self.rng.random_bool(0.5) {
+            self.log.settle();
+        } else {
+            self.log.set_faults(Faults::default());
+        }
+        for slot in &mut self.engines {
+            self.log.thaw(slot.id);
+            slot.frozen = false;
+        }
+        if self.clocks == Clocks::Jumping {
+            (0..self.engines.len()).for_each(|_| self.set_a_clock());
+        }
+        self.store.set_away(false);
+        // Reports that were lost by an error are sent again by workers that read their tasks anew.
+        self.worker =
+            Worker::new(&self.log.process(WORKER), self.options.partitions).expect("without faults the log answers");
+        while self.published < self.options.requests {
+            self.publish();
+        }
+    }
+
+    /// Goes on until nothing is under way any more.
+    pub(super) fn come_to_rest(&mut self) -> Result<(), String> {
+        let mut quiet = 0;
+        for _ in 0..ROUNDS_TO_REST {
+            self.client.poll();
+            for i in 0..self.engines.len() {
+                self.poll_engine(i)?;
+            }
+            for i in 0..self.projectors.len() {
+                self.poll_projector(i)?;
+            }
+            self.poll_worker()?;
+            self.pass(Duration::from_millis(20));
+            self.judge()?;
+            if self.is_at_rest() {
+                // What lands late finds everything as it is.
+                let strays = self.log.under_way() > 0;
+                self.pass(Duration::from_millis(if strays { 500 } else { 0 }));
+                quiet = if strays { 0 } else { quiet + 1 };
+            } else {
+                quiet = 0;
+            }
+            if quiet > QUIET_ROUNDS {
+                return Ok(());
+            }
+        }
+        Err(format!("nothing comes to rest: {}", self.what_is_under_way()))
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.worker.is_at_rest()
+            && (0..self.options.partitions).all(|p| {
+                self.owner(p).is_some_and(|owner| {
+                    owner.is_at_rest() && owner.unfinished() == 0 && self.everything_is_decided(p, owner)
+                })
+            })
+            && (0..self.options.partitions).all(|p| self.is_projected(p))
+    }
+
+    fn everything_is_decided(&self, partition: u32, owner: &Owning) -> bool {
+        [Topic::Requests, Topic::Results].iter().all(|topic| {
+            let next = owner.state().inputs.get(&topic.to_string()).map_or(0, |input| input.next);
+            self.log.records_from(topic, partition, next).is_empty()
+        })
+    }
+
+    fn is_projected(&self, partition: u32) -> bool {
+        let position = self.store.position(partition).ok().flatten().map_or(0, |position| position.next_offset);
+        self.log.records_from(&Topic::Journal, partition, position).is_empty()
+    }
+
+    fn what_is_under_way(&self) -> String {
+        let mut words = Vec::new();
+        for slot in &self.engines {
+            let phases: Vec<_> = slot
+                .engine
+                .iter()
+                .flat_map(Engine::phases)
+                .filter(|(_, phase)| *phase != PhaseName::Away)
+                .map(|(partition, phase)| format!("{partition} {phase:?}"))
+                .collect();
+            words.push(format!("engine {}: {}", slot.id.0, phases.join(", ")));
+        }
+        for partition in 0..self.options.partitions {
+            if let Some(owner) = self.owner(partition) {
+                words.push(self.what_is_open(partition, owner));
+            }
+        }
+        words.push(format!("worker at rest {}, strays {}", self.worker.is_at_rest(), self.log.under_way()));
+        words.join("; ")
+    }
+
+    fn what_is_open(&self, partition: u32, owner: &Owning) -> String {
+        let open: Vec<_> = owner
+            .state()
+            .runs
+            .values()
+            .flat_map(|entry| entry.run.nodes.iter().map(move |(id, node)| (entry.run.status, id, node.status)))
+            .filter(|(_, _, status)| status.is_open())
+            .map(|(status, id, node)| format!("{status}:{id}:{node}"))
+            .collect();
+        format!(
+            "partition {partition}: {} unfinished runs, open {open:?}, at rest {}, decided {}, projected {}",
+            owner.unfinished(),
+            owner.is_at_rest(),
+            self.everything_is_decided(partition, owner),
+            self.is_projected(partition)
+        )
+    }
+}
