@@ -261,8 +261,11 @@ impl Part {
                     self.reached_end(offset)?;
                     self.at_end = true;
                 }
-                Delivery::Lost { wanted, low, .. } => {
-                    return Err(self.lost(wanted, low, "these records are not there any more".to_owned()));
+                Delivery::Lost { wanted, low, high, .. } => {
+                    // Removed at the beginning; lost at the end; or lost at the end and appended anew since.
+                    let (from, to) =
+                        if wanted < low { (wanted, low) } else { (high.min(wanted.saturating_sub(1)), wanted) };
+                    return Err(self.lost(from, to, format!("the journal now holds offsets {low} to {high}")));
                 }
             }
         }
