@@ -97,9 +97,9 @@ impl Inputs {
             if input.expected.take().is_some_and(|below| offset <= below.offset) {
                 input.restart(0, format!("the topic ends at offset {offset}, below what was read"));
                 input.misplaced = true;
-                return;
+            } else if !input.misplaced {
+                input.next = input.next.max(offset);
             }
-            input.next = input.next.max(offset);
         }
     }
 
