@@ -103,11 +103,11 @@ impl Inputs {
         }
     }
 
-    /// The offset that reading began at is not there.
-    pub fn lost(&mut self, topic: &Topic, low: u64, high: u64) {
+    /// The offset that was to be read next is not there, or what stood below it is not there any more.
+    pub fn lost(&mut self, topic: &Topic, wanted: u64, low: u64, high: u64) {
         let Some(input) = self.topics.iter_mut().find(|input| input.topic == *topic) else { return };
         input.expected = None;
-        if high < input.next {
+        if wanted >= low {
             input.restart(low, format!("the topic ends at offset {high}: it is another one, or has lost records"));
         } else if low > input.next {
             input.restart(low, format!("records {} to {low} are gone", input.next));

@@ -193,8 +193,8 @@ impl Owning {
                 self.inputs.reached(&topic, offset);
                 Ok(())
             }
-            Delivery::Lost { topic, low, high, .. } => {
-                self.inputs.lost(&topic, low, high);
+            Delivery::Lost { topic, wanted, low, high, .. } => {
+                self.inputs.lost(&topic, wanted, low, high);
                 Ok(())
             }
         }
