@@ -142,10 +142,7 @@ impl Claim {
                 self.tail = tail_of(&record);
                 Ok(None)
             }
-            Delivery::End { topic: Topic::Journal, offset, .. } => {
-                self.next = self.next.max(offset);
-                Ok(None)
-            }
+            Delivery::End { topic: Topic::Journal, offset, .. } => self.reached_end(offset, env),
             Delivery::End { topic: Topic::Events, .. } | Delivery::Lost { topic: Topic::Events, .. } => {
                 if self.tail == Tail::Unknown {
                     self.tail = Tail::Empty;
@@ -187,6 +184,15 @@ impl Claim {
             Ok(false) => Progress::Under,
             Err(error) => Progress::Stopped(Stop::Log(error)),
         }
+    }
+
+    /// A journal that ends below the end that was asked for has lost records since: its end is another one.
+    fn reached_end(&mut self, offset: u64, env: &mut Env) -> Result<Option<Progress>, Stop> {
+        self.next = self.next.max(offset);
+        if self.next < self.end {
+            self.end = env.io.ends(&Topic::Journal, self.claimant.partition).map_err(Stop::Log)?.high;
+        }
+        Ok(None)
     }
 
     fn on_journal(&mut self, record: &Record, env: &mut Env) -> Result<Option<Progress>, Stop> {
