@@ -6,6 +6,7 @@ use super::io::Claimant;
 use super::owner::Stop;
 use super::partition::Env;
 use super::state::PartitionState;
+use super::step::Planned;
 use crate::core::time::Timestamp;
 use crate::journal::record::{JournalRecord, Owner, PartitionTaken, Step, Transition};
 use crate::journal::rule::Verdict;
@@ -49,7 +50,18 @@ pub struct CountedStep {
     pub transitions: Vec<Transition>,
 }
 
-/// Where publication stopped: the journal offset and the id of the last record of the event stream.
+impl CountedStep {
+    /// What it holds, with its events at hand.
+    ///
+    /// # Errors
+    /// Where an event cannot be read.
+    pub fn planned(&self) -> Result<Vec<Planned>, Stop> {
+        let planned = self.transitions.iter().map(Planned::of).collect::<Result<_, _>>();
+        planned.map_err(|error| stop_at(self.offset, error))
+    }
+}
+
+/// Where publication stopped: the journal offset and the chain of the last record of the event stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tail {
     /// Not known yet.
@@ -60,8 +72,8 @@ pub enum Tail {
     At {
         /// The journal offset of its step.
         offset: u64,
-        /// Its `ce_id`.
-        ce_id: String,
+        /// The hash chain after it, by which its event is told from any other.
+        chain: Bytes,
     },
 }
 
@@ -343,8 +355,8 @@ impl Claim {
 fn tail_of(record: &Record) -> Tail {
     let text = |name: &str| record.header(name).and_then(|value| std::str::from_utf8(value).ok());
     let offset = text(headers::JOURNAL_OFFSET).and_then(|text| text.parse().ok());
-    match (offset, text("ce_id")) {
-        (Some(offset), Some(ce_id)) => Tail::At { offset, ce_id: ce_id.to_owned() },
+    match (offset, record.header(headers::CHAIN)) {
+        (Some(offset), Some(chain)) => Tail::At { offset, chain: Bytes::copy_from_slice(chain) },
         _ => {
             tracing::error!(offset = record.offset, "the last record of the event stream is not one of orchestrator's");
             Tail::Empty

@@ -1,6 +1,6 @@
 //! Owning a partition: decide what is there, append one step, read it back, act.
 
-use super::claim::{CountedStep, Recovered, Tail, read_journal, stop_at};
+use super::claim::{CountedStep, Recovered, Tail, read_journal};
 use super::clock::CorrectedClock;
 use super::deadline::Deadlines;
 use super::input::Inputs;
@@ -9,6 +9,7 @@ use super::partition::Env;
 use super::perform::{EffectRef, Place, performances, publications};
 use super::state::{Entry, PartitionState};
 use super::step::{PendingStep, Planned, StepDraft};
+use super::tail::skip_published;
 use super::tracker::EffectsTracker;
 use crate::core::command::Origin;
 use crate::core::frontier::Frontier;
@@ -136,6 +137,7 @@ impl Owning {
             state,
         };
         owning.derive_timers();
+        let tail = owning.of_this_journal(tail, &pending, env)?;
         for step in pending {
             owning.perform_again(step, &tail, env)?;
         }
@@ -267,12 +269,7 @@ impl Owning {
         published: Option<&Tail>,
         env: &mut Env,
     ) {
-        let place = Place {
-            namespace: &env.settings.namespace,
-            partition: self.claimant.partition,
-            partitions: env.settings.partitions,
-            offset: at.offset,
-        };
+        let place = self.place(at.offset, env);
         let mut records: Vec<_> = planned.iter().flat_map(|p| publications(p, place)).collect();
         if let Some(tail) = published {
             skip_published(&mut records, tail, at.offset);
@@ -288,15 +285,15 @@ impl Owning {
         }
     }
 
+    pub(super) fn place<'a>(&self, offset: u64, env: &'a Env) -> Place<'a> {
+        let (partition, partitions) = (self.claimant.partition, env.settings.partitions);
+        Place { namespace: &env.settings.namespace, partition, partitions, offset }
+    }
+
     /// After a takeover: every response, dead letter, forward and publication again, and the dispatches of attempts
     /// that are still open. Duplicates with the same ids, never losses.
     fn perform_again(&mut self, step: CountedStep, tail: &Tail, env: &mut Env) -> Result<(), Stop> {
-        let planned: Vec<Planned> = step
-            .transitions
-            .iter()
-            .map(Planned::of)
-            .collect::<Result<_, _>>()
-            .map_err(|error| stop_at(step.offset, error))?;
+        let planned = step.planned()?;
         let open = open_dispatches(&self.state, &planned);
         let wanted = |effect: &EffectRef| match (&effect.kind, &effect.dispatch_id) {
             (super::perform::EffectKind::Dispatch, Some(id)) => open.contains(id),
@@ -414,19 +411,4 @@ fn open_dispatches(state: &PartitionState, planned: &[Planned]) -> BTreeSet<Disp
         }
     }
     open
-}
-
-/// Leaves out what the tail of the event stream shows to be published.
-fn skip_published(records: &mut Vec<crate::log::NewRecord>, tail: &Tail, offset: u64) {
-    let Tail::At { offset: reached, ce_id } = tail else { return };
-    if offset < *reached {
-        records.clear();
-    } else if offset == *reached {
-        let is_last = |record: &crate::log::NewRecord| {
-            record.headers.iter().any(|(name, value)| name == "ce_id" && **value == *ce_id.as_bytes())
-        };
-        if let Some(last) = records.iter().position(is_last) {
-            records.drain(..=last);
-        }
-    }
 }
