@@ -43,6 +43,9 @@ pub struct Engine {
     partitions: BTreeMap<u32, Partition>,
     claims: u64,
     busy: bool,
+    /// Microseconds that the clock was set back in the life of this engine.
+    set_back: i64,
+    last_poll: Timestamp,
     last_commit: Timestamp,
     group_events: Vec<GroupEvent>,
     deliveries: Vec<Delivery>,
@@ -68,6 +71,8 @@ impl Engine {
             partitions: BTreeMap::new(),
             claims: 0,
             busy: false,
+            set_back: 0,
+            last_poll: Timestamp::default(),
             last_commit: Timestamp::default(),
             group_events: Vec::new(),
             deliveries: Vec::new(),
@@ -84,7 +89,7 @@ impl Engine {
         let mut deliveries = std::mem::take(&mut self.deliveries);
         let wait = if self.busy { Duration::ZERO } else { wait };
         self.io.reader().poll(wait, &mut deliveries)?;
-        let now = now();
+        let now = self.local_time(now());
         self.follow_group(now)?;
         for delivery in deliveries.drain(..) {
             self.route(delivery, now);
@@ -97,6 +102,15 @@ impl Engine {
         }
         self.tick(now);
         Ok(())
+    }
+
+    /// The local time, which never runs backwards: with a clock that is set back, nothing waits for as long. What it is
+    /// off by is learned from the log's append times.
+    fn local_time(&mut self, wall: Timestamp) -> Timestamp {
+        let local = wall.0.saturating_add(self.set_back);
+        self.set_back = self.set_back.saturating_add((self.last_poll.0 - local).max(0));
+        self.last_poll = self.last_poll.max(Timestamp(local));
+        self.last_poll
     }
 
     /// Says what it is doing.
