@@ -37,6 +37,10 @@ impl Owning {
         let mut draft = StepDraft::default();
         self.decide_losses(&mut draft, env)?;
         if self.careful && !self.inputs.is_empty() {
+            // What is tried stands alone in its step.
+            if !draft.is_empty() {
+                return Ok(draft);
+            }
             self.decide_with_care(&mut draft, env)?;
             return Ok(draft);
         }
@@ -79,13 +83,14 @@ impl Owning {
         Ok(true)
     }
 
-    /// A panic buries its input in the dead letters: what decides does not change the state. One while the events were
-    /// being applied leaves the state in doubt: the memory is dropped.
+    /// A panic buries its input in the dead letters: what decides does not change the state. One after the state has
+    /// been changed leaves it in doubt: the memory is dropped.
     fn decide_guarded(&mut self, arrived: &Arrived, env: &mut Env) -> Result<Decided, Stop> {
+        let before = self.changes;
         let decided = catch_unwind(AssertUnwindSafe(|| self.decide_record(arrived, env)));
         decided.unwrap_or_else(|panic| {
             let what = panic_message(&*panic);
-            if self.applying {
+            if self.changes != before {
                 return Err(self.broken(format!("applying events failed: {what}")));
             }
             self.deciding = None;

@@ -193,8 +193,10 @@ impl Inputs {
 
 impl Input {
     fn restart(&mut self, at: u64, message: String) {
-        tracing::error!(topic = %self.topic, expected = self.next, resumed_at = at, why = message, "InputLost");
-        self.lost.push_back(Loss { topic: self.topic.clone(), expected: self.next, resumed_at: at, message });
+        // What was read and not decided goes with the rest: where it stood there may be something else by now.
+        let expected = self.queue.front().map_or(self.next, |first| first.record.offset);
+        tracing::error!(topic = %self.topic, expected, resumed_at = at, why = message, "InputLost");
+        self.lost.push_back(Loss { topic: self.topic.clone(), expected, resumed_at: at, message });
         self.next = at;
         self.queue.clear();
         self.bytes = 0;

@@ -107,8 +107,8 @@ pub struct Owning {
     pub(super) deciding: Option<WorkflowId>,
     /// Runs that wait for a definition.
     pub(super) aside: Aside,
-    /// Events are being applied to the state.
-    pub(super) applying: bool,
+    /// Counts what has changed the state, so that a panic that did is told from one that did not.
+    pub(super) changes: u64,
     /// Requests are held back.
     pub(super) full: bool,
     /// The end of `results` that was asked for last, and when: deadlines up to then may fire once it is decided.
@@ -156,7 +156,7 @@ impl Owning {
             trying: None,
             deciding: None,
             aside,
-            applying: false,
+            changes: 0,
             full: false,
             results_end: None,
             quiet_until: env.now.after(env.settings.deadline_grace),

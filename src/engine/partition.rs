@@ -119,6 +119,7 @@ impl Partition {
     pub fn revoke(&mut self, env: &mut Env) {
         self.let_go(env);
         self.phase = Phase::Away;
+        self.pause = env.settings.min_retry_pause;
         self.faults = Faults::default();
     }
 
@@ -150,6 +151,10 @@ impl Partition {
 
     /// Tries again after a pause that doubles, with jitter.
     pub fn rest(&mut self, env: &mut Env) {
+        // A taking alone is no success: what ended it may end the next one as soon.
+        if self.owned().is_some() && env.now.since(self.taken_at) > env.settings.max_retry_pause {
+            self.pause = env.settings.min_retry_pause;
+        }
         self.rest_for(self.pause, env);
         self.pause = (self.pause * 2).min(env.settings.max_retry_pause);
     }
@@ -265,7 +270,6 @@ impl Partition {
             Progress::Taken(recovered) => {
                 match Owning::begin(self.claimant(), *recovered, &self.faults.culprits(), env) {
                     Ok(owning) => {
-                        self.pause = env.settings.min_retry_pause;
                         self.taken_at = env.now;
                         self.phase = Phase::Owning(Box::new(owning));
                     }

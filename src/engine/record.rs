@@ -35,7 +35,7 @@ impl Owning {
         let chain = entry.map_or(chain::START, |entry| entry.chain);
         let time = now.max(last);
         let mut recorded_events = Vec::with_capacity(events.len());
-        self.applying = true;
+        self.changes += 1;
         for event in events {
             sequence += 1;
             let recorded = Recorded { workflow_id: workflow_id.clone(), run_id: run_id.clone(), sequence, time, event };
@@ -48,7 +48,6 @@ impl Owning {
             }
             recorded_events.push((Published::Run(recorded), body));
         }
-        self.applying = false;
         Ok(Planned { cause, chain, traceparent, events: recorded_events, input: None })
     }
 
@@ -128,6 +127,7 @@ impl Owning {
         traceparent: Option<String>,
         env: &mut Env,
     ) -> Planned {
+        self.changes += 1;
         let chain = self.state.chain;
         let recorded = PartitionRecorded {
             partition: self.claimant.partition,

@@ -59,9 +59,10 @@ impl Owning {
         }
         let failure = refused(record, &refusal);
         let origin = origin_of(record, &workflow_id, env.settings.partitions);
-        let refused = self.refuse(record, origin, refusal, env);
         let command = Command::FailNode { node_id: dispatch_id.node_id, attempt: dispatch_id.attempt, failure };
-        Ok(match self.command(&workflow_id, Some(&dispatch_id.run_id), &command, Cause::Continuation, env)? {
+        let failed = self.command(&workflow_id, Some(&dispatch_id.run_id), &command, Cause::Continuation, env)?;
+        let refused = self.refuse(record, origin, refusal, env);
+        Ok(match failed {
             Ok(failed) => Decided::Both(Box::new(refused), Box::new(failed)),
             // The attempt has ended already, or is nobody's.
             Err(_) => Decided::to(refused),

@@ -85,9 +85,6 @@ pub fn spawn(parts: ThreadParts) -> std::io::Result<JoinHandle<()>> {
 
 /// A pause, in which nothing is owned.
 fn rest(parts: &ThreadParts, pause: Duration) {
-    if let Ok(mut status) = parts.status.lock() {
-        *status = EngineStatus::default();
-    }
     let until = Instant::now() + pause;
     while !parts.stop.load(Ordering::Relaxed) && Instant::now() < until {
         std::thread::sleep(NOTICE);

@@ -108,7 +108,8 @@ pub enum Cause {
     Input(Origin),
     /// A deadline.
     Deadline,
-    /// Ready nodes that an earlier step had no room for.
+    /// Something that was found or decided before: ready nodes that an earlier step had no room for, the attempt of a
+    /// result that was refused, a loss of inputs.
     Continuation,
     /// An effect that could not be performed.
     EffectFailed,

@@ -18,7 +18,7 @@ use support::{Hand, Installation, Leg, Process, Stream, services, until};
 /// `ORCHESTRATOR_TEST_OUTAGE` says otherwise, in seconds.
 fn outage() -> Duration {
     let seconds = std::env::var("ORCHESTRATOR_TEST_OUTAGE").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(12))
+    Duration::from_secs(seconds.unwrap_or(30))
 }
 
 const CHAIN: &str = "\

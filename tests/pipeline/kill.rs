@@ -147,7 +147,7 @@ fn of_two_processes_one_sleeps_through_its_session() {
     wave(100);
     moves(&mut journal, "work has begun");
     processes[0].signal("STOP");
-    for _ in 0..14 {
+    for _ in 0..60 {
         wave(20);
         std::thread::sleep(Duration::from_secs(1));
     }
