@@ -65,6 +65,7 @@ fn no_more_run_at_once_than_allowed_and_partitions_are_held_back_meanwhile() {
     let running = Running::start(&log, gate.clone(), settings);
     put_nodes(&log, 40);
     until("the partition is held back", || log.pauses().1 == 1);
+    until("every place is taken", || gate.begun() >= 3);
     assert_eq!(gate.begun(), 3);
     // One place is free, one attempt gets it.
     gate.open("n0");
