@@ -15,6 +15,9 @@ use std::time::Duration;
 /// How wrong a wrong clock is, in minutes.
 const WRONG_MINUTES: std::ops::Range<i64> = 10..60;
 
+/// So often a stopped projector is asked to go on before the operator sees to it.
+const OPERATOR_COMES_AFTER: u32 = 40;
+
 /// An engine's process.
 pub(super) struct EngineSlot {
     pub(super) id: ProcessId,
@@ -29,6 +32,8 @@ pub(super) struct ProjectorSlot {
     pub(super) id: ProcessId,
     partition: u32,
     pub(super) projector: Option<Projector>,
+    /// It has said that the journal has lost records, and was asked to go on so often since.
+    stopped: Option<u32>,
 }
 
 impl EngineSlot {
@@ -39,7 +44,7 @@ impl EngineSlot {
 
 impl ProjectorSlot {
     pub(super) fn new(id: ProcessId, partition: u32) -> Self {
-        Self { id, partition, projector: None }
+        Self { id, partition, projector: None, stopped: None }
     }
 }
 
@@ -119,6 +124,10 @@ impl World {
     }
 
     pub(super) fn poll_projector(&mut self, i: usize) -> Result<(), String> {
+        if self.projectors[i].stopped.is_some() {
+            self.wait_for_the_operator(i);
+            return Ok(());
+        }
         let slot = &mut self.projectors[i];
         let Some(projector) = &mut slot.projector else {
             let store: Arc<dyn Store> = self.store.clone();
@@ -132,15 +141,15 @@ impl World {
                 Ok(())
             }
             Err(ProjectorError::JournalLost { partition, from, to, found }) => {
-                slot.projector = None;
-                self.rebuild(partition, from, to, &found)
+                (slot.projector, slot.stopped) = (None, Some(0));
+                self.name(partition, from, to, &found)
             }
             Err(error) => Err(format!("partition {} cannot be projected: {error}", slot.partition)),
         }
     }
 
-    /// What the operator does of whom the projector asks it: the store is emptied, and projected anew.
-    fn rebuild(&mut self, partition: u32, from: u64, to: u64, found: &str) -> Result<(), String> {
+    /// A projector says that a journal has lost records.
+    fn name(&mut self, partition: u32, from: u64, to: u64, found: &str) -> Result<(), String> {
         if !self.judge.has_lost(partition) {
             return Err(format!(
                 "journal {partition} has lost nothing, and the projector says {from} to {to}: {found}"
@@ -154,8 +163,18 @@ impl World {
             }
             self.named_losses += 1;
         }
-        self.store.forget(partition);
         Ok(())
+    }
+
+    /// The operator comes some time, empties the store and has it projected anew. Until then engines find it as it is.
+    fn wait_for_the_operator(&mut self, i: usize) {
+        let slot = &mut self.projectors[i];
+        let asked = slot.stopped.map_or(0, |asked| asked + 1);
+        slot.stopped = Some(asked).filter(|asked| *asked < OPERATOR_COMES_AFTER && !self.healed);
+        if slot.stopped.is_none() {
+            self.store.forget(slot.partition);
+            self.unnamed.remove(&slot.partition);
+        }
     }
 
     pub(super) fn crash_projector(&mut self) {
