@@ -3,14 +3,14 @@
 //! Engines crash, stand still and come back, with clocks that are minutes off; the group tells anyone anything, or
 //! everyone the same; records land late, twice, much later, or behind an error, or are refused; workers answer twice,
 //! differently, late or never; the store is away or loses its last commits; the log itself may lose its last records.
-//! A judge reads along and holds every step against what has to be ([`judge`]). Then everything heals, comes to rest,
+//! A judge reads along and holds every step against what has to be (`judge`). Then everything heals, comes to rest,
 //! and is judged once more.
 //!
 //! The same seed gives the same run. It is the tool with which the protocol was built, and a test runs some hundred
 //! seeds. `docs/simulation.md` says what it does and judges, and how well it finds bugs that are planted.
 //!
-//! Reading order: [`run`], [`world`] (what there is), [`fate`] (what happens), [`process`] (engines and projectors),
-//! [`rest`] (how it ends), [`judge`].
+//! Reading order: `run`, `world` (what there is), `fate` (what happens), `process` (engines and projectors),
+//! `rest` (how it ends), `judge`.
 
 mod client;
 mod definitions;
