@@ -1,12 +1,12 @@
 //! Acting on steps that count: what was appended has been read back, and its effects are performed.
 
-use super::claim::{CountedStep, Tail, read_journal};
+use super::claim::{CountedStep, read_journal};
 use super::owner::{Owning, Stop};
 use super::partition::Env;
 use super::perform::{EffectKind, EffectRef, Place, performances, publications};
 use super::state::PartitionState;
 use super::step::Planned;
-use super::tail::skip_published;
+use super::tail::{Tail, skip_published};
 use crate::core::id::DispatchId;
 use crate::journal::record::{EffectsThrough, JournalRecord};
 use crate::journal::rule::Verdict;

@@ -7,12 +7,13 @@ use super::owner::Stop;
 use super::partition::Env;
 use super::state::{PartitionState, StateFault};
 use super::step::Planned;
+use super::tail::Tail;
 use crate::core::time::Timestamp;
 use crate::journal::record::{JournalRecord, Owner, PartitionTaken, Step, Transition};
 use crate::journal::rule::Verdict;
 use crate::log::{Delivery, LogError, Record, Topic};
 use crate::store::{JournalMark, Snapshot};
-use crate::wire::{WireError, headers, journal};
+use crate::wire::{WireError, journal};
 use bytes::Bytes;
 use rand::Rng;
 use std::collections::VecDeque;
@@ -79,20 +80,6 @@ impl CountedStep {
         let planned = self.transitions.iter().map(Planned::of).collect::<Result<_, _>>();
         planned.map_err(|error| stop_at(self.offset, error))
     }
-}
-
-/// Where publication stopped: the journal offset and the chain of the last record of the event stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tail {
-    /// Nothing has been published, or nothing of it is left.
-    Empty,
-    /// The last publication.
-    At {
-        /// The journal offset of its step.
-        offset: u64,
-        /// The hash chain after it, by which its event is told from any other.
-        chain: Bytes,
-    },
 }
 
 /// What an owner begins with.
@@ -164,7 +151,7 @@ impl Claim {
         let read = match delivery {
             Delivery::Record(record) if record.topic == Topic::Journal => self.on_journal(&record, env),
             Delivery::Record(record) if record.topic == Topic::Events => {
-                self.found(tail_of(&record));
+                self.found(Tail::of(&record));
                 Ok(None)
             }
             Delivery::End { topic: Topic::Journal, offset, .. } => self.reached_end(offset, env),
@@ -370,18 +357,6 @@ impl Claim {
             term: mine.term,
             careful,
             clock: self.clock.clone(),
-        }
-    }
-}
-
-fn tail_of(record: &Record) -> Tail {
-    let text = |name: &str| record.header(name).and_then(|value| std::str::from_utf8(value).ok());
-    let offset = text(headers::JOURNAL_OFFSET).and_then(|text| text.parse().ok());
-    match (offset, record.header(headers::CHAIN)) {
-        (Some(offset), Some(chain)) => Tail::At { offset, chain: Bytes::copy_from_slice(chain) },
-        _ => {
-            tracing::error!(offset = record.offset, "the last record of the event stream is not one of orchestrator's");
-            Tail::Empty
         }
     }
 }

@@ -262,20 +262,6 @@ impl Owning {
         cause: Cause,
         env: &mut Env,
     ) -> Result<Result<Planned, Rejection>, Stop> {
-        self.deciding = Some(workflow_id.clone());
-        let decided = self.command_run(workflow_id, run_id, command, cause, env)?;
-        self.deciding = None;
-        Ok(decided)
-    }
-
-    fn command_run(
-        &mut self,
-        workflow_id: &WorkflowId,
-        run_id: Option<&RunId>,
-        command: &Command,
-        cause: Cause,
-        env: &mut Env,
-    ) -> Result<Result<Planned, Rejection>, Stop> {
         let now = self.clock.at(env.now);
         let Some(entry) = self.state.runs.get(workflow_id) else {
             let ended = self.state.window.find(workflow_id, now);
@@ -292,12 +278,16 @@ impl Owning {
         let Some(frontier) = &entry.frontier else {
             return Ok(Err(Rejection::SetAside(entry.run.run_id.clone())));
         };
-        let events = match crate::core::decide::decide(&entry.run, frontier, command, &env.settings.limits) {
-            Ok(events) => events,
-            Err(rejection) => return Ok(Err(rejection)),
+        self.deciding = Some(workflow_id.clone());
+        let decided = match crate::core::decide::decide(&entry.run, frontier, command, &env.settings.limits) {
+            Ok(events) => {
+                let (run_id, traceparent) = (entry.run.run_id.clone(), entry.run.traceparent.clone());
+                Ok(self.record(workflow_id, &run_id, traceparent, events, cause, None, now)?)
+            }
+            Err(rejection) => Err(rejection),
         };
-        let (run_id, traceparent) = (entry.run.run_id.clone(), entry.run.traceparent.clone());
-        self.record(workflow_id, &run_id, traceparent, events, cause, None, now).map(Ok)
+        self.deciding = None;
+        Ok(decided)
     }
 
     pub(super) fn broken(&self, fault: String) -> Stop {

@@ -30,7 +30,7 @@ pub mod snapshots;
 mod start;
 pub mod state;
 pub mod step;
-mod tail;
+pub mod tail;
 pub mod thread;
 pub mod tracker;
 pub mod window;

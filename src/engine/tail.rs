@@ -1,12 +1,45 @@
-//! What the tail of the event stream says of the publications that a takeover has to perform again.
+//! Where publication stopped, and what that says of the publications that a takeover has to perform again.
 
-use super::claim::{CountedStep, Tail};
+use super::claim::CountedStep;
 use super::owner::{Owning, Stop};
 use super::partition::Env;
 use super::perform::publications;
-use crate::log::NewRecord;
+use crate::log::{NewRecord, Record};
 use crate::wire::headers;
+use bytes::Bytes;
 use std::collections::VecDeque;
+
+/// Where publication stopped: the journal offset and the chain of the last record of the event stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tail {
+    /// Nothing has been published, or nothing of it is left.
+    Empty,
+    /// The last publication.
+    At {
+        /// The journal offset of its step.
+        offset: u64,
+        /// The hash chain after it, by which its event is told from any other.
+        chain: Bytes,
+    },
+}
+
+impl Tail {
+    /// What the last record of the event stream says.
+    pub fn of(record: &Record) -> Self {
+        let text = |name: &str| record.header(name).and_then(|value| std::str::from_utf8(value).ok());
+        let offset = text(headers::JOURNAL_OFFSET).and_then(|text| text.parse().ok());
+        match (offset, record.header(headers::CHAIN)) {
+            (Some(offset), Some(chain)) => Self::At { offset, chain: Bytes::copy_from_slice(chain) },
+            _ => {
+                tracing::error!(
+                    offset = record.offset,
+                    "the last record of the event stream is not one of orchestrator's"
+                );
+                Self::Empty
+            }
+        }
+    }
+}
 
 impl Owning {
     /// Where publication stopped, unless that was in a journal that has lost records since: what stands at that offset
