@@ -167,23 +167,16 @@ impl Io {
         if self.known_agents.contains(agent) {
             return;
         }
-        let created = self.make_topics(agent);
+        let created = self
+            .log
+            .brokers()
+            .and_then(|brokers| self.log.create_topics(&agent_topics(agent, self.partitions, brokers)));
         match created {
             Ok(()) => {
                 self.known_agents.insert(agent.clone());
             }
             Err(error) => tracing::warn!(%agent, %error, "the topics of an agent could not be created"),
         }
-    }
-
-    /// Who may not create topics has them made beforehand.
-    fn make_topics(&self, agent: &AgentName) -> Result<(), LogError> {
-        let specs = |brokers| agent_topics(agent, self.partitions, brokers);
-        let is_there = |topic| self.log.partitions(topic).map(|count| count.is_some());
-        if specs(1).iter().map(|spec| is_there(&spec.topic)).collect::<Result<Vec<_>, _>>()?.into_iter().all(|it| it) {
-            return Ok(());
-        }
-        self.log.create_topics(&specs(self.log.brokers()?))
     }
 
     fn append(&mut self, lane: Lane, claimant: Claimant, flight: Flight, record: NewRecord) {

@@ -19,17 +19,34 @@ const REPLICAS: (u32, &str) = (3, "2");
 /// Between two looks whether a new topic has its leaders.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Creates what is not there, and waits until all of it can be used.
+/// Creates what is not there, and waits until all of it can be used. What is there is not asked for again: who may not
+/// create topics has them made beforehand.
 pub(super) fn create(
     admin: &AdminClient<Context>,
     asker: &Asker,
     names: &Names,
     topics: &[TopicSpec],
 ) -> Result<(), LogError> {
-    if topics.is_empty() {
-        return Ok(());
-    }
     let all: Vec<(String, &TopicSpec)> = topics.iter().map(|spec| (names.name(&spec.topic), spec)).collect();
+    let mut missing = Vec::new();
+    for (name, spec) in &all {
+        if asker.partitions(name, ANSWER)?.is_none() {
+            missing.push((name, *spec));
+        }
+    }
+    if !missing.is_empty() {
+        create_missing(admin, asker, names, &missing)?;
+    }
+    let began = Instant::now();
+    all.iter().try_for_each(|(name, _)| wait_until_ready(asker, name, began))
+}
+
+fn create_missing(
+    admin: &AdminClient<Context>,
+    asker: &Asker,
+    names: &Names,
+    missing: &[(&String, &TopicSpec)],
+) -> Result<(), LogError> {
     let brokers = asker.brokers(&names.name(&Topic::Definitions))?;
     if brokers == 2 {
         tracing::warn!(
@@ -37,7 +54,7 @@ pub(super) fn create(
         );
     }
     let new: Vec<NewTopic<'_>> =
-        all.iter().map(|(name, spec)| new_topic(name, spec, brokers)).collect::<Result<_, _>>()?;
+        missing.iter().map(|(name, spec)| new_topic(name, spec, brokers)).collect::<Result<_, _>>()?;
     let doing = "creating topics";
     let results = block_on(admin.create_topics(&new, &options()))
         .map_err(|error| faults::log_error(asker.at(), doing, &error))?;
@@ -50,8 +67,7 @@ pub(super) fn create(
             }
         }
     }
-    let began = Instant::now();
-    all.iter().try_for_each(|(name, _)| wait_until_ready(asker, name, began))
+    Ok(())
 }
 
 fn new_topic<'a>(name: &'a str, spec: &'a TopicSpec, brokers: u32) -> Result<NewTopic<'a>, LogError> {
