@@ -5,7 +5,8 @@ use crate::api::status::RoleState;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often it is looked whether the log and the store answer: what `/ready` says is at most so old.
+/// How often it is looked whether the log and the store answer. What `/ready` says is so old, and where one is away
+/// older by the time that the question takes, 10 s at most.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// How long a role may wait before the log says so: starting and rearranging a group take that long.
 const SAY_AFTER: Duration = Duration::from_secs(2);

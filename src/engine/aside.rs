@@ -8,7 +8,8 @@
 
 use super::decide::panic_message;
 use super::definitions::Definitions;
-use super::owner::Owning;
+use super::owner::{FailedEffect, Owning};
+use super::perform::{EffectKind, EffectRef};
 use super::state::{Entry, PartitionState};
 use crate::core::frontier::Frontier;
 use crate::core::id::WorkflowId;
@@ -17,9 +18,11 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The runs of a partition that wait for a definition.
-#[derive(Debug)]
 pub struct Aside {
     waiting: BTreeSet<WorkflowId>,
+    /// Dispatches of theirs that have failed for good: decided when their run goes on, performed again by the next
+    /// owner where it does not.
+    pub(super) failed_effects: Vec<FailedEffect>,
     /// How many definitions were known when the runs were tried last.
     known: usize,
 }
@@ -46,17 +49,24 @@ impl Aside {
                 }
             }
         }
-        Self { waiting, known: definitions.read_so_far() }
+        Self { waiting, failed_effects: Vec::new(), known: definitions.read_so_far() }
     }
 }
 
 impl Owning {
+    /// Whether an effect is the dispatch of a run that is set aside.
+    pub(super) fn is_of_a_run_aside(&self, effect: &EffectRef) -> bool {
+        let entry = effect.workflow_id.as_ref().and_then(|id| self.state.runs.get(id));
+        effect.kind == EffectKind::Dispatch && entry.is_some_and(|entry| entry.frontier.is_none())
+    }
+
     /// Goes on with runs whose definition has come since.
     pub(super) fn take_up(&mut self, definitions: &mut Definitions) {
         if self.aside.waiting.is_empty() || self.aside.known == definitions.read_so_far() {
             return;
         }
         self.aside.known = definitions.read_so_far();
+        self.failed_effects.extend(self.aside.failed_effects.drain(..));
         for workflow_id in std::mem::take(&mut self.aside.waiting) {
             let Some(entry) = self.state.runs.get_mut(&workflow_id) else { continue };
             match frontier_of(&entry.run, definitions) {

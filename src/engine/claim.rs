@@ -245,25 +245,30 @@ impl Claim {
                     Stage::Reading | Stage::Appended(_) | Stage::Won { .. } => {}
                 }
             }
-            JournalRecord::Step(step) if verdict == Verdict::Counts => self.on_counting(step, record.offset)?,
+            JournalRecord::Step(step) if verdict == Verdict::Counts => return self.on_counting(step, record.offset),
             JournalRecord::Step(_) => {}
         }
         Ok(None)
     }
 
-    fn on_counting(&mut self, step: Step, offset: u64) -> Result<(), Stop> {
+    fn on_counting(&mut self, step: Step, offset: u64) -> Result<Option<Progress>, Stop> {
         if offset >= self.fold_from {
-            self.state.fold(&step).map_err(|fault| match fault {
-                StateFault::Wire(error) => stop_at(offset, error),
-                fault => Stop::Broken { offset, fault: fault.to_string() },
-            })?;
+            match self.state.fold(&step) {
+                Ok(()) => {}
+                Err(StateFault::Wire(error)) => return Err(stop_at(offset, error)),
+                // What counts fits what counted before it: the store's state is not what the journal says.
+                Err(fault) if self.fold_from > 0 => {
+                    return Ok(Some(self.journal_lost(format!("the step at offset {offset} does not fit: {fault}"))));
+                }
+                Err(fault) => return Err(Stop::Broken { offset, fault: fault.to_string() }),
+            }
         }
         self.pending.push_back(CountedStep { number: step.number, offset, transitions: step.transitions });
         let through = self.state.effects_through.map_or(0, |through| through.step);
         while self.pending.front().is_some_and(|first| first.number <= through) {
             self.pending.pop_front();
         }
-        Ok(())
+        Ok(None)
     }
 
     /// The first record that is read: all effects up to and including it are done.

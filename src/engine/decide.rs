@@ -172,6 +172,11 @@ impl Owning {
     fn decide_failed_effects(&mut self, draft: &mut StepDraft, env: &mut Env) -> Result<(), Stop> {
         while self.has_room(draft, env) {
             let Some(failed) = self.failed_effects.pop_front() else { break };
+            // Its run cannot be decided here: it is neither forgotten nor done.
+            if self.is_of_a_run_aside(&failed.effect) {
+                self.aside.failed_effects.push(failed);
+                continue;
+            }
             draft.settles.push(failed.step);
             let planned = self.decide_failed_effect(failed, env)?;
             draft.push(planned);

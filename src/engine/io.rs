@@ -171,11 +171,12 @@ impl Io {
             .log
             .brokers()
             .and_then(|brokers| self.log.create_topics(&agent_topics(agent, self.partitions, brokers)));
-        match created {
-            Ok(()) => {
-                self.known_agents.insert(agent.clone());
-            }
-            Err(error) => tracing::warn!(%agent, %error, "the topics of an agent could not be created"),
+        if let Err(error) = &created {
+            tracing::warn!(%agent, %error, "the topics of an agent could not be created");
+        }
+        // Who may not create topics is not asked to again: a dispatch fails until somebody has made them.
+        if !matches!(created, Err(LogError::Unreachable { .. })) {
+            self.known_agents.insert(agent.clone());
         }
     }
 

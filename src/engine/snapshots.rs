@@ -53,10 +53,12 @@ impl Snapshots {
             // The engine may be gone by now.
             let _ = sender.send(Loaded { partition, claim, result });
         };
-        if self.on_threads {
-            std::thread::spawn(load);
-        } else {
-            load();
+        if !self.on_threads {
+            return load();
+        }
+        if let Err(error) = std::thread::Builder::new().name("snapshot".into()).spawn(load) {
+            let why = StoreError::Refused(format!("no thread to load a snapshot: {error}"));
+            let _ = self.sender.send(Loaded { partition, claim, result: Err(why) });
         }
     }
 

@@ -23,6 +23,8 @@ use std::sync::Arc;
 /// Where a request's definition stands.
 enum Lookup {
     Found(DefinitionRef, Arc<Graph>),
+    /// It is there, and cannot be executed by this version.
+    NotValid(DefinitionRef),
     /// Nobody had applied it by the time the request came in.
     Unknown,
     /// Not before the definitions have been read to their end.
@@ -57,6 +59,10 @@ impl Owning {
         let (definition, graph) = match self.look_up(&request, arrived, env) {
             Lookup::Found(definition, graph) => (definition, graph),
             Lookup::NotYet => return Ok(Decided::NotYet),
+            Lookup::NotValid(definition) => {
+                let refusal = definition_not_valid(&definition, workflow_id);
+                return Ok(Decided::to(self.refuse(record, origin, refusal, env)));
+            }
             Lookup::Unknown => {
                 let refusal = unknown_definition(&request, workflow_id);
                 return Ok(Decided::to(self.refuse(record, origin, refusal, env)));
@@ -123,8 +129,10 @@ impl Owning {
     /// The definitions that are known may be older than the request: before a name is called unknown, they are read
     /// to an end that was asked for after the request came in.
     fn look_up(&self, request: &Request, arrived: &Arrived, env: &mut Env) -> Lookup {
-        if let Some((definition, graph)) = env.definitions.find(&request.definition, request.version) {
-            return Lookup::Found(definition, graph);
+        match env.definitions.find(&request.definition, request.version) {
+            Some((definition, Some(graph))) => return Lookup::Found(definition, graph),
+            Some((definition, None)) => return Lookup::NotValid(definition),
+            None => {}
         }
         let all_read = env.definitions.up_to_date(arrived.at, env.now, env.io);
         if all_read { Lookup::Unknown } else { Lookup::NotYet }
@@ -190,6 +198,24 @@ fn unknown_definition(request: &Request, workflow_id: WorkflowId) -> Refusal {
             format!(
                 "nobody has applied definition {}{version}; `orchestrator definitions apply` does",
                 request.definition
+            ),
+        )
+    }
+}
+
+/// A newer version of the orchestrator may have checked it when it was applied.
+fn definition_not_valid(definition: &DefinitionRef, workflow_id: WorkflowId) -> Refusal {
+    Refusal {
+        workflow_id: Some(workflow_id),
+        ..Refusal::new(
+            RefusalReason::Unsupported,
+            format!(
+                "definition {} version {} ({}) is not valid for orchestrator {}, as the engine's log says in full; \
+                 a newer one may be needed",
+                definition.name,
+                definition.version,
+                definition.hash,
+                env!("CARGO_PKG_VERSION")
             ),
         )
     }

@@ -4,8 +4,8 @@ use super::inbound::Body;
 use super::report::KIND;
 use super::schema;
 use crate::core::id::{DispatchId, WorkflowId};
-use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -31,7 +31,10 @@ pub fn whose_result(key: Option<&[u8]>, value: Option<&[u8]>) -> Option<Whose> {
             (&mut peeked).deserialize(&mut serde_json::Deserializer::from_slice(value)).is_ok()
         }
     };
-    let is_result = matches!(peeked.kind.as_deref(), None | Some("completed" | "failed"));
+    let is_result = match &peeked.kind {
+        None => true,
+        Some(kind) => matches!(kind.as_deref(), Some("completed" | "failed")),
+    };
     let by_key = || WorkflowId::new(std::str::from_utf8(key?).ok()?).ok();
     let by_body = || WorkflowId::new(peeked.workflow_id.as_deref()?).ok();
     let workflow_id = by_key().or_else(by_body).filter(|_| is_result)?;
@@ -41,7 +44,8 @@ pub fn whose_result(key: Option<&[u8]>, value: Option<&[u8]>) -> Option<Whose> {
 /// What has been read so far.
 #[derive(Default)]
 struct Peeked {
-    kind: Option<String>,
+    /// Some(None): it is no text.
+    kind: Option<Option<String>>,
     dispatch_id: Option<String>,
     workflow_id: Option<String>,
 }
@@ -64,14 +68,32 @@ impl<'de> Visitor<'de> for &mut Peeked {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<Cow<str>>()? {
             match name.as_ref() {
-                "type" => self.kind = Some(map.next_value()?),
-                "dispatch_id" => self.dispatch_id = Some(map.next_value()?),
-                "workflow_id" => self.workflow_id = map.next_value()?,
+                "type" => self.kind = Some(map.next_value::<Text>()?.0),
+                "dispatch_id" => self.dispatch_id = map.next_value::<Text>()?.0,
+                "workflow_id" => self.workflow_id = map.next_value::<Text>()?.0,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
         }
         Ok(())
+    }
+}
+
+/// A text; none where something else stands in its place, which is not what is to be found out here.
+struct Text(Option<String>);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Found {
+            Text(String),
+            Other(IgnoredAny),
+        }
+        Ok(Self(match Found::deserialize(deserializer)? {
+            Found::Text(text) => Some(text),
+            Found::Other(IgnoredAny) => None,
+        }))
     }
 }

@@ -3,6 +3,7 @@
 use super::lines::Lines;
 use super::town::{Town, id_in, one_node};
 use orchestrator::core::event::PartitionEvent;
+use orchestrator::log::AppendError;
 
 #[test]
 fn a_run_whose_definition_is_not_valid_any_more_does_not_hold_up_its_partition() {
@@ -54,4 +55,44 @@ fn a_run_whose_definition_comes_later_goes_on_without_a_new_process() {
     });
     town.complete(&task);
     town.until("the run is answered", |town| town.is_answered(&stuck));
+}
+
+#[test]
+fn a_dispatch_that_fails_while_its_run_is_set_aside_fails_its_node_when_the_run_goes_on() {
+    let job = one_node("job");
+    let mut town = Town::new(std::slice::from_ref(&job));
+    let (stuck, good) = (id_in(0, "stuck"), id_in(0, "good"));
+    let fail = |town: &Town, error| town.board.lock().unwrap().effects_fail = error;
+    town.start_and_own();
+    fail(&town, Some(AppendError::Unconfirmed("the test says so".to_owned())));
+    town.request("job", &stuck);
+    town.until("the dispatch is tried", |town| town.board.lock().unwrap().effects > 0);
+    town.kill();
+    town.board.lock().unwrap().hidden_below = 1;
+    fail(&town, Some(AppendError::Refused("the topic is gone".to_owned())));
+    let lines = Lines::default();
+    lines.during(|| {
+        town.start_and_own();
+        town.until("the dispatch has failed", |_| !lines.with(&["failed for good", "dispatch"]).is_empty());
+    });
+    fail(&town, None);
+    town.apply(&one_node("other"));
+    town.request("other", &good);
+    town.until("others go on", |town| town.task(&good).is_some());
+    assert!(town.is_unfinished(&stuck));
+    assert!(!town.partition_events().iter().any(|event| matches!(event, PartitionEvent::EffectFailed(_))));
+    town.apply(&job);
+    town.until("the run is answered", |town| town.is_answered(&stuck));
+    assert!(town.events(&stuck).contains(&"NodeFailed"));
+}
+
+#[test]
+fn a_request_for_a_definition_that_this_version_cannot_execute_is_told_so() {
+    let mut town = Town::new(&[one_node("new")]);
+    town.board.lock().unwrap().spoilt = Some("new".to_owned());
+    town.start_and_own();
+    let id = id_in(0, "early");
+    town.request("new", &id);
+    town.until("it is refused", |town| !town.responses(&id).is_empty());
+    assert_eq!(town.responses(&id), ["unsupported"]);
 }

@@ -1,6 +1,7 @@
-//! What has been won is not given away.
+//! What a taking waits for, and what it leaves aside.
 
-use super::town::Town;
+use super::lines::Lines;
+use super::town::{Town, id_in, one_node};
 use orchestrator::log::Topic;
 use std::time::Duration;
 
@@ -15,4 +16,21 @@ fn definitions_that_do_not_answer_keep_a_taking_waiting_and_do_not_end_it() {
     town.board.lock().unwrap().unanswered = None;
     town.until("both are owned", |town| (0..2).all(|partition| town.owner(partition).is_some()));
     assert_eq!((town.takings(0), town.takings(1)), (1, 1));
+}
+
+#[test]
+fn a_store_whose_state_does_not_fit_the_journal_is_left_aside() {
+    let mut town = Town::new(&[one_node("job")]);
+    let id = id_in(0, "order");
+    town.start_and_own();
+    let task = town.begin("job", &id);
+    town.project();
+    town.set_store_back(&id);
+    town.complete(&task);
+    town.until("the run is answered", |town| town.is_answered(&id));
+    town.kill();
+    let lines = Lines::default();
+    lines.during(|| town.start_and_own());
+    assert_eq!(lines.with(&["JournalLost", "does not fit"]).len(), 1);
+    assert!(!town.is_unfinished(&id));
 }

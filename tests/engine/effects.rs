@@ -3,7 +3,7 @@
 use super::town::{Town, id_in, one_node};
 use bytes::Bytes;
 use orchestrator::journal::record::{JournalRecord, Owner, PartitionTaken};
-use orchestrator::log::Topic;
+use orchestrator::log::{AppendError, Topic};
 use orchestrator::wire::journal;
 
 #[test]
@@ -12,7 +12,7 @@ fn an_effect_is_tried_until_it_lands_but_not_by_a_claim_that_is_over() {
     town.start_and_own();
     let id = id_in(0, "order");
     let effects = |town: &Town| town.board.lock().unwrap().effects;
-    town.board.lock().unwrap().unconfirmed = true;
+    town.board.lock().unwrap().effects_fail = Some(AppendError::Unconfirmed("the test says so".to_owned()));
     town.request("job", &id);
     town.until("the dispatch is tried again and again", |town| effects(town) > 10);
     let taken = PartitionTaken {
@@ -35,7 +35,7 @@ fn an_effect_is_tried_until_it_lands_but_not_by_a_claim_that_is_over() {
     }
     assert_eq!(effects(&town), before);
     // The next claim performs it.
-    town.board.lock().unwrap().unconfirmed = false;
+    town.board.lock().unwrap().effects_fail = None;
     town.until("the task is there", |town| town.task(&id).is_some());
     let task = town.task(&id).unwrap();
     town.complete(&task);

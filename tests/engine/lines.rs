@@ -1,10 +1,10 @@
 //! What is logged, kept for the test; and a line that panics, as a stand-in for a fault in the code that writes it.
 
 use std::fmt::{Debug, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 /// Keeps every line with its fields. Clones keep the same.
 #[derive(Clone, Default)]
@@ -17,6 +17,10 @@ pub struct Lines {
 impl Lines {
     /// Runs with these lines.
     pub fn during<T>(&self, act: impl FnOnce() -> T) -> T {
+        // While there is one subscriber alone, `tracing` asks the thread that first comes by a line whether anybody
+        // wants it, for all threads: another test, which wants none, would switch it off for this one.
+        static SECOND: OnceLock<Dispatch> = OnceLock::new();
+        SECOND.get_or_init(|| Dispatch::new(Lines::default()));
         tracing::subscriber::with_default(self.clone(), act)
     }
 

@@ -18,6 +18,7 @@ use orchestrator::log::{Appender, Header, Log, NewRecord, Purpose, Record, Topic
 use orchestrator::projector::Projector;
 use orchestrator::store::Store;
 use orchestrator::store::memory::MemoryStore;
+use orchestrator::store::row::{ProjectionBatch, RunRow};
 use orchestrator::wire::answer::{self, Response};
 use orchestrator::wire::definition::{self, DefinitionRecord};
 use orchestrator::wire::event::{self, Published};
@@ -116,6 +117,27 @@ impl Town {
                 projector.poll(Duration::ZERO).unwrap();
             }
         }
+    }
+
+    /// The store says that a run has seen one event fewer than it has.
+    pub fn set_store_back(&self, id: &str) {
+        let partition = home(id);
+        let snapshot = self.store.snapshot(partition, Timestamp(0), 0).unwrap().unwrap();
+        let stored = snapshot.runs.into_iter().find(|stored| stored.run.workflow_id.as_str() == id).unwrap();
+        let mut run = stored.run;
+        run.sequence -= 1;
+        let batch = ProjectionBatch {
+            partition,
+            expected: Some(snapshot.position.clone()),
+            next: snapshot.position,
+            runs: vec![RunRow { run, chain: stored.chain }],
+            results: vec![],
+            operations: vec![],
+            errors: vec![],
+            metrics: vec![],
+            offsets: vec![],
+        };
+        self.store.commit(&batch).unwrap();
     }
 
     pub fn owner(&self, partition: u32) -> Option<&Owning> {

@@ -20,8 +20,8 @@ pub struct Switches {
     pub joins_that_panic: usize,
     /// Asking for the ends of this topic is not answered.
     pub unanswered: Option<Topic>,
-    /// No effect is ever confirmed.
-    pub unconfirmed: bool,
+    /// Every effect fails with this.
+    pub effects_fail: Option<AppendError>,
     /// How many effects were appended, tries included.
     pub effects: usize,
     /// Records of `definitions` below this offset are not handed out.
@@ -99,30 +99,29 @@ impl Log for Wired {
     }
 }
 
-/// Counts effects, and does not confirm them while the switch is on.
+/// Counts effects, and lets them fail while the switch is on.
 struct Effects {
     inner: Box<dyn Appender>,
     board: Board,
-    failed: Vec<Token>,
+    failed: Vec<(Token, AppendError)>,
 }
 
 impl Appender for Effects {
     fn append(&mut self, record: NewRecord, token: Token) -> Result<(), AppendError> {
-        let unconfirmed = {
+        let fails = {
             let mut board = self.board.lock().unwrap();
             board.effects += 1;
-            board.unconfirmed
+            board.effects_fail.clone()
         };
-        if unconfirmed {
-            self.failed.push(token);
+        if let Some(error) = fails {
+            self.failed.push((token, error));
             return Ok(());
         }
         self.inner.append(record, token)
     }
 
     fn poll(&mut self, acks: &mut Vec<Ack>) {
-        let error = || AppendError::Unconfirmed("the test says so".to_owned());
-        acks.extend(self.failed.drain(..).map(|token| Ack { token, result: Err(error()) }));
+        acks.extend(self.failed.drain(..).map(|(token, error)| Ack { token, result: Err(error) }));
         self.inner.poll(acks);
     }
 

@@ -298,6 +298,10 @@ fn whose_a_refused_result_is_can_be_read_up_to_what_is_wrong_with_it() {
     assert_eq!(whose(Some(b"k"), &of(r#""started""#, DISPATCH)), None, "no result");
     assert_eq!(whose(Some(b"k"), &of(r#""progress""#, DISPATCH)), None, "a newer worker's word");
     assert_eq!(whose(Some(b"k"), &of("7", DISPATCH)), None);
+    let late =
+        |kind: &str| format!(r#"{{"workflow_id":[{{}}],"dispatch_id":"{DISPATCH}","type":"{kind}"}}"#).into_bytes();
+    assert_eq!(whose(Some(b"k"), &late("started")), None, "no result, whatever stands before its type");
+    assert_eq!(whose(Some(b"k"), &late("failed")), mine("k"));
     assert_eq!(whose(Some(b"k"), &of(r#""completed""#, "x/y")), None, "an illegal id");
     assert_eq!(whose(None, &of(r#""completed""#, DISPATCH)), None, "nobody's");
     assert_eq!(whose(Some(b"\xff"), &of(r#""completed""#, DISPATCH)), None);
