@@ -41,8 +41,8 @@ pub enum InstallationError {
         /// Why.
         fault: AppendError,
     },
-    /// A record of `definitions` cannot be read.
-    #[error("definitions, offset {offset}: {fault}")]
+    /// The record that pins the number of partitions cannot be read.
+    #[error("the number of partitions is pinned at offset {offset} of `definitions`, and cannot be read: {fault}")]
     Unreadable {
         /// Where.
         offset: u64,
@@ -83,23 +83,34 @@ pub enum InstallationError {
 }
 
 impl Installation {
-    /// Reads what is there; an installation without anything where the topic does not exist.
+    /// Reads what is there; an installation without anything where the topic does not exist. A definition that cannot
+    /// be read is left out, as engines do: whoever may write the topic, or has a newer version, must not be able to
+    /// keep everybody else from starting.
     ///
     /// # Errors
-    /// Where the log does not answer, or a record was written by a newer version.
+    /// Where the log does not answer, or the number of partitions is pinned and cannot be read.
     pub fn read(log: &dyn Log) -> Result<Self, InstallationError> {
         let mut installation = Self::default();
+        let mut pinned = None;
         if log.partitions(&Topic::Definitions)?.is_none() {
             return Ok(installation);
         }
         records::read_to_end(log, &Topic::Definitions, 0, 0, |record| {
             // A tombstone: definitions never have one, whatever else wrote it says nothing here.
             let (Some(key), Some(value)) = (&record.key, &record.value) else { return Ok(ControlFlow::Continue(())) };
-            let unreadable = |fault| InstallationError::Unreadable { offset: record.offset, fault };
-            installation.fold(definition::decode(key, value).map_err(unreadable)?);
+            match definition::decode(key, value) {
+                Ok(decoded) => installation.fold(decoded),
+                Err(fault) if key[..] == *definition::INSTALLATION_KEY => pinned = Some((record.offset, fault)),
+                Err(error) => {
+                    tracing::error!(offset = record.offset, %error, "a record of `definitions` cannot be read; it is left out");
+                }
+            }
             Ok::<_, InstallationError>(ControlFlow::Continue(()))
         })?;
-        Ok(installation)
+        match (pinned, installation.partitions) {
+            (Some((offset, fault)), None) => Err(InstallationError::Unreadable { offset, fault }),
+            _ => Ok(installation),
+        }
     }
 
     /// Reads what is there, and refuses where `init` has not run; `place` is where, for people.
@@ -126,4 +137,43 @@ impl Installation {
 fn record(record: &DefinitionRecord) -> NewRecord {
     let (key, value) = definition::encode(record);
     NewRecord { topic: Topic::Definitions, partition: Some(0), key: Some(key), value: Some(value), headers: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::memory::{Clock, MemoryLog, ProcessId};
+    use crate::log::plan::topic_plan;
+    use bytes::Bytes;
+
+    fn read(records: &[(&'static str, &'static str)]) -> Result<Installation, InstallationError> {
+        let clock = Clock::at(crate::core::time::Timestamp(0));
+        let memory = MemoryLog::new(clock, 1);
+        let log = memory.process(ProcessId(1));
+        log.create_topics(&topic_plan(1, 1)).unwrap();
+        let new = |(key, value): &(&'static str, &'static str)| NewRecord {
+            topic: Topic::Definitions,
+            partition: Some(0),
+            key: Some(Bytes::from(*key)),
+            value: Some(Bytes::from(*value)),
+            headers: Vec::new(),
+        };
+        records::append(&log, records.iter().map(new).collect()).unwrap();
+        Installation::read(&log)
+    }
+
+    const PINNED: (&str, &str) = ("orchestrator/installation", r#"{"format":1,"partitions":4}"#);
+
+    #[test]
+    fn what_cannot_be_read_keeps_nobody_from_starting() {
+        let newer = ("load@x", r#"{"format":2,"name":"load","newfield":1}"#);
+        let installation = read(&[("load@xyz", "garbage"), PINNED, newer, (PINNED.0, "garbage")]).unwrap();
+        assert_eq!(installation.partitions, Some(4));
+    }
+
+    #[test]
+    fn a_pinned_number_that_cannot_be_read_is_said() {
+        let fault = read(&[(PINNED.0, r#"{"format":9}"#)]).unwrap_err();
+        assert!(matches!(fault, InstallationError::Unreadable { offset: 0, .. }), "{fault}");
+    }
 }
