@@ -29,13 +29,13 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that put the parts together and may import everything.
-const TOP: [&str; 6] = ["cli", "demo", "embedded", "simulation", "lib", "main"];
+const TOP: [&str; 3] = ["cli", "lib", "main"];
 
 /// Where log and store may be named together.
 const LOG_AND_STORE: [&str; 8] = ["engine", "projector", "history", "cli", "api", "demo", "embedded", "simulation"];
 
 /// What the pure rooms may import from outside.
-const PURE_CRATES: [&str; 14] = [
+const PURE_CRATES: [&str; 15] = [
     "std",
     "serde",
     "serde_json",
@@ -47,6 +47,7 @@ const PURE_CRATES: [&str; 14] = [
     "hex",
     "regex",
     "sha2",
+    "stacker",
     "strsim",
     "thiserror",
     "bytes",
