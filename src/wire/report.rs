@@ -45,6 +45,13 @@ pub const DEFAULT_CODE: &str = "agent_failed";
 /// The message of a failure for which a worker gives none.
 pub const DEFAULT_MESSAGE: &str = "the agent failed and did not say why";
 
+/// Longest code, in bytes; what is longer is cut.
+const MAX_CODE_BYTES: usize = 100;
+/// Longest message, in bytes; what is longer is cut.
+const MAX_MESSAGE_BYTES: usize = 16 << 10;
+/// Largest details, in bytes: they stand in the failure of the node and of its run, beside the node's input.
+const MAX_DETAILS_BYTES: usize = 256 << 10;
+
 pub(super) const KIND: Kind = Kind { what: "report", schema: "Report" };
 
 /// The bytes of a report, as JSON.
@@ -169,9 +176,9 @@ impl Said<'_> {
             })?),
             "failed" => ReportOutcome::Failed(Failure {
                 class: self.class.map_or(Ok(FailureClass::Retryable), failure_class)?,
-                code: self.code.unwrap_or_else(|| DEFAULT_CODE.to_owned()),
-                message: self.message.unwrap_or_else(|| DEFAULT_MESSAGE.to_owned()),
-                details: self.details,
+                code: cut(self.code.unwrap_or_else(|| DEFAULT_CODE.to_owned()), MAX_CODE_BYTES),
+                message: cut(self.message.unwrap_or_else(|| DEFAULT_MESSAGE.to_owned()), MAX_MESSAGE_BYTES),
+                details: self.details.map(small_enough).transpose()?,
             }),
             other => {
                 let message = format!(
@@ -183,6 +190,23 @@ impl Said<'_> {
         };
         Ok(Report { dispatch_id, workflow_id, outcome })
     }
+}
+
+/// A text, and what is too much of it left out.
+fn cut(mut text: String, max_bytes: usize) -> String {
+    if text.len() > max_bytes {
+        text.truncate(text.floor_char_boundary(max_bytes));
+        text.push('…');
+    }
+    text
+}
+
+fn small_enough(details: Json) -> Result<Json, Refusal> {
+    if details.len() <= MAX_DETAILS_BYTES {
+        return Ok(details);
+    }
+    let message = format!("expected `details` of at most {MAX_DETAILS_BYTES} bytes, found {}", details.len());
+    Err(Refusal::new(RefusalReason::TooLarge, message))
 }
 
 fn failure_class(word: &str) -> Result<FailureClass, Refusal> {

@@ -310,3 +310,20 @@ fn whose_a_refused_result_is_can_be_read_up_to_what_is_wrong_with_it() {
     }
     assert_eq!(report::whose_result(Some(b"k"), None), None);
 }
+
+#[test]
+fn a_failure_s_words_are_cut_and_its_details_are_bounded() {
+    let failed = |rest: &str| {
+        let text = format!(r#"{{"type":"failed","dispatch_id":"{DISPATCH}","workflow_id":"w",{rest}}}"#);
+        report::decode(None, Some(text.as_bytes()), LIMIT)
+    };
+    let long = "ä".repeat(20_000);
+    let ReportOutcome::Failed(failure) = failed(&format!(r#""code":"{long}","message":"{long}""#)).unwrap().outcome
+    else {
+        panic!("a failure")
+    };
+    assert!(failure.code.len() < 110 && failure.code.ends_with('…'), "{}", failure.code.len());
+    assert!(failure.message.len() < 17_000 && failure.message.ends_with('…'));
+    let refusal = failed(&format!(r#""details":"{}""#, "x".repeat(300_000))).unwrap_err();
+    assert_eq!(refusal.reason, RefusalReason::TooLarge);
+}
