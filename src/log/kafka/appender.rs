@@ -1,6 +1,7 @@
 //! Appends over an idempotent producer.
 
 use super::super::{Ack, AppendError, Appender, NewRecord, Purpose, Token, Topic};
+use super::control::Asker;
 use super::faults;
 use super::gather::Gather;
 use super::lifeline::Lifeline;
@@ -12,7 +13,10 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+/// How long it is looked whether a topic is there.
+const LOOK: Duration = Duration::from_secs(2);
 /// At most so many records are held: a few thousand are one request's worth.
 const MAX_HELD: usize = 10_000;
 
@@ -22,6 +26,7 @@ pub(super) struct KafkaAppender {
     purpose: Purpose,
     names: Names,
     known: HashMap<Topic, String>,
+    asker: Asker,
     watch: Arc<Watch>,
     lifeline: Lifeline,
     in_flight: usize,
@@ -32,19 +37,16 @@ pub(super) struct KafkaAppender {
 
 impl KafkaAppender {
     /// Takes a producer over.
-    pub(super) fn new(
-        producer: BaseProducer<Context>,
-        purpose: Purpose,
-        names: Names,
-        watch: Arc<Watch>,
-    ) -> Option<Self> {
+    pub(super) fn new(producer: BaseProducer<Context>, purpose: Purpose, names: Names, asker: Asker) -> Option<Self> {
         let outbox = Tap::producer(producer)?;
+        let watch = Arc::clone(asker.watch());
         let lifeline = Lifeline::new(Arc::clone(&watch));
         Some(Self {
             outbox,
             purpose,
             names,
             known: HashMap::new(),
+            asker,
             watch,
             lifeline,
             in_flight: 0,
@@ -56,7 +58,13 @@ impl KafkaAppender {
     /// What an error is for the caller, and whether it is the end of this appender.
     fn judge(&mut self, topic: &str, code: Code) -> AppendError {
         let fatal = self.outbox.client().client().fatal_error().map(|(_, reason)| reason);
-        let error = faults::append_error(topic, code, fatal);
+        let mut error = faults::append_error(topic, code, fatal);
+        // A broker that is starting knows no topics: librdkafka then says the same of one that is there.
+        if let (AppendError::Refused(reason), Code::UnknownTopic | Code::UnknownTopicOrPartition) = (&error, code)
+            && !matches!(self.asker.partitions(topic, LOOK), Ok(None))
+        {
+            error = AppendError::Unconfirmed(reason.clone());
+        }
         match &error {
             AppendError::Full => {}
             AppendError::Unconfirmed(reason) => self.watch.suspect(reason),

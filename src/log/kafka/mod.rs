@@ -82,8 +82,7 @@ fn no_queue() -> LogError {
 impl Log for KafkaLog {
     fn appender(&self, purpose: Purpose) -> Result<Box<dyn Appender>, LogError> {
         let producer = client(self.settings.producer(purpose), self.context())?;
-        let watch = Arc::clone(self.asker.watch());
-        let made = appender::KafkaAppender::new(producer, purpose, self.names.clone(), watch);
+        let made = appender::KafkaAppender::new(producer, purpose, self.names.clone(), self.asker.clone());
         Ok(Box::new(made.ok_or_else(no_queue)?))
     }
 
