@@ -7,7 +7,7 @@ use super::json::Json;
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Where a record stood when it was first seen. Ids of runs derive from it.
+/// Where a record stood when it was first seen.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Origin {
     /// The topic, without the namespace, e.g. `requests`.
@@ -40,7 +40,7 @@ pub struct Request {
 pub struct StartWorkflow {
     /// The client's key, or one derived from the origin.
     pub workflow_id: WorkflowId,
-    /// Derived from the origin.
+    /// Derived from where the request stands (not from its origin, which a stranger can make up).
     pub run_id: RunId,
     /// Which definition, with version and hash.
     pub definition: DefinitionRef,

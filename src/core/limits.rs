@@ -18,7 +18,7 @@ pub struct Limits {
     pub max_payload_bytes: usize,
     /// At most this many nodes are scheduled by one decision; the rest stay ready and go on in the next step.
     pub schedule_nodes: usize,
-    /// At most this many bytes of node inputs are scheduled by one decision (but always one node).
+    /// Nodes are scheduled by one decision while it holds fewer bytes of payloads than this (but always one node).
     pub schedule_bytes: usize,
 }
 

@@ -10,7 +10,7 @@ use super::tail::{Tail, skip_published};
 use crate::core::id::DispatchId;
 use crate::journal::record::{EffectsThrough, JournalRecord};
 use crate::journal::rule::Verdict;
-use crate::log::Record;
+use crate::log::{Record, Topic};
 use std::collections::BTreeSet;
 
 /// What a record of the journal says of itself.
@@ -89,6 +89,13 @@ impl Owning {
             planned.iter().flat_map(|p| performances(p, place)).filter(|(effect, _)| wanted(effect)).collect();
         self.tracker.set_off(at, publications + performances.len(), planned.is_empty());
         for (effect, record) in performances {
+            // A plan may name any agent: only those that a definition names get topics from the engine, and the others
+            // have them from their workers.
+            if let Topic::Ready(agent) = &record.topic
+                && env.definitions.name_agent(agent)
+            {
+                env.io.ensure_agent(agent);
+            }
             env.io.perform(self.claimant, at.step, effect, record);
         }
     }

@@ -71,6 +71,13 @@ impl Deadlines {
         }
     }
 
+    /// Drops those of attempts that have ended from the front, as far as they have passed.
+    pub fn drop_ended(&mut self, until: Timestamp, is_open: impl Fn(&Deadline) -> bool) {
+        while self.heap.peek().is_some_and(|Reverse(first)| first.at <= until && !is_open(first)) {
+            self.heap.pop();
+        }
+    }
+
     /// When the earliest passes.
     pub fn next(&self) -> Option<Timestamp> {
         self.heap.peek().map(|Reverse(deadline)| deadline.at)

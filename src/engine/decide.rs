@@ -3,6 +3,7 @@
 use super::input::{Arrived, INPUT_TOPICS, position_after};
 use super::owner::{FailedEffect, Owning, Stop};
 use super::partition::Env;
+use super::perform::EffectKind;
 use super::step::{Planned, StepDraft};
 use crate::core::command::{Command, Origin};
 use crate::core::event::{EffectFailed, InputLost, PartitionEvent, Trying};
@@ -28,6 +29,19 @@ pub(super) enum Decided {
 impl Decided {
     pub(super) fn to(planned: Planned) -> Self {
         Self::To(Box::new(planned))
+    }
+
+    /// Adds it to a step; `false`: it has to wait.
+    fn join(self, draft: &mut StepDraft) -> bool {
+        match self {
+            Decided::To(planned) => draft.push(*planned),
+            Decided::Both(first, second) => {
+                draft.push(*first);
+                draft.push(*second);
+            }
+            Decided::NotYet => return false,
+        }
+        true
     }
 }
 
@@ -71,16 +85,15 @@ impl Owning {
     /// Decides the next record of a topic; whether there was one that could be decided.
     fn decide_next(&mut self, topic: &Topic, draft: &mut StepDraft, env: &mut Env) -> Result<bool, Stop> {
         let Some(arrived) = self.inputs.peek(topic).cloned() else { return Ok(false) };
-        match self.decide_guarded(&arrived, env)? {
-            Decided::To(planned) => draft.push(*planned),
-            Decided::Both(first, second) => {
-                draft.push(*first);
-                draft.push(*second);
-            }
-            Decided::NotYet => return Ok(false),
+        // A decision on a large record has a step of its own.
+        if draft.would_overflow(arrived.size(), env.settings.step_bytes) {
+            return Ok(false);
         }
-        self.consume(&arrived.record);
-        Ok(true)
+        let is_decided = self.decide_guarded(&arrived, env)?.join(draft);
+        if is_decided {
+            self.consume(&arrived.record);
+        }
+        Ok(is_decided)
     }
 
     /// A panic buries its input in the dead letters: what decides does not change the state. One after the state has
@@ -97,8 +110,23 @@ impl Owning {
             tracing::error!(partition = self.claimant.partition, topic = %arrived.record.topic,
                 offset = arrived.record.offset, what, "deciding an input failed; it is buried in the dead letters");
             let refusal = Refusal::new(RefusalReason::EngineFault, format!("deciding it failed: {what}"));
-            Ok(Decided::to(self.refuse(&arrived.record, place_of(&arrived.record), refusal, env)))
+            self.bury(&arrived.record, refusal, env)
         })
+    }
+
+    /// An input that cannot be decided goes to the dead letters. Where it is a result, its attempt has failed: nothing
+    /// else will come.
+    fn bury(&mut self, record: &Record, refusal: Refusal, env: &mut Env) -> Result<Decided, Stop> {
+        if record.topic == Topic::Results {
+            let before = self.changes;
+            let buried = catch_unwind(AssertUnwindSafe(|| self.refuse_report(record, refusal.clone(), env)));
+            match buried {
+                Ok(decided) => return decided,
+                Err(panic) if self.changes != before => return Err(self.broken(panic_message(&*panic))),
+                Err(_) => self.deciding = None,
+            }
+        }
+        Ok(Decided::to(self.refuse(record, place_of(record), refusal, env)))
     }
 
     fn decide_record(&mut self, arrived: &Arrived, env: &mut Env) -> Result<Decided, Stop> {
@@ -135,8 +163,7 @@ impl Owning {
             self.careful = false;
             let message = "deciding it was tried twice, and the process ended each time";
             let refusal = Refusal::new(RefusalReason::EngineFault, message);
-            let planned = self.refuse(&arrived.record, origin, refusal, env);
-            draft.push(planned);
+            self.bury(&arrived.record, refusal, env)?.join(draft);
             self.consume(&arrived.record);
         } else {
             self.trying = Some((arrived.record.topic.clone(), origin.clone()));
@@ -177,7 +204,9 @@ impl Owning {
                 self.aside.failed_effects.push(failed);
                 continue;
             }
-            draft.settles.push(failed.step);
+            if failed.effect.kind == EffectKind::Dispatch {
+                draft.settles.push(failed.step);
+            }
             let planned = self.decide_failed_effect(failed, env)?;
             draft.push(planned);
         }
@@ -187,7 +216,7 @@ impl Owning {
     fn decide_failed_effect(&mut self, failed: FailedEffect, env: &mut Env) -> Result<Planned, Stop> {
         let FailedEffect { step, effect, topic, message } = failed;
         if let (Some(workflow_id), Some(dispatch)) = (&effect.workflow_id, &effect.dispatch_id)
-            && effect.kind == super::perform::EffectKind::Dispatch
+            && effect.kind == EffectKind::Dispatch
         {
             let failure = Failure::new(
                 FailureClass::NonRetryable,
@@ -226,6 +255,8 @@ impl Owning {
     /// after an interruption of reading.
     fn decide_deadlines(&mut self, draft: &mut StepDraft, env: &mut Env) -> Result<(), Stop> {
         let now = self.clock.at(env.now);
+        // Most attempts end long before their deadline: nothing is asked for them.
+        self.deadlines.drop_ended(now, |deadline| self.state.is_under_way(deadline));
         let Some(next) = self.deadlines.next().filter(|next| *next <= now) else { return Ok(()) };
         if env.now < self.quiet_until {
             return Ok(());

@@ -5,12 +5,12 @@ use crate::core::catalogue::{Applied, Catalogue};
 use crate::core::definition::graph::Graph;
 use crate::core::definition::validate::validate;
 use crate::core::definition::{DefinitionHash, DefinitionRef};
-use crate::core::id::DefinitionName;
+use crate::core::id::{AgentName, DefinitionName};
 use crate::core::time::Timestamp;
 use crate::log::{Record, Topic};
 use crate::wire::definition::{DefinitionRecord, decode};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub struct Definitions {
     catalogue: Catalogue,
     /// Compiled; none: it cannot be executed.
     graphs: HashMap<DefinitionHash, Option<Arc<Graph>>>,
+    /// The agents that they name.
+    agents: HashSet<AgentName>,
     read: usize,
     next: u64,
     /// The end that was asked for last, and when.
@@ -100,6 +102,11 @@ impl Definitions {
         }
     }
 
+    /// Whether one of them names an agent.
+    pub fn name_agent(&self, agent: &AgentName) -> bool {
+        self.agents.contains(agent)
+    }
+
     /// How many definitions have been read.
     pub fn read_so_far(&self) -> usize {
         self.read
@@ -113,6 +120,7 @@ impl Definitions {
         }
         self.read += 1;
         let graph = compile(&reference, document);
+        self.agents.extend(graph.iter().flat_map(|graph| &graph.nodes).map(|node| node.node.agent_name.clone()));
         self.keep(reference.hash, graph);
     }
 

@@ -21,6 +21,13 @@ pub struct Arrived {
     pub at: Timestamp,
 }
 
+impl Arrived {
+    /// How many bytes its key and value have.
+    pub fn size(&self) -> usize {
+        size(&self.record)
+    }
+}
+
 /// The input topics of one partition.
 pub struct Inputs {
     partition: u32,
@@ -179,11 +186,6 @@ impl Inputs {
             }
         }
         Ok(())
-    }
-
-    /// Whether requests are held back.
-    pub fn requests_held(&self) -> bool {
-        self.of(&Topic::Requests).is_some_and(|input| input.paused)
     }
 
     fn of(&self, topic: &Topic) -> Option<&Input> {

@@ -36,8 +36,8 @@ pub enum Signal {
         step: u64,
         /// The effect.
         effect: EffectRef,
-        /// The topic that did not take it.
-        topic: String,
+        /// The record that was not taken.
+        record: NewRecord,
         /// Why.
         message: String,
     },
@@ -154,11 +154,8 @@ impl Io {
         self.append(Lane::Events, claimant, Flight::Publication { step }, record);
     }
 
-    /// Performs an effect. The topics of an agent that is new here are created first.
+    /// Performs an effect.
     pub fn perform(&mut self, claimant: Claimant, step: u64, effect: EffectRef, record: NewRecord) {
-        if let Topic::Ready(agent) = &record.topic {
-            self.ensure_agent(&agent.clone());
-        }
         self.append(Lane::Effects, claimant, Flight::Effect { step, effect, record: record.clone() }, record);
     }
 
@@ -241,8 +238,7 @@ impl Io {
                 signals.push((claimant, Signal::PublicationFailed(error.to_string())));
             }
             (Flight::Effect { step, effect, record }, AppendError::Refused(message)) => {
-                let topic = record.topic.to_string();
-                signals.push((claimant, Signal::EffectFailed { step, effect, topic, message }));
+                signals.push((claimant, Signal::EffectFailed { step, effect, record, message }));
             }
             (Flight::Effect { .. }, _) if self.is_over(claimant) => {}
             (Flight::Effect { step, effect, record }, error) => {

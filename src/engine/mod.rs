@@ -19,6 +19,7 @@ pub mod definitions;
 mod faults;
 pub mod input;
 pub mod io;
+mod kept;
 pub mod owner;
 pub mod partition;
 pub mod perform;

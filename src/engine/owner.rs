@@ -6,6 +6,7 @@ use super::clock::CorrectedClock;
 use super::deadline::Deadlines;
 use super::input::Inputs;
 use super::io::{Claimant, Signal};
+use super::kept::Kept;
 use super::partition::Env;
 use super::perform::EffectRef;
 use super::state::PartitionState;
@@ -18,6 +19,9 @@ use crate::journal::record::{EffectsThrough, JournalRecord, Owner, Step};
 use crate::log::{Delivery, LogError, Topic};
 use crate::wire::journal;
 use std::collections::{BTreeSet, VecDeque};
+
+/// How many times longer than after another interruption no deadline fires after a taking.
+const TAKEOVER_GRACES: u32 = 3;
 
 /// Why an owner drops the partition's memory.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -96,6 +100,8 @@ pub struct Owning {
     /// Runs with ready nodes that an earlier step had no room for.
     pub(super) continuing: BTreeSet<WorkflowId>,
     pub(super) failed_effects: VecDeque<FailedEffect>,
+    /// Effects that were refused and are tried again.
+    pub(super) kept: Kept,
     /// The number of the last step that was decided.
     pub(super) decided: u64,
     pub(super) in_flight: VecDeque<PendingStep>,
@@ -150,6 +156,7 @@ impl Owning {
             deadlines: Deadlines::default(),
             continuing: BTreeSet::new(),
             failed_effects: VecDeque::new(),
+            kept: Kept::default(),
             decided: state.rule.last_number,
             in_flight: VecDeque::new(),
             careful,
@@ -159,7 +166,7 @@ impl Owning {
             changes: 0,
             full: false,
             results_end: None,
-            quiet_until: env.now.after(env.settings.deadline_grace),
+            quiet_until: Timestamp::default(),
             last_tick: env.now,
             interruptions: env.io.interruptions(),
             idle_since: env.now,
@@ -167,6 +174,7 @@ impl Owning {
             state,
         };
         owning.derive_timers();
+        owning.be_quiet_after_taking(env);
         let tail = owning.of_this_journal(tail, &pending, env)?;
         for step in pending {
             owning.perform_again(step, &tail, env)?;
@@ -238,7 +246,7 @@ impl Owning {
     }
 
     /// Something became of an append.
-    pub fn on_signal(&mut self, signal: Signal, _: &mut Env) -> Result<(), Stop> {
+    pub fn on_signal(&mut self, signal: Signal, env: &mut Env) -> Result<(), Stop> {
         match signal {
             Signal::JournalFailed(reason) => Err(Stop::JournalFailed(reason)),
             Signal::PublicationFailed(reason) => Err(Stop::PublicationFailed(reason)),
@@ -246,16 +254,8 @@ impl Owning {
                 self.tracker.done(step);
                 Ok(())
             }
-            Signal::EffectFailed { step, effect, topic, message } => {
-                tracing::error!(
-                    partition = self.claimant.partition,
-                    step,
-                    kind = effect.kind.as_str(),
-                    topic,
-                    why = message,
-                    "an effect has failed for good"
-                );
-                self.failed_effects.push_back(FailedEffect { step, effect, topic, message });
+            Signal::EffectFailed { step, effect, record, message } => {
+                self.on_refused_effect(step, effect, record, message, env);
                 Ok(())
             }
         }
@@ -285,6 +285,7 @@ impl Owning {
         }
         self.hold_back(env)?;
         self.take_up(env.definitions);
+        self.perform_kept(env);
         self.deadlines.prune(|deadline| self.state.is_under_way(deadline));
         if self.in_flight.len() >= env.settings.max_steps_ahead {
             return Ok(false);
@@ -328,13 +329,23 @@ impl Owning {
     fn hold_back(&mut self, env: &mut Env) -> Result<(), Stop> {
         let settings = env.settings;
         self.full = self.state.runs.len() >= settings.max_unfinished
+            || self.state.bytes >= settings.max_unfinished_bytes
             || self.tracker.under_way() >= settings.max_effects_under_way;
         self.inputs.flow(self.full, env).map_err(Stop::Log)
     }
 
     /// Reading stood still: no deadline fires for a while, results may be on their way.
     pub(super) fn be_quiet(&mut self, env: &Env) {
-        self.quiet_until = env.now.after(env.settings.deadline_grace);
+        self.quiet_until = self.quiet_until.max(env.now.after(env.settings.deadline_grace));
+    }
+
+    /// The process that had the partition may have had workers too: what they worked on comes to others once their
+    /// session is over (10 s) and their group has been rearranged.
+    fn be_quiet_after_taking(&mut self, env: &Env) {
+        self.be_quiet(env);
+        if self.deadlines.next().is_some() {
+            self.quiet_until = env.now.after(env.settings.deadline_grace * TAKEOVER_GRACES);
+        }
     }
 
     fn derive_timers(&mut self) {

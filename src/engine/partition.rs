@@ -9,6 +9,7 @@ use super::settings::EngineSettings;
 use super::snapshots::{Loaded, Snapshots};
 use crate::core::time::Timestamp;
 use crate::log::{Delivery, Topic};
+use crate::store::StoreError;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub struct Partition {
     faults: Faults,
     /// When it was taken last.
     taken_at: Timestamp,
+    /// Why it was dropped last; none once it is owned, or another's.
+    dropped: Option<String>,
 }
 
 enum Phase {
@@ -47,14 +50,21 @@ enum Phase {
     Away,
     /// Ours to try, not before a time.
     Resting(Timestamp),
-    /// Waiting for the store's snapshot, since a time.
-    Loading(Timestamp),
+    /// Waiting for the store's snapshot.
+    Loading(Loading),
     /// The store's position does not fit the journal: reading begins anew, at the journal's start, at the next turn.
     Restarting,
     /// Reading the journal, up to one's own taking and the tail of the event stream.
     Claiming(Box<Claim>),
     /// Deciding.
     Owning(Box<Owning>),
+}
+
+/// How a snapshot is being waited for.
+struct Loading {
+    since: Timestamp,
+    /// The store did not answer: when it is asked again.
+    ask_at: Option<Timestamp>,
 }
 
 /// What a partition is doing, for people.
@@ -81,6 +91,7 @@ impl Partition {
             committed: 0,
             faults: Faults::default(),
             taken_at: Timestamp::default(),
+            dropped: None,
         }
     }
 
@@ -119,6 +130,7 @@ impl Partition {
     pub fn revoke(&mut self, env: &mut Env) {
         self.let_go(env);
         self.phase = Phase::Away;
+        self.dropped = None;
         self.pause = env.settings.min_retry_pause;
         self.faults = Faults::default();
     }
@@ -143,20 +155,33 @@ impl Partition {
     pub fn begin(&mut self, claim: u64, env: &mut Env) {
         self.claim = claim;
         env.io.begin_claim(self.claimant());
+        self.ask_for_snapshot(env);
+        self.phase = Phase::Loading(Loading { since: env.now, ask_at: None });
+    }
+
+    fn ask_for_snapshot(&self, env: &mut Env) {
         let window = env.settings.duplicate_window;
         let since = Timestamp(env.now.0 - i64::try_from(window.as_micros()).unwrap_or(i64::MAX));
-        env.snapshots.ask(self.id, claim, since, env.settings.duplicate_limit);
-        self.phase = Phase::Loading(env.now);
+        env.snapshots.ask(self.id, self.claim, since, env.settings.duplicate_limit);
+    }
+
+    /// Why it was dropped last, while it is ours and not owned.
+    pub fn dropped(&self) -> Option<&str> {
+        self.dropped.as_deref()
     }
 
     /// Tries again after a pause that doubles, with jitter.
     pub fn rest(&mut self, env: &mut Env) {
+        self.rest_longer(env.settings.max_retry_pause, env);
+    }
+
+    fn rest_longer(&mut self, longest: Duration, env: &mut Env) {
         // A taking alone is no success: what ended it may end the next one as soon.
         if self.owned().is_some() && env.now.since(self.taken_at) > env.settings.max_retry_pause {
             self.pause = env.settings.min_retry_pause;
         }
         self.rest_for(self.pause, env);
-        self.pause = (self.pause * 2).min(env.settings.max_retry_pause);
+        self.pause = (self.pause * 2).min(longest);
     }
 
     fn rest_for(&mut self, pause: Duration, env: &mut Env) {
@@ -167,14 +192,24 @@ impl Partition {
 
     /// The store's snapshot has come.
     pub fn on_snapshot(&mut self, loaded: Loaded, env: &mut Env) {
-        if !matches!(self.phase, Phase::Loading(_)) || loaded.claim != self.claim {
+        let Phase::Loading(loading) = &mut self.phase else { return };
+        if loaded.claim != self.claim {
             return;
         }
-        let snapshot = loaded.result.unwrap_or_else(|error| {
-            tracing::warn!(partition = self.id, %error, "recovering from the start of the journal instead");
-            None
-        });
-        self.start_claim(snapshot, env);
+        match loaded.result {
+            Ok(snapshot) => self.start_claim(snapshot, env),
+            // A journal is long: a store that is busy, or just being started, is asked again for a while.
+            Err(error @ StoreError::Unreachable { .. })
+                if env.now.since(loading.since) < env.settings.store_timeout =>
+            {
+                tracing::debug!(partition = self.id, %error, "the store is asked again");
+                loading.ask_at = Some(env.now.after(env.settings.min_retry_pause));
+            }
+            Err(error) => {
+                tracing::warn!(partition = self.id, %error, "recovering from the start of the journal instead");
+                self.start_claim(None, env);
+            }
+        }
     }
 
     fn start_claim(&mut self, snapshot: Option<crate::store::Snapshot>, env: &mut Env) {
@@ -238,7 +273,14 @@ impl Partition {
                     false
                 }
             },
-            Phase::Loading(since) if env.now.since(*since) > env.settings.store_timeout => {
+            Phase::Loading(Loading { ask_at: Some(at), .. }) if *at <= env.now => {
+                if let Phase::Loading(loading) = &mut self.phase {
+                    loading.ask_at = None;
+                }
+                self.ask_for_snapshot(env);
+                false
+            }
+            Phase::Loading(loading) if env.now.since(loading.since) > env.settings.snapshot_timeout => {
                 tracing::warn!(
                     partition = self.id,
                     "the store takes too long; recovering from the start of the journal"
@@ -271,6 +313,7 @@ impl Partition {
                 match Owning::begin(self.claimant(), *recovered, &self.faults.culprits(), env) {
                     Ok(owning) => {
                         self.taken_at = env.now;
+                        self.dropped = None;
                         self.phase = Phase::Owning(Box::new(owning));
                     }
                     Err(stop) => self.drop_memory(&stop, env),
@@ -286,6 +329,12 @@ impl Partition {
 
     /// There is one way to recover: forget everything, and take the partition again.
     fn drop_memory(&mut self, stop: &Stop, env: &mut Env) {
+        self.dropped = Some(stop.to_string());
+        if let Stop::Newer { .. } = stop {
+            // It does not pass by itself.
+            tracing::error!(partition = self.id, reason = %stop, "the partition waits for a newer version of orchestrator");
+            return self.rest_longer(env.settings.max_fault_pause, env);
+        }
         if !stop.is_a_fault() {
             tracing::warn!(partition = self.id, reason = %stop, "dropping the partition's memory; it will be taken again");
             self.rest(env);

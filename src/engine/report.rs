@@ -46,7 +46,7 @@ impl Owning {
 
     /// A result that cannot be taken goes to the dead letters. Where it can be read whose it is, that attempt has
     /// failed: its worker has done with it, and nothing else will come.
-    fn refuse_report(&mut self, record: &Record, refusal: Refusal, env: &mut Env) -> Result<Decided, Stop> {
+    pub(super) fn refuse_report(&mut self, record: &Record, refusal: Refusal, env: &mut Env) -> Result<Decided, Stop> {
         let whose = report::whose_result(record.key.as_deref(), record.value.as_deref());
         let Some(Whose { workflow_id, dispatch_id }) = whose else {
             return Ok(Decided::to(self.refuse(record, place_of(record), refusal, env)));

@@ -20,13 +20,15 @@ pub struct EngineSettings {
     pub max_record_bytes: usize,
     /// `requests` of a partition is held back while it has this many unfinished runs: they are kept in memory.
     pub max_unfinished: usize,
+    /// `requests` of a partition is held back while the events of its unfinished runs have this many bytes.
+    pub max_unfinished_bytes: usize,
     /// `requests` of a partition is held back while this many of its effects are under way.
     pub max_effects_under_way: usize,
     /// How many steps memory may run ahead of the journal. More hides the journal's latency, and makes each step
     /// smaller: a few are enough to keep the pipe full.
     pub max_steps_ahead: usize,
-    /// A step closes when it holds this many bytes of events: a journal record may have 8 MB, and one more decision
-    /// (at most twice `Limits::max_payload_bytes`) has to fit.
+    /// A step closes when it holds this many bytes of events. A journal record may have 8 MB, and one more decision has to
+    /// fit: that on a large input has a step of its own, any other has at most twice `Limits::max_payload_bytes`.
     pub step_bytes: usize,
     /// A step closes when it schedules this many nodes, so that the first of them are not held up by the last.
     pub step_nodes: usize,
@@ -47,8 +49,10 @@ pub struct EngineSettings {
     pub interruption: Duration,
     /// How long a partition must be idle before its owner records that all effects are done.
     pub mark_after: Duration,
-    /// How long recovery waits for the store before it begins at the journal's start instead.
+    /// How long recovery asks a store that does not answer before it begins at the journal's start instead.
     pub store_timeout: Duration,
+    /// How long recovery waits for a snapshot that is being loaded, or that others are loaded before.
+    pub snapshot_timeout: Duration,
     /// After a lost race for a partition: the first pause; it doubles up to `max_retry_pause`.
     pub min_retry_pause: Duration,
     /// The longest pause after a lost race.
@@ -68,6 +72,7 @@ impl Default for EngineSettings {
             limits: Limits::default(),
             max_record_bytes: 1 << 20,
             max_unfinished: 100_000,
+            max_unfinished_bytes: 256 << 20,
             max_effects_under_way: 20_000,
             max_steps_ahead: 2,
             step_bytes: 2 << 20,
@@ -81,6 +86,7 @@ impl Default for EngineSettings {
             interruption: Duration::from_secs(1),
             mark_after: Duration::from_millis(200),
             store_timeout: Duration::from_secs(10),
+            snapshot_timeout: Duration::from_secs(30),
             min_retry_pause: Duration::from_millis(500),
             max_retry_pause: Duration::from_secs(8),
             max_fault_pause: Duration::from_secs(60),

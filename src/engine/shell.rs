@@ -127,6 +127,7 @@ impl Engine {
         status.fault = None;
         status.owned.clear();
         status.taking.clear();
+        status.dropped.clear();
         status.unfinished = 0;
         for (id, partition) in &self.partitions {
             match partition.owned() {
@@ -134,7 +135,10 @@ impl Engine {
                     status.owned.push(*id);
                     status.unfinished += owning.unfinished();
                 }
-                None if partition.is_ours() => status.taking.push(*id),
+                None if partition.is_ours() => {
+                    status.taking.push(*id);
+                    status.dropped.extend(partition.dropped().map(|why| (*id, why.to_owned())));
+                }
                 None => {}
             }
         }

@@ -3,7 +3,7 @@
 use super::decide::panic_message;
 use crate::core::time::Timestamp;
 use crate::store::{Snapshot, Store, StoreError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -18,6 +18,17 @@ pub struct Loaded {
     pub result: Result<Option<Snapshot>, StoreError>,
 }
 
+/// So many are loaded at a time: each takes a connection of a small pool, which others need too.
+const AT_A_TIME: usize = 2;
+
+/// What is asked of the store.
+#[derive(Clone, Copy)]
+struct Question {
+    partition: u32,
+    ended_since: Timestamp,
+    max_ended: usize,
+}
+
 /// Loads snapshots on threads of their own, or, for the simulation, at once.
 pub struct Snapshots {
     store: Option<Arc<dyn Store>>,
@@ -26,6 +37,9 @@ pub struct Snapshots {
     /// of a partition waiting for it, however often the partition is tried; what comes late is as good, for every
     /// snapshot is held against the journal.
     loading: BTreeMap<u32, u64>,
+    /// What waits until another one has been loaded.
+    queue: VecDeque<Question>,
+    under_way: usize,
     sender: Sender<Loaded>,
     receiver: Receiver<Loaded>,
 }
@@ -34,7 +48,7 @@ impl Snapshots {
     /// Without a store every partition begins at its journal's start.
     pub fn new(store: Option<Arc<dyn Store>>, on_threads: bool) -> Self {
         let (sender, receiver) = channel();
-        Self { store, on_threads, loading: BTreeMap::new(), sender, receiver }
+        Self { store, on_threads, loading: BTreeMap::new(), queue: VecDeque::new(), under_way: 0, sender, receiver }
     }
 
     /// Asks for a partition's snapshot.
@@ -42,29 +56,42 @@ impl Snapshots {
         if self.loading.insert(partition, claim).is_some() {
             return;
         }
+        self.queue.push_back(Question { partition, ended_since, max_ended });
+        self.load_next();
+    }
+
+    fn load_next(&mut self) {
+        while self.under_way < AT_A_TIME {
+            let Some(question) = self.queue.pop_front() else { return };
+            self.under_way += 1;
+            self.load(question);
+        }
+    }
+
+    fn load(&self, Question { partition, ended_since, max_ended }: Question) {
         let sender = self.sender.clone();
-        let Some(store) = self.store.clone() else {
-            let _ = sender.send(Loaded { partition, claim, result: Ok(None) });
-            return;
-        };
+        // Whoever has asked last is told.
+        let told = move |result| drop(sender.send(Loaded { partition, claim: 0, result }));
+        let Some(store) = self.store.clone() else { return told(Ok(None)) };
+        let tell = told.clone();
         let load = move || {
             let loaded = catch_unwind(AssertUnwindSafe(|| store.snapshot(partition, ended_since, max_ended)));
-            let result = loaded.unwrap_or_else(|panic| Err(StoreError::Refused(panic_message(&*panic))));
             // The engine may be gone by now.
-            let _ = sender.send(Loaded { partition, claim, result });
+            tell(loaded.unwrap_or_else(|panic| Err(StoreError::Refused(panic_message(&*panic)))));
         };
         if !self.on_threads {
             return load();
         }
         if let Err(error) = std::thread::Builder::new().name("snapshot".into()).spawn(load) {
-            let why = StoreError::Refused(format!("no thread to load a snapshot: {error}"));
-            let _ = self.sender.send(Loaded { partition, claim, result: Err(why) });
+            told(Err(StoreError::Refused(format!("no thread to load a snapshot: {error}"))));
         }
     }
 
     /// The next snapshot that has been loaded.
     pub fn take_loaded(&mut self) -> Option<Loaded> {
         let mut loaded = self.receiver.try_recv().ok()?;
+        self.under_way -= 1;
+        self.load_next();
         if let Some(claim) = self.loading.remove(&loaded.partition) {
             loaded.claim = claim;
         }

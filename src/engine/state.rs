@@ -8,7 +8,8 @@ use crate::core::command::Origin;
 use crate::core::event::{PartitionEvent, Recorded};
 use crate::core::frontier::Frontier;
 use crate::core::id::WorkflowId;
-use crate::core::run::Run;
+use crate::core::json::Json;
+use crate::core::run::{NodeRun, Run};
 use crate::core::time::Timestamp;
 use crate::journal::record::{EffectsThrough, InputPosition, JournalRecord, Step};
 use crate::journal::rule::{ReadersRule, Verdict};
@@ -24,6 +25,8 @@ pub struct Entry {
     pub run: Run,
     /// The hash chain over its events.
     pub chain: [u8; 16],
+    /// About how many bytes it holds: those of its events.
+    pub bytes: usize,
     /// What it can do next; only owners have it.
     pub frontier: Option<Frontier>,
 }
@@ -35,6 +38,8 @@ pub struct PartitionState {
     pub rule: ReadersRule,
     /// Unfinished runs.
     pub runs: HashMap<WorkflowId, Entry>,
+    /// About how many bytes they hold.
+    pub bytes: usize,
     /// Runs that have ended not long ago.
     pub window: DuplicateWindow,
     /// Where reading of each input topic goes on.
@@ -78,6 +83,7 @@ impl PartitionState {
         Self {
             rule: ReadersRule::default(),
             runs: HashMap::new(),
+            bytes: 0,
             window: DuplicateWindow::new(settings.duplicate_window, settings.duplicate_limit),
             inputs: BTreeMap::new(),
             effects_through: None,
@@ -93,7 +99,9 @@ impl PartitionState {
     pub fn restore(settings: &EngineSettings, snapshot: Snapshot) -> Self {
         let mut state = Self::empty(settings);
         for stored in snapshot.runs {
-            let entry = Entry { run: stored.run, chain: stored.chain, frontier: None };
+            let bytes = payload_bytes(&stored.run);
+            let entry = Entry { run: stored.run, chain: stored.chain, bytes, frontier: None };
+            state.bytes += bytes;
             state.runs.insert(entry.run.workflow_id.clone(), entry);
         }
         for ended in snapshot.ended {
@@ -169,10 +177,12 @@ impl PartitionState {
         if let Some(entry) = self.runs.get_mut(id) {
             fold_next(&mut entry.run, recorded)?;
             entry.chain = chain::next(&entry.chain, body);
+            entry.bytes += body.len();
         } else {
-            let run = fold_first(recorded)?;
-            self.runs.insert(id.clone(), Entry { run, chain: chain::next(&chain::START, body), frontier: None });
+            let (run, chain) = (fold_first(recorded)?, chain::next(&chain::START, body));
+            self.runs.insert(id.clone(), Entry { run, chain, bytes: body.len(), frontier: None });
         }
+        self.bytes += body.len();
         if recorded.event.ends_the_run() {
             self.retire(id);
         }
@@ -201,7 +211,8 @@ impl PartitionState {
     }
 
     fn retire(&mut self, workflow_id: &WorkflowId) {
-        if let Some(Entry { run, .. }) = self.runs.remove(workflow_id) {
+        if let Some(Entry { run, bytes, .. }) = self.runs.remove(workflow_id) {
+            self.bytes -= bytes;
             self.window.insert(EndedRun {
                 ended_at: run.ended_at.unwrap_or(run.time),
                 workflow_id: run.workflow_id,
@@ -211,6 +222,12 @@ impl PartitionState {
             });
         }
     }
+}
+
+/// How many bytes of payloads a run holds.
+fn payload_bytes(run: &Run) -> usize {
+    let of_node = |node: &NodeRun| [&node.input, &node.output].into_iter().flatten().map(Json::len).sum::<usize>();
+    run.input.len() + run.nodes.values().map(of_node).sum::<usize>()
 }
 
 /// The input that a step says is about to be tried, if that is what it says.

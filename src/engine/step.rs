@@ -75,6 +75,12 @@ impl StepDraft {
         self.planned.is_empty()
     }
 
+    /// Whether what follows from an input of so many bytes could make it larger than a step may be. What an input says
+    /// may stand twice in its events.
+    pub fn would_overflow(&self, input_bytes: usize, max_bytes: usize) -> bool {
+        !self.is_empty() && self.bytes + 2 * input_bytes > max_bytes
+    }
+
     /// Whether it holds as much as a step may.
     pub fn is_full(&self, max_bytes: usize, max_nodes: usize) -> bool {
         self.bytes >= max_bytes || self.nodes >= max_nodes

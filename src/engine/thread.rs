@@ -32,6 +32,8 @@ pub struct EngineStatus {
     pub owned: Vec<u32>,
     /// The partitions that it was given and is about to take.
     pub taking: Vec<u32>,
+    /// Why partitions that are about to be taken were dropped last.
+    pub dropped: Vec<(u32, String)>,
     /// Unfinished runs of the owned partitions.
     pub unfinished: usize,
 }
@@ -54,6 +56,13 @@ pub struct ThreadParts {
 pub fn wall_clock() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// A clock that begins at the wall clock's time, and goes on whatever happens to that: the engine learns from the log's
+/// append times what it is off by, and a clock that is set forward by an hour would time out everything.
+fn steady_clock() -> impl Fn() -> Timestamp {
+    let (began, since) = (wall_clock(), Instant::now());
+    move || began.after(since.elapsed())
 }
 
 /// Runs an engine on a thread of its own.
@@ -96,8 +105,9 @@ fn run(parts: &ThreadParts) -> Result<(), LogError> {
     let seed = rand::random();
     let (log, store, settings) = (log.clone(), store.clone(), settings.clone());
     let mut engine = Engine::new(EngineParts { log, store, settings, seed, on_threads: true })?;
+    let clock = steady_clock();
     while !parts.stop.load(Ordering::Relaxed) {
-        engine.poll(wall_clock, WAIT)?;
+        engine.poll(&clock, WAIT)?;
         if let Ok(mut status) = parts.status.lock() {
             engine.report(&mut status);
         }

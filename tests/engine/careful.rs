@@ -1,8 +1,12 @@
 //! An input that may have ended the process is tried with care, and buried by its third try.
 
-use super::town::{Town, id_in};
-use orchestrator::journal::record::{JournalRecord, Step};
+use super::town::{Town, id_in, one_node};
+use orchestrator::core::command::Origin;
+use orchestrator::core::event::{PartitionEvent, Trying};
+use orchestrator::journal::record::{Cause, JournalRecord, Owner, PartitionTaken, Step, Transition};
 use orchestrator::log::Topic;
+use orchestrator::wire::event::{PartitionRecorded, encode_partition};
+use orchestrator::wire::{chain, journal};
 use std::time::Duration;
 
 /// The steps that say what is about to be tried, and the marks, of partition 0.
@@ -37,4 +41,44 @@ fn a_mark_does_not_hide_how_often_an_input_was_tried() {
     town.until("it is buried", |town| !town.dead_letters().is_empty());
     assert_eq!(town.dead_letters()[0]["reason"], "engine_fault");
     assert_eq!(steps(&town).len(), 3);
+}
+
+/// An owner takes partition 0, tries an input, and is gone.
+fn try_in_vain(town: &mut Town, origin: &Origin, times: u64) {
+    let last = steps(town).pop().unwrap();
+    let (term, owner, time) = (100 + times, Owner([7; 16]), town.now());
+    let text = String::new;
+    let taken = PartitionTaken { term, owner, time, group: text(), host: text(), version: text(), cluster: text() };
+    let event = PartitionEvent::Trying(Trying { origin: origin.clone() });
+    let trying = encode_partition(&PartitionRecorded { partition: 0, sequence: times, time, event });
+    let transition = Transition {
+        cause: Cause::Input(origin.clone()),
+        chain: chain::START,
+        traceparent: None,
+        events: vec![trying],
+        input: None,
+    };
+    let step = Step { term, owner, number: last.number + 1, time, transitions: vec![transition], ..last };
+    for record in [JournalRecord::PartitionTaken(taken), JournalRecord::Step(step)] {
+        town.append(Topic::Journal, Some(0), None, journal::encode(&record), vec![]);
+    }
+}
+
+#[test]
+fn a_result_that_is_buried_fails_its_attempt() {
+    let mut town = Town::new(&[one_node("job")]);
+    let id = id_in(0, "order");
+    town.start_and_own();
+    let task = town.begin("job", &id);
+    town.kill();
+    town.complete(&task);
+    let result = town.records(&Topic::Results).pop().unwrap();
+    let origin = Origin { topic: "results".into(), partition: 0, offset: result.offset, time: result.time };
+    for times in 1..=2 {
+        try_in_vain(&mut town, &origin, times);
+    }
+    town.start_and_own();
+    town.until("the run is answered", |town| town.is_answered(&id));
+    assert_eq!(town.dead_letters()[0]["reason"], "engine_fault");
+    assert!(town.events(&id).contains(&"NodeFailed"));
 }

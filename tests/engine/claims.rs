@@ -3,6 +3,7 @@
 use super::lines::Lines;
 use super::town::{Town, id_in, one_node};
 use orchestrator::log::Topic;
+use orchestrator::wire::report::ReportOutcome;
 use std::time::Duration;
 
 #[test]
@@ -33,4 +34,20 @@ fn a_store_whose_state_does_not_fit_the_journal_is_left_aside() {
     lines.during(|| town.start_and_own());
     assert_eq!(lines.with(&["JournalLost", "does not fit"]).len(), 1);
     assert!(!town.is_unfinished(&id));
+}
+
+#[test]
+fn an_attempt_that_ran_at_a_takeover_has_time_to_come_to_another_worker() {
+    let mut town = Town::new(&[one_node("job")]);
+    let id = id_in(0, "order");
+    town.start_and_own();
+    let task = town.begin("job", &id);
+    town.report(&task, ReportOutcome::Started);
+    town.until("the node runs", |town| town.events(&id).contains(&"NodeStarted"));
+    town.kill();
+    town.start_and_own();
+    // The session of its worker is over after 10 s, and then its group is rearranged.
+    town.turns_for(Duration::from_secs(25));
+    assert!(town.is_unfinished(&id));
+    town.until("its deadline fires", |town| town.is_answered(&id));
 }

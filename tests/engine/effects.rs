@@ -2,9 +2,15 @@
 
 use super::town::{Town, id_in, one_node};
 use bytes::Bytes;
+use orchestrator::core::definition::validate::validate;
+use orchestrator::core::event::PartitionEvent;
+use orchestrator::core::id::AgentName;
+use orchestrator::core::json::Json;
 use orchestrator::journal::record::{JournalRecord, Owner, PartitionTaken};
 use orchestrator::log::{AppendError, Topic};
 use orchestrator::wire::journal;
+use orchestrator::wire::report::ReportOutcome;
+use serde_json::json;
 
 #[test]
 fn an_effect_is_tried_until_it_lands_but_not_by_a_claim_that_is_over() {
@@ -40,4 +46,50 @@ fn an_effect_is_tried_until_it_lands_but_not_by_a_claim_that_is_over() {
     let task = town.task(&id).unwrap();
     town.complete(&task);
     town.until("the run is answered", |town| town.is_answered(&id));
+}
+
+#[test]
+fn an_answer_that_is_refused_is_kept_named_once_and_tried_until_it_lands() {
+    let mut town = Town::new(&[one_node("job")]);
+    town.start_and_own();
+    let id = id_in(0, "order");
+    let task = town.begin("job", &id);
+    let no = AppendError::Refused("responses: not authorised".to_owned());
+    town.board.lock().unwrap().effects_fail = Some(no);
+    town.complete(&task);
+    let failed = |town: &Town| {
+        let is_one = |event: &PartitionEvent| matches!(event, PartitionEvent::EffectFailed(_));
+        town.partition_events().into_iter().filter(is_one).count()
+    };
+    town.until("it is named", |town| failed(town) > 0);
+    let before = town.board.lock().unwrap().effects;
+    town.until("it is tried again", |town| town.board.lock().unwrap().effects > before + 2);
+    assert_eq!(failed(&town), 1);
+    // Nor is it forgotten by whoever takes the partition next.
+    town.kill();
+    town.board.lock().unwrap().effects_fail = None;
+    town.start_and_own();
+    town.until("the run is answered", |town| town.is_answered(&id));
+    let id = id_in(0, "another");
+    let task = town.begin("job", &id);
+    town.board.lock().unwrap().effects_fail = Some(AppendError::Refused("not now".to_owned()));
+    town.complete(&task);
+    town.until("it is named", |town| failed(town) > 1);
+    town.board.lock().unwrap().effects_fail = None;
+    town.until("the run is answered", |town| town.is_answered(&id));
+}
+
+#[test]
+fn an_agent_that_only_a_plan_names_gets_no_topics() {
+    let planner = json!({ "node_id": "plan", "agent_name": "hand", "role": "planner" });
+    let mut town = Town::new(&[validate(json!({ "name": "planned", "nodes": [planner] })).unwrap()]);
+    town.start_and_own();
+    let id = id_in(0, "order");
+    let task = town.begin("planned", &id);
+    let plan = json!({ "nodes": [{ "node_id": "a", "agent_name": "made-up" }] });
+    town.report(&task, ReportOutcome::Completed(Json::from_value(&plan)));
+    town.until("the run is answered", |town| town.is_answered(&id));
+    assert!(town.events(&id).contains(&"NodeFailed"), "its dispatch has failed");
+    let topic = Topic::Ready(AgentName::new("made-up").unwrap());
+    assert!(town.records(&topic).is_empty());
 }

@@ -172,6 +172,17 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// How many bytes of payload the events so far hold.
+    pub fn payload_bytes(&self) -> usize {
+        let bytes = |event: &Event| match event {
+            Event::WorkflowStarted(event) => event.input.len(),
+            Event::NodeCompleted(event) => event.output.len(),
+            Event::PlanMade(event) => event.plan.as_ref().map_or(0, |plan| plan.len()),
+            _ => 0,
+        };
+        self.events.iter().map(bytes).sum()
+    }
+
     /// Whether nothing has been decided.
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()

@@ -31,7 +31,7 @@ pub fn go_on(draft: &mut Draft) {
 }
 
 fn hand_out(draft: &mut Draft) {
-    let (mut nodes, mut bytes) = (0, 0);
+    let (mut nodes, mut bytes) = (0, draft.payload_bytes());
     let threshold = usize::try_from(draft.run.settings.parallel_threshold).unwrap_or(usize::MAX);
     let one_at_a_time = draft.ready_count() + draft.open() as usize <= threshold.saturating_sub(1);
     while let Some(index) = draft.next_ready() {
