@@ -1,6 +1,7 @@
 //! A whole installation in a folder: made, used, ended, started again.
 
 use crate::tool::{Background, End, program, run, run_with};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -318,6 +319,24 @@ fn health_tells_what_answers_and_what_does_not() {
     assert_eq!(states, ["ok", "ok", "none"], "who does not answer is not well, and need not be there: {fine}");
     let serving = folder.run(&["health", "--http-address", "127.0.0.1:1", "--serving"]).expect(5);
     assert!(serving.stdout.contains("nothing answers at 127.0.0.1:1"), "{serving:?}");
+}
+
+#[test]
+fn health_tells_a_process_of_another_installation() {
+    let (served, other) = (Folder::new(), Folder::new());
+    other.run(&["init"]).expect(0);
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").to_string();
+    let mut dev = program(&["dev", "--http-address", &port, "--data", served.data()]);
+    let _dev = Background(dev.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("dev starts"));
+    let asked = ["health", "--serving", "--http-address", &port];
+    wait_until("its own process is ready", || served.run(&asked).code == 0);
+    let end = other.run(&asked).expect(5);
+    assert!(end.stdout.contains("not ok") && end.stdout.contains(served.data()), "{end:?}");
+    let plain = other.run(&["health", "--http-address", &port, "--output", "json"]).expect(0).json();
+    assert_eq!(plain[2]["state"], "none", "{plain}");
+    served.run(&["init", "--namespace", "second"]).expect(0);
+    let end = served.run(&[&asked[..], &["--namespace", "second"]].concat()).expect(5);
+    assert!(end.stdout.contains("(namespace orchestrator), not"), "{end:?}");
 }
 
 #[test]
