@@ -17,6 +17,7 @@ pub mod history;
 pub mod init;
 pub mod list;
 pub mod output;
+pub mod program;
 pub mod readiness;
 pub mod roles;
 pub mod serve;

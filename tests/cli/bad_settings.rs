@@ -37,6 +37,17 @@ fn an_input_that_is_not_json_is_refused_before_a_log_is_asked() {
 }
 
 #[test]
+fn a_program_that_cannot_be_started_takes_no_nodes() {
+    let text = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    for (program, words) in
+        [("./no-such-program", "no file"), ("no-such-program", "in PATH"), (text, "chmod +x"), ("/", "is a folder")]
+    {
+        let end = run(&["worker", "--data", "/does/not/exist", "--agent", "x", "--exec", program]).expect(2);
+        assert!(end.stderr.contains("--exec: ") && end.stderr.contains(words), "{end:?}");
+    }
+}
+
+#[test]
 fn a_folder_without_a_log_is_named_and_not_made() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("typo");
