@@ -1,9 +1,9 @@
 //! `orchestrator worker`.
 
 use super::exit::{Exit, fail};
-use super::{Context, program};
 use super::roles::{BuiltIn, WorkerKind};
 use super::server::{Role, Server};
+use super::{Context, program};
 use crate::core::id::AgentName;
 use crate::shutdown::Stop;
 use anyhow::{Context as _, Result};

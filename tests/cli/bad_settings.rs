@@ -17,6 +17,39 @@ fn all_bad_values_come_at_once_and_nothing_is_done() {
 }
 
 #[test]
+fn hosts_and_programs_of_the_built_in_agents_are_checked_at_the_start() {
+    let environment = [
+        ("ORCHESTRATOR_HTTP_AGENT_HOSTS", "api.example.com, https://b.example.com, c:none, localhost:8080"),
+        ("ORCHESTRATOR_EXEC_AGENT_PROGRAMS", "/bin/cat,jq"),
+    ];
+    let end = run_with(&["serve", "--data", "/does/not/exist"], &environment, "").expect(2);
+    for words in [
+        "ORCHESTRATOR_HTTP_AGENT_HOSTS is \"",
+        "nothing; not \"https://b.example.com\", \"c:none\"",
+        "ORCHESTRATOR_EXEC_AGENT_PROGRAMS is \"/bin/cat,jq\": allowed are absolute paths",
+        "not \"jq\"",
+    ] {
+        assert!(end.stderr.contains(words), "{words}: {end:?}");
+    }
+}
+
+#[test]
+fn what_the_kafka_client_does_not_take_is_told_with_the_rest() {
+    let environment = [
+        ("ORCHESTRATOR_KAFKA_LINGER_MSS", "5"),
+        ("ORCHESTRATOR_KAFKA_SOCKET_TIMEOUT_MS", "soon"),
+        ("ORCHESTRATOR_KAFKA_SASL_MECHANISM", "GSSAPI"),
+        ("ORCHESTRATOR_STORE_URL", "postgres://me:geheim@db:port/x"),
+    ];
+    for command in ["list", "config"] {
+        let end = run_with(&[command], &environment, "").expect(2);
+        assert!(end.stderr.contains("4 settings have bad values"), "{end:?}");
+        assert!(environment.iter().all(|(name, _)| end.stderr.contains(&format!("  {name} is "))), "{end:?}");
+        assert!(!end.stderr.contains("geheim"), "{end:?}");
+    }
+}
+
+#[test]
 fn a_store_of_another_kind_names_both() {
     let end = run(&["list", "--state-storage", "postgres", "--store-url", "sqlite://x.db"]).expect(2);
     assert!(end.stderr.contains("--state-storage") && end.stderr.contains("--store-url"), "{end:?}");
