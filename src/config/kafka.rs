@@ -1,8 +1,8 @@
 //! What is passed through to librdkafka: `ORCHESTRATOR_KAFKA_SECURITY_PROTOCOL` is its `security.protocol`.
 
 use super::fault::ConfigFault;
-use super::mask;
 use super::table::KAFKA_PREFIX;
+use crate::core::mask;
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaConfRes;

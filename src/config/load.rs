@@ -3,11 +3,11 @@
 use super::fault::{ConfigFault, ConfigFaults};
 use super::kafka::{self, KafkaProperty};
 use super::kind::Value;
-use super::mask;
 use super::table::{self, KAFKA_PREFIX, OF_AGENTS, OF_SCRIPTS, PREFIX, SETTINGS, Setting};
 use super::targets::{self, Given, LogTarget, Reasoned, StoreTarget};
 use super::{Config, Settings, Source};
 use crate::core::limits::Limits;
+use crate::core::mask;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;

@@ -8,7 +8,6 @@ pub mod fault;
 pub mod kafka;
 pub mod kind;
 pub mod load;
-pub mod mask;
 pub mod report;
 pub mod table;
 pub mod targets;

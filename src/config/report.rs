@@ -2,9 +2,9 @@
 
 use super::Source;
 use super::kafka::KafkaProperty;
-use super::mask;
 use super::table::{self, SETTINGS, Setting};
 use super::targets::Reasoned;
+use crate::core::mask;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 

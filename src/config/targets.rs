@@ -2,8 +2,8 @@
 
 use super::Source;
 use super::fault::ConfigFault;
-use super::mask;
 use super::table;
+use crate::core::mask;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
