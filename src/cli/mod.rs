@@ -10,6 +10,7 @@ pub mod connect;
 pub mod definitions;
 pub mod demo;
 pub mod dev;
+pub mod embedded;
 pub mod exit;
 pub mod flags;
 pub mod health;
@@ -158,7 +159,9 @@ fn run(cli: Cli) -> Result<Exit> {
         }
         _ => {}
     }
-    let config = crate::config::load(&inputs(&cli))?;
+    let elsewhere = embedded::refuse_urls(&cli.command, &cli.settings.0)?;
+    let mut config = crate::config::load(&inputs(&cli))?;
+    config.warnings.extend(elsewhere);
     let context = Context { config, out };
     if !matches!(cli.command, Command::Config(_)) {
         crate::telemetry::start(context.settings());

@@ -81,6 +81,30 @@ fn a_program_that_cannot_be_started_takes_no_nodes() {
 }
 
 #[test]
+fn what_is_embedded_takes_no_other_log_and_store() {
+    for (command, flag, url) in [
+        ("dev", "--log-url", "kafka://127.0.0.1:1"),
+        ("demo", "--log-url", "kafka://127.0.0.1:1"),
+        ("demo", "--store-url", "sqlite://x.db"),
+    ] {
+        let end = run(&[command, flag, url]).expect(2);
+        assert!(end.stderr.contains(&format!("{flag}: `{command}` is embedded")), "{end:?}");
+        assert!(end.stderr.contains("`orchestrator serve` is for a "), "{end:?}");
+    }
+}
+
+#[test]
+fn a_variable_that_dev_and_demo_ignore_is_warned_of() {
+    let folder = tempfile::NamedTempFile::new().expect("a file in the way of a folder");
+    let data = folder.path().join("data");
+    let environment = [("ORCHESTRATOR_LOG_URL", "kafka://127.0.0.1:1")];
+    for command in ["dev", "demo"] {
+        let end = run_with(&[command, "--data", data.to_str().expect("a path")], &environment, "").expect(1);
+        assert!(end.stderr.contains(&format!("ORCHESTRATOR_LOG_URL is ignored: `{command}` is embedded")), "{end:?}");
+    }
+}
+
+#[test]
 fn a_folder_without_a_log_is_named_and_not_made() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("typo");

@@ -274,6 +274,18 @@ fn without_an_engine_a_wait_ends_at_its_timeout() {
 }
 
 #[test]
+fn whoever_waits_learns_the_id_and_that_nobody_may_be_there() {
+    let folder = Folder::new();
+    folder.run(&["init"]).expect(0);
+    folder.apply();
+    let line = ["submit", "chain", "--input", "{\"text\":\"hello\"}", "--wait", "--timeout", "5.5", "--output", "json"];
+    let end = folder.run(&line).expect(4);
+    let id = end.stderr.strip_prefix("published as ").and_then(|rest| rest.lines().next()).expect("an id");
+    assert!(end.stderr.contains(&format!("`orchestrator show {id}`")), "{end:?}");
+    assert_eq!(end.stderr.matches("perhaps no engine is running: `orchestrator health`").count(), 1, "{end:?}");
+}
+
+#[test]
 fn dev_goes_on_where_it_was() {
     let folder = Folder::new();
     let first = folder.dev();
