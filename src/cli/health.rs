@@ -3,6 +3,7 @@
 use super::exit::{self, Exit, fail};
 use super::{Context, connect};
 use crate::log::Log;
+use crate::ui::counted;
 use crate::ui::style::harmless;
 use crate::ui::table::{lines, state, table};
 use anyhow::{Result, anyhow, bail};
@@ -70,9 +71,10 @@ fn log(opened: Result<Arc<dyn Log>>, context: &Context) -> Check {
         let log = opened?;
         let (partitions, catalogue) = connect::installation(log.as_ref(), context.settings())?;
         let warnings = connect::check(log.as_ref(), context.settings(), partitions)?;
-        let definitions = catalogue.all_newest().count();
+        let definitions = counted(catalogue.all_newest().count(), "definition");
+        let partitions = counted(partitions as usize, "partition");
         let more = warnings.iter().map(|warning| format!("; {warning}")).collect::<String>();
-        Ok(format!("{}, {partitions} partitions, {definitions} definitions{more}", log.cluster()))
+        Ok(format!("{}, {partitions}, {definitions}{more}", log.cluster()))
     };
     check("log", look())
 }
@@ -81,7 +83,7 @@ fn store(context: &Context) -> Check {
     let look = || {
         let store = connect::open_store(context.settings())?;
         let positions = store.query().positions()?;
-        Ok(format!("{}, {} partitions projected", store.describe(), positions.len()))
+        Ok(format!("{}, {} projected", store.describe(), counted(positions.len(), "partition")))
     };
     check("store", look())
 }

@@ -169,7 +169,21 @@ fn run(cli: Cli) -> Result<Exit> {
     for warning in &context.config.warnings {
         tracing::warn!("{warning}");
     }
-    dispatch(cli.command, &context)
+    let serves = matches!(cli.command, Command::Serve(_) | Command::Worker(_) | Command::Dev(_));
+    match dispatch(cli.command, &context) {
+        Err(error) if serves && context.settings().structured_logging => Ok(logged(&error)),
+        ended => ended,
+    }
+}
+
+/// Says the error that ends a process in the one form that its reader takes: as a log line.
+fn logged(error: &anyhow::Error) -> Exit {
+    let exit = exit::of_error(error);
+    match exit::advice(error) {
+        Some(advice) => tracing::error!(exit_code = exit as u8, advice, "{error:#}"),
+        None => tracing::error!(exit_code = exit as u8, "{error:#}"),
+    }
+    exit
 }
 
 fn dispatch(command: Command, context: &Context) -> Result<Exit> {

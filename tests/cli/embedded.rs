@@ -119,6 +119,21 @@ fn without_init_everything_says_so() {
 }
 
 #[test]
+fn the_error_that_ends_a_server_is_a_log_line_among_log_lines() {
+    let folder = Folder::new();
+    for command in [&["serve"][..], &["worker", "--builtin", "echo"]] {
+        let end = folder.run(&[command, &["--structured-logging", "true"]].concat()).expect(3);
+        let lines: Vec<serde_json::Value> =
+            end.stderr.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let last = lines.last().expect("a line");
+        assert_eq!((&last["level"], &last["exit_code"]), (&"ERROR".into(), &3.into()), "{end:?}");
+        assert!(last["message"].as_str().is_some_and(|words| words.contains("orchestrator init")), "{end:?}");
+        let plain = folder.run(&[command, &["--structured-logging", "false"]].concat()).expect(3);
+        assert!(plain.stderr.contains("error: "), "{plain:?}");
+    }
+}
+
+#[test]
 fn a_request_is_answered_once_and_can_be_looked_at() {
     let folder = Folder::new();
     let _dev = folder.dev();
@@ -241,6 +256,21 @@ fn a_store_without_tables_asks_for_init() {
         assert!(end.stderr.contains("has no tables yet: run `orchestrator init` once"), "{end:?}");
         assert!(!end.stderr.contains("no such table"), "{end:?}");
     }
+}
+
+#[test]
+fn a_damaged_store_says_what_to_do() {
+    let folder = Folder::new();
+    folder.run(&["init"]).expect(0);
+    let store = Path::new(folder.data()).join("store.db");
+    for file in ["store.db-wal", "store.db-shm"] {
+        let _ = std::fs::remove_file(Path::new(folder.data()).join(file));
+    }
+    std::fs::write(&store, "coffee ".repeat(2_000)).expect("a file");
+    let end = folder.run(&["list"]).expect(1);
+    let file = store.display();
+    assert!(end.stderr.contains(&format!("stop the engine, delete {file} (with {file}-wal and")), "{end:?}");
+    assert!(end.stderr.contains("folded anew from the log"), "{end:?}");
 }
 
 #[test]
