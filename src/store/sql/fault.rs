@@ -106,6 +106,7 @@ fn is_damaged(error: &sqlx::Error) -> bool {
 /// What to do: nothing is lost with the file.
 fn damaged(at: &str, error: &sqlx::Error) -> String {
     let file = at.trim_start_matches("sqlite://");
+    let error = error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
     format!(
         "{at} is damaged or no SQLite database ({error}); stop the engine, delete {file} (with {file}-wal and \
          {file}-shm), and start again: it is folded anew from the log (log.db of a data folder)"
