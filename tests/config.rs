@@ -160,9 +160,9 @@ fn secrets_are_shown_nowhere() {
 
 #[test]
 fn properties_of_the_kafka_client_are_passed_through() {
-    let config = good(&[("ORCHESTRATOR_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")], &[]);
+    let config = good(&[("ORCHESTRATOR_KAFKA_SECURITY_PROTOCOL", "SSL")], &[]);
     let [property] = config.settings.kafka.as_slice() else { panic!("{:?}", config.settings.kafka) };
-    assert_eq!((property.key.as_str(), property.value.as_str()), ("security.protocol", "SASL_SSL"));
+    assert_eq!((property.key.as_str(), property.value.as_str()), ("security.protocol", "SSL"));
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 }
 

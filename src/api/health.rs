@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn the_answers_follow_the_roles() {
-        let status = Arc::new(Status::new("sqlite://log.db".to_owned(), &["engine"]));
+        let status = Arc::new(Status::new("log.db".to_owned(), "shop".to_owned(), &["engine"]));
         let address = serve(SocketAddr::from(([127, 0, 0, 1], 0)), Arc::clone(&status)).unwrap();
         assert_eq!((ask(address, "/health").0, ask(address, "/ready").0), (200, 503));
 

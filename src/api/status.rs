@@ -19,6 +19,8 @@ pub struct Report {
     pub ready: bool,
     /// The log, without secrets.
     pub log: String,
+    /// The namespace of the installation in it: a log may hold several.
+    pub namespace: String,
     /// The roles by name.
     pub roles: BTreeMap<&'static str, RoleReport>,
     /// What the engine of this process does; none: it has none.
@@ -64,11 +66,11 @@ pub struct EngineReport {
 }
 
 impl Status {
-    /// The state of a process with these roles, all of them starting.
-    pub fn new(log: String, roles: &[&'static str]) -> Self {
+    /// The state of a process with these roles, all of them starting, for the installation in a log's namespace.
+    pub fn new(log: String, namespace: String, roles: &[&'static str]) -> Self {
         let starting = || RoleReport { state: RoleState::Starting, message: None };
         let roles = roles.iter().map(|role| (*role, starting())).collect();
-        let report = Report { version: env!("CARGO_PKG_VERSION"), log, roles, ..Report::default() };
+        let report = Report { version: env!("CARGO_PKG_VERSION"), log, namespace, roles, ..Report::default() };
         Self { report: Mutex::new(report) }
     }
 
@@ -112,7 +114,7 @@ mod tests {
 
     #[test]
     fn ready_means_that_every_role_works() {
-        let status = Status::new("sqlite://log.db".to_owned(), &["engine", "projector"]);
+        let status = Status::new("log.db".to_owned(), "shop".to_owned(), &["engine", "projector"]);
         assert!(!status.report().ready);
         status.role("engine", RoleState::Ready, None);
         assert!(!status.report().ready);

@@ -54,7 +54,7 @@ fn value_name(kind: &Kind) -> &'static str {
         Kind::LogUrl | Kind::StoreUrl => "URL",
         Kind::Address => "ADDRESS",
         Kind::Namespace | Kind::Group => "NAME",
-        Kind::List { .. } => "LIST",
+        Kind::Hosts | Kind::Programs => "LIST",
         Kind::Folder => "DIR",
     }
 }

@@ -2,11 +2,15 @@
 
 use super::exit::{self, Exit, fail};
 use super::{Context, connect};
+use crate::log::Log;
+use crate::ui::counted;
 use crate::ui::style::harmless;
 use crate::ui::table::{lines, state, table};
 use anyhow::{Result, anyhow, bail};
 use serde_json::{Value, json};
+use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// For `--help`.
@@ -39,7 +43,9 @@ struct Check {
 
 /// Checks.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
-    let checks = [log(context), store(context), process(context, args.serving)];
+    let opened = connect::open_log(context.settings());
+    let served = opened.as_ref().ok().and_then(|log| Served::here(log.as_ref(), context));
+    let checks = [log(opened, context), store(context), process(context, served, args.serving)];
     if context.out.is_json() {
         let row = |check: &Check| json!({ "part": check.part, "state": check.state, "message": check.words });
         context.out.json(&checks.iter().map(row).collect::<Vec<_>>())?;
@@ -60,14 +66,15 @@ fn check(part: &'static str, result: Result<String>) -> Check {
     }
 }
 
-fn log(context: &Context) -> Check {
+fn log(opened: Result<Arc<dyn Log>>, context: &Context) -> Check {
     let look = || {
-        let log = connect::open_log(context.settings())?;
+        let log = opened?;
         let (partitions, catalogue) = connect::installation(log.as_ref(), context.settings())?;
         let warnings = connect::check(log.as_ref(), context.settings(), partitions)?;
-        let definitions = catalogue.all_newest().count();
+        let definitions = counted(catalogue.all_newest().count(), "definition");
+        let partitions = counted(partitions as usize, "partition");
         let more = warnings.iter().map(|warning| format!("; {warning}")).collect::<String>();
-        Ok(format!("{}, {partitions} partitions, {definitions} definitions{more}", log.cluster()))
+        Ok(format!("{}, {partitions}, {definitions}{more}", log.cluster()))
     };
     check("log", look())
 }
@@ -76,12 +83,39 @@ fn store(context: &Context) -> Check {
     let look = || {
         let store = connect::open_store(context.settings())?;
         let positions = store.query().positions()?;
-        Ok(format!("{}, {} partitions projected", store.describe(), positions.len()))
+        Ok(format!("{}, {} projected", store.describe(), counted(positions.len(), "partition")))
     };
     check("store", look())
 }
 
-fn process(context: &Context, serving: bool) -> Check {
+/// Which installation a process serves: the log and the namespace in it, as `GET /ready` says them.
+#[derive(PartialEq, Eq)]
+struct Served {
+    log: String,
+    namespace: String,
+}
+
+impl Served {
+    /// The one that this command is asked about; none where its log does not answer, and so cannot say which it is.
+    fn here(log: &dyn Log, context: &Context) -> Option<Self> {
+        log.brokers().ok()?;
+        Some(Self { log: log.cluster(), namespace: context.settings().namespace.clone() })
+    }
+
+    /// The one of the process that answered.
+    fn there(report: &Value) -> Self {
+        let text = |field: &str| report[field].as_str().unwrap_or("unknown").to_owned();
+        Self { log: text("log"), namespace: text("namespace") }
+    }
+}
+
+impl fmt::Display for Served {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} (namespace {})", self.log, self.namespace)
+    }
+}
+
+fn process(context: &Context, here: Option<Served>, serving: bool) -> Check {
     let none = |words: String| match serving {
         true => check("process", Err(fail(Exit::Unreachable, words))),
         false => Check { part: "process", state: "none", exit: Exit::Done, words },
@@ -89,12 +123,17 @@ fn process(context: &Context, serving: bool) -> Check {
     let Some(address) = context.settings().http_address else {
         return none("not asked: --http-address is off".to_owned());
     };
-    match ask(address) {
-        Ok(report) if report["ready"] == true => {
-            check("process", Ok(format!("{address} is ready: {}", roles(&report))))
-        }
-        Ok(report) => check("process", Err(anyhow!("{address} is not ready: {}", roles(&report)))),
-        Err(error) => none(format!("nothing answers at {address}: {}", error.root_cause())),
+    let report = match ask(address) {
+        Ok(report) => report,
+        Err(error) => return none(format!("nothing answers at {address}: {}", error.root_cause())),
+    };
+    let (there, roles) = (Served::there(&report), roles(&report));
+    match here {
+        Some(here) if here != there => none(format!(
+            "not ok: the process at {address} serves {there}, not {here}; --http-address names another one"
+        )),
+        _ if report["ready"] == true => check("process", Ok(format!("{address} is ready: {roles}"))),
+        _ => check("process", Err(anyhow!("{address} is not ready: {roles}"))),
     }
 }
 

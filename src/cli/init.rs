@@ -4,6 +4,7 @@ use super::exit::Exit;
 use super::{Context, connect};
 use crate::config::table;
 use crate::installation::topics;
+use crate::ui::counted;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
@@ -42,9 +43,10 @@ pub fn run(_args: &Args, context: &Context) -> Result<Exit> {
     } else {
         let topics = match made.created.len() {
             0 => "every topic was there".to_owned(),
-            n => format!("{n} topics created"),
+            n => format!("{} created", counted(n, "topic")),
         };
-        context.out.line(format!("log    {}, {} partitions, {topics}", log.cluster(), made.partitions))?;
+        let partitions = counted(made.partitions as usize, "partition");
+        context.out.line(format!("log    {}, {partitions}, {topics}", log.cluster()))?;
         context.out.line(format!("store  {}, tables up to date", store.describe()))?;
     }
     Ok(Exit::Done)

@@ -10,6 +10,7 @@ pub mod connect;
 pub mod definitions;
 pub mod demo;
 pub mod dev;
+pub mod embedded;
 pub mod exit;
 pub mod flags;
 pub mod health;
@@ -17,6 +18,7 @@ pub mod history;
 pub mod init;
 pub mod list;
 pub mod output;
+pub mod program;
 pub mod readiness;
 pub mod roles;
 pub mod serve;
@@ -157,7 +159,9 @@ fn run(cli: Cli) -> Result<Exit> {
         }
         _ => {}
     }
-    let config = crate::config::load(&inputs(&cli))?;
+    let elsewhere = embedded::refuse_urls(&cli.command, &cli.settings.0)?;
+    let mut config = crate::config::load(&inputs(&cli))?;
+    config.warnings.extend(elsewhere);
     let context = Context { config, out };
     if !matches!(cli.command, Command::Config(_)) {
         crate::telemetry::start(context.settings());
@@ -165,7 +169,21 @@ fn run(cli: Cli) -> Result<Exit> {
     for warning in &context.config.warnings {
         tracing::warn!("{warning}");
     }
-    dispatch(cli.command, &context)
+    let serves = matches!(cli.command, Command::Serve(_) | Command::Worker(_) | Command::Dev(_));
+    match dispatch(cli.command, &context) {
+        Err(error) if serves && context.settings().structured_logging => Ok(logged(&error)),
+        ended => ended,
+    }
+}
+
+/// Says the error that ends a process in the one form that its reader takes: as a log line.
+fn logged(error: &anyhow::Error) -> Exit {
+    let exit = exit::of_error(error);
+    match exit::advice(error) {
+        Some(advice) => tracing::error!(exit_code = exit as u8, advice, "{error:#}"),
+        None => tracing::error!(exit_code = exit as u8, "{error:#}"),
+    }
+    exit
 }
 
 fn dispatch(command: Command, context: &Context) -> Result<Exit> {

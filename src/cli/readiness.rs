@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_role_is_ready_once_it_waits_for_nothing() {
-        let status = Arc::new(Status::new("sqlite://log.db".to_owned(), &["engine"]));
+        let status = Arc::new(Status::new("log.db".to_owned(), "shop".to_owned(), &["engine"]));
         let mut engine = Readiness::of("engine", &status);
         engine.note(Some("the group is silent".to_owned()));
         let report = status.report();
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn what_was_seen_last_holds_until_the_next_look() {
-        let status = Arc::new(Status::new("sqlite://log.db".to_owned(), &["engine"]));
+        let status = Arc::new(Status::new("log.db".to_owned(), "shop".to_owned(), &["engine"]));
         let mut engine = Readiness::of("engine", &status);
         assert_eq!(engine.look(|| Err("away".to_owned())).as_deref(), Some("away"));
         assert_eq!(engine.look(|| panic!("asked again at once")).as_deref(), Some("away"));

@@ -67,7 +67,7 @@ impl Server {
         let Some(partitions) = wait_for(stop, "the log", || checked(log.as_ref(), &settings))? else { return Ok(None) };
         let hold = hold_of(roles, &settings)?;
         let names: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
-        let status = Arc::new(Status::new(log.cluster(), &names));
+        let status = Arc::new(Status::new(log.cluster(), settings.namespace.clone(), &names));
         let (store, store_is_there) = match *roles == BTreeSet::from([Role::Worker]) {
             true => (None, false),
             false => open_store_if_there(&settings)?,

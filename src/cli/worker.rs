@@ -1,9 +1,9 @@
 //! `orchestrator worker`.
 
-use super::Context;
-use super::exit::Exit;
+use super::exit::{Exit, fail};
 use super::roles::{BuiltIn, WorkerKind};
 use super::server::{Role, Server};
+use super::{Context, program};
 use crate::core::id::AgentName;
 use crate::shutdown::Stop;
 use anyhow::{Context as _, Result};
@@ -49,6 +49,11 @@ impl Args {
 
 /// Executes nodes until it is stopped.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
+    if let Some(program) = args.exec.first() {
+        // Before anything is taken: every node would fail, and for ever.
+        program::find(program, std::env::var_os("PATH").as_deref())
+            .map_err(|words| fail(Exit::Usage, format!("--exec: {words}")))?;
+    }
     let roles = BTreeSet::from([Role::Worker]);
     let stop = Stop::new();
     stop.listen().context("signals can't be listened to")?;

@@ -1,5 +1,6 @@
 //! The kinds of value: how each is written, read and explained.
 
+use super::agents;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -44,11 +45,10 @@ pub enum Kind {
     Namespace,
     /// A consumer group.
     Group,
-    /// Words separated by commas.
-    List {
-        /// What the words are, for people.
-        of: &'static str,
-    },
+    /// Hosts with or without a port, separated by commas.
+    Hosts,
+    /// Absolute paths of programs, separated by commas.
+    Programs,
     /// A folder.
     Folder,
 }
@@ -66,7 +66,7 @@ pub enum Value {
     Level(tracing::Level),
     /// Of `Address`; none: off.
     Address(Option<SocketAddr>),
-    /// Of `List`.
+    /// Of `Hosts` (each with its port) and `Programs`.
     List(Vec<String>),
     /// Of `Folder`; none: not given.
     Folder(Option<PathBuf>),
@@ -105,7 +105,12 @@ impl Kind {
             Self::Address => "is an address with a port, e.g. 127.0.0.1:7080, or off".to_owned(),
             Self::Namespace => "are 1 to 100 of A-Z a-z 0-9 . _ -".to_owned(),
             Self::Group => "are 1 to 255 characters without control characters".to_owned(),
-            Self::List { of } => format!("are {of}, separated by commas, or nothing"),
+            Self::Hosts => {
+                "are hosts, each with a port (localhost:8080) or without (api.example.com: ports 443 and 80), \
+                            separated by commas, or nothing"
+                    .to_owned()
+            }
+            Self::Programs => "are absolute paths of programs, separated by commas, or nothing".to_owned(),
             Self::Folder => "is a path".to_owned(),
         }
     }
@@ -135,11 +140,25 @@ impl Kind {
                 let legal = (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control);
                 legal.then(|| Value::Text(text.to_owned()))
             }
-            Self::List { .. } => {
-                let words = text.split(',').map(str::trim).filter(|w| !w.is_empty());
-                Some(Value::List(words.map(str::to_owned).collect()))
+            Self::Hosts | Self::Programs => {
+                let items: Option<Vec<_>> = agents::items(text).map(|item| self.item(item)).collect();
+                items.map(|items| Value::List(items.concat()))
             }
             Self::Folder => Some(Value::Folder((!text.is_empty()).then(|| PathBuf::from(text)))),
+        }
+    }
+
+    /// The items of a list that are not allowed.
+    pub fn bad_items<'t>(&self, text: &'t str) -> Vec<&'t str> {
+        agents::items(text).filter(|item| self.item(item).is_none()).collect()
+    }
+
+    /// What an item of a list means; none where it is not allowed.
+    fn item(&self, item: &str) -> Option<Vec<String>> {
+        match self {
+            Self::Hosts => agents::host(item),
+            Self::Programs => agents::program(item),
+            _ => Some(vec![item.to_owned()]),
         }
     }
 }

@@ -3,11 +3,11 @@
 use super::fault::{ConfigFault, ConfigFaults};
 use super::kafka::{self, KafkaProperty};
 use super::kind::Value;
-use super::mask;
 use super::table::{self, KAFKA_PREFIX, OF_AGENTS, OF_SCRIPTS, PREFIX, SETTINGS, Setting};
 use super::targets::{self, Given, LogTarget, Reasoned, StoreTarget};
 use super::{Config, Settings, Source};
 use crate::core::limits::Limits;
+use crate::core::mask;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
@@ -67,6 +67,7 @@ impl Reading {
                 }
             }
         }
+        self.faults.extend(kafka::check_login(&self.kafka).err());
     }
 
     fn variable(&mut self, name: &str, text: &str) {
@@ -167,6 +168,11 @@ fn bad_value(setting: &Setting, by: &str, text: &str) -> ConfigFault {
     let mut allowed = setting.kind.allowed();
     if setting.name == table::STATE_STORAGE && text.trim().eq_ignore_ascii_case("redis") {
         allowed.push_str("; redis comes in a later version");
+    }
+    let bad = setting.kind.bad_items(text);
+    if !bad.is_empty() {
+        let bad: Vec<_> = bad.iter().map(|item| format!("{item:?}")).collect();
+        allowed.push_str(&format!("; not {}", bad.join(", ")));
     }
     ConfigFault { name: by.to_owned(), value, allowed }
 }

@@ -3,11 +3,11 @@
 //!
 //! A flag beats the environment, the environment beats the default. All bad values are reported together.
 
+mod agents;
 pub mod fault;
 pub mod kafka;
 pub mod kind;
 pub mod load;
-pub mod mask;
 pub mod report;
 pub mod table;
 pub mod targets;
@@ -95,7 +95,7 @@ pub struct Settings {
     pub worker_concurrency: usize,
     /// How long a worker that is stopped goes on with what it runs.
     pub worker_stop_timeout: Duration,
-    /// Hosts that the built-in `http` agent may call.
+    /// Hosts that the built-in `http` agent may call, each with its port.
     pub http_agent_hosts: Vec<String>,
     /// Programs that the built-in `exec` agent may run.
     pub exec_agent_programs: Vec<String>,

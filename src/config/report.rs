@@ -2,9 +2,9 @@
 
 use super::Source;
 use super::kafka::KafkaProperty;
-use super::mask;
-use super::table::{self, KAFKA_PREFIX, SETTINGS, Setting};
+use super::table::{self, SETTINGS, Setting};
 use super::targets::Reasoned;
+use crate::core::mask;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -41,7 +41,7 @@ pub(super) fn rows(reasons: &BTreeMap<&'static str, Reasoned>, kafka: &[KafkaPro
         }
     });
     let passed = kafka.iter().map(|property| Row {
-        name: format!("{KAFKA_PREFIX}{}", property.key.to_ascii_uppercase().replace('.', "_")),
+        name: property.variable(),
         flag: None,
         value: property.shown().to_owned(),
         source: Source::Environment,
@@ -85,7 +85,8 @@ export ORCHESTRATOR_KAFKA_SASL_PASSWORD=...               # sasl.password, never
 ```
 
 Properties on which safety rests (`acks`, `enable.idempotence`, `isolation.level`, `partitioner` and their like) and
-those that other settings say (`bootstrap.servers`, `group.id`) are refused.
+those that other settings say (`bootstrap.servers`, `group.id`) are refused, and so are names that librdkafka does not
+know and values that it does not take. The mechanisms are PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512.
 ";
 
 /// `docs/configuration.md`.

@@ -200,13 +200,13 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         HTTP_AGENT_HOSTS,
-        Kind::List { of: "hosts (api.example.com, or with a port)" },
+        Kind::Hosts,
         "",
         "The hosts that the built-in agent `http` may call. None: it is closed.",
     ),
     setting(
         EXEC_AGENT_PROGRAMS,
-        Kind::List { of: "paths of programs" },
+        Kind::Programs,
         "",
         "The programs that a definition may have run by the built-in agent `exec`. None: it is closed. `worker --exec` \
          does not depend on it.",

@@ -2,8 +2,8 @@
 
 use super::Source;
 use super::fault::ConfigFault;
-use super::mask;
 use super::table;
+use crate::core::mask;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -84,7 +84,9 @@ impl StoreTarget {
             "sqlite" => StoreKind::Sqlite,
             _ => return None,
         };
-        (!rest.is_empty()).then(|| Self { kind, url: url.to_owned() })
+        // As the store reads it: a port that is no number is found before anything starts.
+        let readable = kind == StoreKind::Sqlite || url.parse::<sqlx::postgres::PgConnectOptions>().is_ok();
+        (!rest.is_empty() && readable).then(|| Self { kind, url: url.to_owned() })
     }
 
     /// The URL without its password.

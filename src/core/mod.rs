@@ -24,6 +24,7 @@ pub mod frontier;
 pub mod id;
 pub mod json;
 pub mod limits;
+pub mod mask;
 pub mod partition;
 pub mod rejection;
 pub mod run;

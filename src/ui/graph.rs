@@ -2,6 +2,7 @@
 
 mod boxes;
 
+use super::counted;
 use crate::core::definition::graph::waits;
 use crate::core::definition::{Definition, ExecutionNode, Role};
 use boxes::{Row, connector};
@@ -32,7 +33,7 @@ pub fn draw(definition: &Definition) -> String {
     // Odd, as boxes are, so that boxes which stand alone stand exactly below each other.
     let width = rows.iter().map(|(row, _)| row.width()).max().unwrap_or(0) | 1;
     let mut text =
-        format!("{} · {}, {}\n\n", definition.name, count(nodes.len(), "node"), count(layers.len(), "layer"));
+        format!("{} · {}, {}\n\n", definition.name, counted(nodes.len(), "node"), counted(layers.len(), "layer"));
     let mut above: Vec<usize> = Vec::new();
     for (row, joined) in rows {
         let left = (width - row.width()) / 2;
@@ -170,7 +171,7 @@ fn folded(nodes: &[ExecutionNode], waits: &[Vec<usize>], layer: &[usize], joined
         }
     }
     let executors: Vec<String> = executors.into_iter().map(|(name, count)| format!("{name} ×{count}")).collect();
-    let mut lines = vec![count(layer.len(), "node")];
+    let mut lines = vec![counted(layer.len(), "node")];
     wrap(&executors, &mut lines);
     let alike = layer.iter().all(|node| waits[*node] == waits[layer[0]]);
     let named = |node: &usize| match names(nodes, &waits[*node]) {
@@ -227,17 +228,13 @@ fn planners(definition: &Definition) -> Option<String> {
     let first = planners.first()?;
     let who = match planners.len() {
         1 => format!("{first} adds"),
-        n => format!("{first} and {} add", count(n - 1, "other planner")),
+        n => format!("{first} and {} add", counted(n - 1, "other planner")),
     };
     let how_many = match definition.max_agent_calls {
-        Some(calls) => format!("up to {}", count(calls as usize, "node")),
+        Some(calls) => format!("up to {}", counted(calls as usize, "node")),
         None => "nodes".to_owned(),
     };
     Some(format!("{who} {how_many} at run time; synthesizers and responders wait for them."))
-}
-
-fn count(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn push_line(text: &mut String, line: &str) {

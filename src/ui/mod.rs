@@ -7,3 +7,8 @@ pub mod style;
 pub mod table;
 pub mod time;
 pub mod timeline;
+
+/// A number of things: `1 node`, `2 nodes`.
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

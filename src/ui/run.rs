@@ -3,7 +3,7 @@
 use super::style::{Paint, harmless};
 use super::table::{lines, state, table};
 use super::time::{rfc3339, short};
-use super::timeline::{Span, duration, timeline};
+use super::timeline::{Kind, Span, duration, timeline};
 use crate::core::definition::DefinitionRef;
 use crate::core::failure::Failure;
 use crate::core::id::NodeId;
@@ -108,7 +108,14 @@ fn spans(run: &Run) -> Vec<Span> {
         // A node that waits for a worker does no work.
         start: node.started_at.unwrap_or(node.scheduled_at).since(run.started_at),
         end: node.ended_at.map(|ended| ended.since(run.started_at)),
-        failed: node.status == NodeStatus::Failed,
+        kind: match node.status {
+            NodeStatus::Failed => Kind::Failed,
+            NodeStatus::Scheduled => {
+                let waits = if run.ended_at.is_some() { "waited" } else { "waits" };
+                Kind::Waits(format!("{waits} for a worker of {}", node.agent_name))
+            }
+            NodeStatus::Running | NodeStatus::Completed => Kind::Work,
+        },
     };
     in_order(run).into_iter().map(span).collect()
 }
@@ -244,6 +251,16 @@ mod tests {
         assert!(text.find("z-first").unwrap() < text.find("a-second").unwrap(), "{text}");
         assert!(text.contains("295 ms and going on"), "{text}");
         assert!(!text.contains("Answer"), "{text}");
+    }
+
+    #[test]
+    fn a_node_without_a_worker_does_no_work() {
+        let mut run = run();
+        let waiting = NodeRun { status: NodeStatus::Scheduled, started_at: None, ..node("writer", 200, None) };
+        run.nodes.insert(NodeId::new("c-third").unwrap(), waiting);
+        let text = show(&run, 3, Paint::PLAIN);
+        assert!(text.contains("·│ 200 ms, waits for a worker of writer\n"), "{text}");
+        assert!(text.contains("400 ms elapsed, 490 ms of work\n"), "{text}");
     }
 
     #[test]

@@ -17,6 +17,39 @@ fn all_bad_values_come_at_once_and_nothing_is_done() {
 }
 
 #[test]
+fn hosts_and_programs_of_the_built_in_agents_are_checked_at_the_start() {
+    let environment = [
+        ("ORCHESTRATOR_HTTP_AGENT_HOSTS", "api.example.com, https://b.example.com, c:none, localhost:8080"),
+        ("ORCHESTRATOR_EXEC_AGENT_PROGRAMS", "/bin/cat,jq"),
+    ];
+    let end = run_with(&["serve", "--data", "/does/not/exist"], &environment, "").expect(2);
+    for words in [
+        "ORCHESTRATOR_HTTP_AGENT_HOSTS is \"",
+        "nothing; not \"https://b.example.com\", \"c:none\"",
+        "ORCHESTRATOR_EXEC_AGENT_PROGRAMS is \"/bin/cat,jq\": allowed are absolute paths",
+        "not \"jq\"",
+    ] {
+        assert!(end.stderr.contains(words), "{words}: {end:?}");
+    }
+}
+
+#[test]
+fn what_the_kafka_client_does_not_take_is_told_with_the_rest() {
+    let environment = [
+        ("ORCHESTRATOR_KAFKA_LINGER_MSS", "5"),
+        ("ORCHESTRATOR_KAFKA_SOCKET_TIMEOUT_MS", "soon"),
+        ("ORCHESTRATOR_KAFKA_SASL_MECHANISM", "GSSAPI"),
+        ("ORCHESTRATOR_STORE_URL", "postgres://me:geheim@db:port/x"),
+    ];
+    for command in ["list", "config"] {
+        let end = run_with(&[command], &environment, "").expect(2);
+        assert!(end.stderr.contains("4 settings have bad values"), "{end:?}");
+        assert!(environment.iter().all(|(name, _)| end.stderr.contains(&format!("  {name} is "))), "{end:?}");
+        assert!(!end.stderr.contains("geheim"), "{end:?}");
+    }
+}
+
+#[test]
 fn a_store_of_another_kind_names_both() {
     let end = run(&["list", "--state-storage", "postgres", "--store-url", "sqlite://x.db"]).expect(2);
     assert!(end.stderr.contains("--state-storage") && end.stderr.contains("--store-url"), "{end:?}");
@@ -33,6 +66,41 @@ fn an_input_that_is_not_json_is_refused_before_a_log_is_asked() {
     for input in ["{", "@/does/not/exist", "[1,]"] {
         let end = run(&["submit", "shop", "--input", input]).expect(2);
         assert!(end.stderr.starts_with("error: "), "{end:?}");
+    }
+}
+
+#[test]
+fn a_program_that_cannot_be_started_takes_no_nodes() {
+    let text = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    for (program, words) in
+        [("./no-such-program", "no file"), ("no-such-program", "in PATH"), (text, "chmod +x"), ("/", "is a folder")]
+    {
+        let end = run(&["worker", "--data", "/does/not/exist", "--agent", "x", "--exec", program]).expect(2);
+        assert!(end.stderr.contains("--exec: ") && end.stderr.contains(words), "{end:?}");
+    }
+}
+
+#[test]
+fn what_is_embedded_takes_no_other_log_and_store() {
+    for (command, flag, url) in [
+        ("dev", "--log-url", "kafka://127.0.0.1:1"),
+        ("demo", "--log-url", "kafka://127.0.0.1:1"),
+        ("demo", "--store-url", "sqlite://x.db"),
+    ] {
+        let end = run(&[command, flag, url]).expect(2);
+        assert!(end.stderr.contains(&format!("{flag}: `{command}` is embedded")), "{end:?}");
+        assert!(end.stderr.contains("`orchestrator serve` is for a "), "{end:?}");
+    }
+}
+
+#[test]
+fn a_variable_that_dev_and_demo_ignore_is_warned_of() {
+    let folder = tempfile::NamedTempFile::new().expect("a file in the way of a folder");
+    let data = folder.path().join("data");
+    let environment = [("ORCHESTRATOR_LOG_URL", "kafka://127.0.0.1:1")];
+    for command in ["dev", "demo"] {
+        let end = run_with(&[command, "--data", data.to_str().expect("a path")], &environment, "").expect(1);
+        assert!(end.stderr.contains(&format!("ORCHESTRATOR_LOG_URL is ignored: `{command}` is embedded")), "{end:?}");
     }
 }
 

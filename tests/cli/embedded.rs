@@ -1,6 +1,7 @@
 //! A whole installation in a folder: made, used, ended, started again.
 
 use crate::tool::{Background, End, program, run, run_with};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -114,6 +115,21 @@ fn without_init_everything_says_so() {
     for command in [&["serve"][..], &["definitions", "list"], &["worker", "--builtin", "echo"]] {
         let end = folder.run(command).expect(3);
         assert!(end.stderr.contains("orchestrator init"), "{end:?}");
+    }
+}
+
+#[test]
+fn the_error_that_ends_a_server_is_a_log_line_among_log_lines() {
+    let folder = Folder::new();
+    for command in [&["serve"][..], &["worker", "--builtin", "echo"]] {
+        let end = folder.run(&[command, &["--structured-logging", "true"]].concat()).expect(3);
+        let lines: Vec<serde_json::Value> =
+            end.stderr.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let last = lines.last().expect("a line");
+        assert_eq!((&last["level"], &last["exit_code"]), (&"ERROR".into(), &3.into()), "{end:?}");
+        assert!(last["message"].as_str().is_some_and(|words| words.contains("orchestrator init")), "{end:?}");
+        let plain = folder.run(&[command, &["--structured-logging", "false"]].concat()).expect(3);
+        assert!(plain.stderr.contains("error: "), "{plain:?}");
     }
 }
 
@@ -243,6 +259,21 @@ fn a_store_without_tables_asks_for_init() {
 }
 
 #[test]
+fn a_damaged_store_says_what_to_do() {
+    let folder = Folder::new();
+    folder.run(&["init"]).expect(0);
+    let store = Path::new(folder.data()).join("store.db");
+    for file in ["store.db-wal", "store.db-shm"] {
+        let _ = std::fs::remove_file(Path::new(folder.data()).join(file));
+    }
+    std::fs::write(&store, "coffee ".repeat(2_000)).expect("a file");
+    let end = folder.run(&["list"]).expect(1);
+    let file = store.display();
+    assert!(end.stderr.contains(&format!("stop the engine, delete {file} (with {file}-wal and")), "{end:?}");
+    assert!(end.stderr.contains("folded anew from the log"), "{end:?}");
+}
+
+#[test]
 fn a_folder_has_one_engine_at_a_time() {
     let folder = Folder::new();
     let first = folder.dev();
@@ -270,6 +301,18 @@ fn without_an_engine_a_wait_ends_at_its_timeout() {
         let end = folder.run(&[command, "it's 7"]).expect(6);
         assert!(end.stderr.contains("its request waits to be decided (requests/"), "{end:?}");
     }
+}
+
+#[test]
+fn whoever_waits_learns_the_id_and_that_nobody_may_be_there() {
+    let folder = Folder::new();
+    folder.run(&["init"]).expect(0);
+    folder.apply();
+    let line = ["submit", "chain", "--input", "{\"text\":\"hello\"}", "--wait", "--timeout", "5.5", "--output", "json"];
+    let end = folder.run(&line).expect(4);
+    let id = end.stderr.strip_prefix("published as ").and_then(|rest| rest.lines().next()).expect("an id");
+    assert!(end.stderr.contains(&format!("`orchestrator show {id}`")), "{end:?}");
+    assert_eq!(end.stderr.matches("perhaps no engine is running: `orchestrator health`").count(), 1, "{end:?}");
 }
 
 #[test]
@@ -318,6 +361,24 @@ fn health_tells_what_answers_and_what_does_not() {
     assert_eq!(states, ["ok", "ok", "none"], "who does not answer is not well, and need not be there: {fine}");
     let serving = folder.run(&["health", "--http-address", "127.0.0.1:1", "--serving"]).expect(5);
     assert!(serving.stdout.contains("nothing answers at 127.0.0.1:1"), "{serving:?}");
+}
+
+#[test]
+fn health_tells_a_process_of_another_installation() {
+    let (served, other) = (Folder::new(), Folder::new());
+    other.run(&["init"]).expect(0);
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").to_string();
+    let mut dev = program(&["dev", "--http-address", &port, "--data", served.data()]);
+    let _dev = Background(dev.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("dev starts"));
+    let asked = ["health", "--serving", "--http-address", &port];
+    wait_until("its own process is ready", || served.run(&asked).code == 0);
+    let end = other.run(&asked).expect(5);
+    assert!(end.stdout.contains("not ok") && end.stdout.contains(served.data()), "{end:?}");
+    let plain = other.run(&["health", "--http-address", &port, "--output", "json"]).expect(0).json();
+    assert_eq!(plain[2]["state"], "none", "{plain}");
+    served.run(&["init", "--namespace", "second"]).expect(0);
+    let end = served.run(&[&asked[..], &["--namespace", "second"]].concat()).expect(5);
+    assert!(end.stdout.contains("(namespace orchestrator), not"), "{end:?}");
 }
 
 #[test]

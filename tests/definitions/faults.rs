@@ -56,6 +56,14 @@ const BAD: &[(&str, &str)] = &[
         "name: shop\nnodes:\n  - {node_id: a, agent_name: echo}\n  - {node_id: b, agent_name: echo}\n  - node_id: c\n    agent_name: echo\n    dependencies: [b]\n    input:\n      fine: outputs.b\n      stranger: outputs.a.total\n      nobody: outputs[\"d\"]\n      self: outputs.c\n",
     ),
     (
+        "a faulty expression beside one that reads a stranger",
+        "name: shop\nnodes:\n  - {node_id: a, agent_name: echo}\n  - node_id: b\n    agent_name: echo\n    input: {broken: 'request.', stranger: outputs.a, nobody: outputs.c}\n",
+    ),
+    (
+        "several faults in one schema",
+        "name: shop\ninput_contract:\n  required: total\n  properties:\n    total: {type: int}\n    sku: {pattern: '('}\nnodes: [{node_id: a, agent_name: echo}]\n",
+    ),
+    (
         "expressions that do not parse",
         "name: shop\nnodes:\n  - node_id: a\n    agent_name: echo\n    input:\n      - request.\n      - Hello there\n      - ''\n      - {deep: [\"request.total +\"]}\n",
     ),

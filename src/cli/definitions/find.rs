@@ -1,6 +1,7 @@
 //! A definition by name and version; what is not there is answered with what is.
 
 use crate::core::catalogue::{Applied, Catalogue};
+use crate::core::definition::validate::closest;
 
 /// Finds a version, or the newest.
 ///
@@ -9,7 +10,9 @@ use crate::core::catalogue::{Applied, Catalogue};
 pub fn find<'a>(catalogue: &'a Catalogue, name: &str, version: Option<u32>) -> Result<&'a Applied, String> {
     let versions: Vec<_> = catalogue.versions(name).map(|applied| applied.reference.version.to_string()).collect();
     if versions.is_empty() {
-        return Err(format!("there is no definition {name:?}: {}", names(catalogue)));
+        let near = closest(name, catalogue.all_newest().map(|applied| applied.reference.name.as_str()));
+        let hint = near.map_or_else(String::new, |near| format!(" (did you mean {near:?}?)"));
+        return Err(format!("there is no definition {name:?}{hint}: {}", names(catalogue)));
     }
     let found = version.map_or_else(|| catalogue.newest(name), |version| catalogue.version(name, version));
     let missing = || format!("{name} has no version {}: it has {}", version.unwrap_or_default(), versions.join(", "));
@@ -46,6 +49,8 @@ mod tests {
             document: json!({}),
         });
         assert_eq!(find(&catalogue, "shop", None).unwrap().reference.version, 1);
+        assert!(find(&catalogue, "shpo", None).unwrap_err().contains("(did you mean \"shop\"?): there are shop"));
+        assert!(!find(&catalogue, "office", None).unwrap_err().contains("did you mean"));
         assert!(find(&catalogue, "office", None).unwrap_err().contains("there are shop"));
         assert!(find(&catalogue, "shop", Some(3)).unwrap_err().contains("it has 1"));
     }

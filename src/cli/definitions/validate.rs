@@ -3,6 +3,7 @@
 use super::read;
 use crate::cli::exit::Exit;
 use crate::cli::output::Out;
+use crate::ui::counted;
 use anyhow::Result;
 
 /// For `--help`.
@@ -28,7 +29,8 @@ pub fn run(args: &Args, out: Out) -> Result<Exit> {
     for source in &sources {
         match &source.result {
             Ok(definition) if !out.is_json() => {
-                out.line(format!("{}: {}, {} nodes, valid", source.name, definition.name, definition.nodes.len()))?;
+                let nodes = counted(definition.nodes.len(), "node");
+                out.line(format!("{}: {}, {nodes}, valid", source.name, definition.name))?;
             }
             Ok(_) => {}
             Err(_) => exit = Exit::Refused,

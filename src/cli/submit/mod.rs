@@ -91,6 +91,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     // Reading begins before the request is there: no answer can come too early to be seen.
     let mut answers = wait::Answers::begin(log.as_ref(), &workflow_id)?;
     let (partition, offset) = publish(log.as_ref(), request, &workflow_id)?;
+    if args.id.is_none() {
+        // Whoever stops waiting needs it to ask again.
+        say(format!("published as {workflow_id}"));
+    }
     match answers.wait_for(context, log.as_ref(), partition, offset, args.timeout)? {
         Some(response) => answered(context, &response),
         None => Err(fail(

@@ -1,5 +1,6 @@
 //! Waiting for the answer of a request.
 
+use crate::cli::output::say;
 use crate::cli::{Context, connect};
 use crate::core::command::Origin;
 use crate::core::id::{RunId, WorkflowId};
@@ -7,12 +8,16 @@ use crate::core::partition::partition_of;
 use crate::core::run::Run;
 use crate::installation::records::{POLL, poll, read_one, read_to_end};
 use crate::log::{Delivery, Log, LogError, Reader, Record, Topic};
+use crate::ui::timeline::duration;
 use crate::wire::answer::{self, Response};
 use crate::wire::request;
 use anyhow::{Result, anyhow};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
+
+/// After how long without any response it is said that perhaps no engine is running.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// The responses of one partition, from the moment before the request.
 pub struct Answers {
@@ -54,10 +59,13 @@ impl Answers {
         let time = request.ok_or_else(removed)?.time;
         let origin = Origin { topic: Topic::Requests.to_string(), partition, offset, time };
         let mut watch = Watch::new(self.workflow_id.clone(), origin);
+        let mut silent = true;
         loop {
             let left = at_most.saturating_sub(begun.elapsed());
             for delivery in poll(self.reader.as_mut(), left.min(POLL))? {
                 let Delivery::Record(record) = delivery else { continue };
+                // Whoever is answered, an engine runs.
+                silent = false;
                 match decoded(&record).map(|response| watch.see(response)) {
                     Some(Seen::End(response)) => return Ok(Some(*response)),
                     Some(Seen::FirstRun(run_id)) => {
@@ -69,8 +77,16 @@ impl Answers {
                     Some(Seen::Nothing) | None => {}
                 }
             }
-            if begun.elapsed() >= at_most {
+            let waited = begun.elapsed();
+            if waited >= at_most {
                 return Ok(None);
+            }
+            if silent && waited >= SILENCE {
+                silent = false;
+                say(format!(
+                    "nothing heard for {}; perhaps no engine is running: `orchestrator health` tells (still waiting)",
+                    duration(SILENCE)
+                ));
             }
         }
     }

@@ -1,9 +1,10 @@
 //! Contracts: JSON Schema, compiled once, without remote references, with linear-time patterns.
 
 mod cost;
+mod faults;
 
 use crate::core::json::MAX_DEPTH;
-use jsonschema::{PatternOptions, Validator};
+use jsonschema::{PatternOptions, ValidationOptions, Validator};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -51,25 +52,26 @@ impl Contract {
     /// Compiles a schema. Remote and file references are refused.
     ///
     /// # Errors
-    /// What is wrong with the schema, and where in it (JSON pointer).
-    pub fn compile(schema: &Value) -> Result<Self, Breach> {
-        cost::check(schema)?;
-        let build = || {
-            jsonschema::options()
-                .offline()
-                .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN_BYTES))
-                .build(schema)
+    /// Everything that is wrong with the schema, and where in it (JSON pointer); never empty.
+    pub fn compile(schema: &Value) -> Result<Self, Vec<Breach>> {
+        let build = || match cost::check(schema) {
+            Ok(()) => options().build(schema).map_err(|error| {
+                let mut found = faults::of_schema(schema);
+                faults::add(&mut found, faults::of_error(&error));
+                found
+            }),
+            // Whatever is too large or too deep as a whole is looked at no further.
+            Err(found) if found.iter().any(|breach| breach.pointer.is_empty()) => Err(found),
+            Err(mut found) => {
+                faults::of_schema(schema).into_iter().for_each(|fault| faults::add(&mut found, fault));
+                Err(found)
+            }
         };
         match std::panic::catch_unwind(std::panic::AssertUnwindSafe(build)) {
-            Ok(Ok(validator)) => Ok(Self(Arc::new(validator))),
-            Ok(Err(error)) => {
-                let pointer = error.instance_path().as_str().to_owned();
-                let message = explained(&pointer).unwrap_or_else(|| shortened(error.to_string()));
-                Err(Breach { message: format!("not a JSON Schema: {message}"), pointer })
-            }
+            Ok(built) => built.map(|validator| Self(Arc::new(validator))),
             Err(_) => {
                 let message = "the JSON Schema library failed on this schema; write it differently".to_owned();
-                Err(Breach { pointer: String::new(), message })
+                Err(vec![Breach { pointer: String::new(), message }])
             }
         }
     }
@@ -83,18 +85,9 @@ impl Contract {
     }
 }
 
-/// Better words for faults that are common, and that the library words by the schema of schemas.
-fn explained(pointer: &str) -> Option<String> {
-    let word = pointer.rsplit('/').next()?;
-    let message = match word {
-        "type" => "expected one of string, number, integer, boolean, object, array, null, or a list of these",
-        "pattern" => {
-            "expected a regular expression without look-around and back-references (it has to run in linear time), \
-             and not a very large one"
-        }
-        _ => return None,
-    };
-    Some(message.to_owned())
+/// How every schema is compiled.
+fn options<'a>() -> ValidationOptions<'a> {
+    jsonschema::options().offline().with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN_BYTES))
 }
 
 /// Cuts out the middle: a message quotes what was found at its start, and what was expected at its end.
@@ -113,7 +106,36 @@ mod tests {
     use serde_json::json;
 
     fn refused(schema: Value) -> Breach {
-        Contract::compile(&schema).map(|_| ()).unwrap_err()
+        Contract::compile(&schema).map(|_| ()).unwrap_err().swap_remove(0)
+    }
+
+    #[test]
+    fn every_fault_of_a_schema_is_told_with_what_is_wrong() {
+        let schema = json!({
+            "required": "total",
+            "properties": {
+                "a": {"type": "int", "minLength": -1},
+                "pattern": {"pattern": "(", "default": {"pattern": "("}},
+                "c": {"patternProperties": {"[": {"pattern": "(?=x)"}}},
+            },
+        });
+        let mut found = Contract::compile(&schema).map(|_| ()).unwrap_err();
+        found.sort_by(|a, b| a.pointer.cmp(&b.pointer));
+        let told: Vec<_> = found.iter().map(|breach| (breach.pointer.as_str(), breach.message.as_str())).collect();
+        let expected = [
+            ("/properties/a/minLength", "minimum of 0"),
+            ("/properties/a/type", "expected one of string"),
+            ("/properties/c/patternProperties/[", "unclosed character class), found \"[\""),
+            ("/properties/c/patternProperties/[/pattern", "linear time), found \"(?=x)\""),
+            ("/properties/pattern/pattern", "expected a regular expression (unclosed group), found \"(\""),
+            ("/required", "is not of type \"array\""),
+        ];
+        assert_eq!(told.len(), expected.len(), "{told:#?}");
+        for ((place, message), (expected_place, part)) in told.into_iter().zip(expected) {
+            assert!(place == expected_place && message.contains(part), "{place}: {message}");
+        }
+        let references = json!({"anyOf": [{"$ref": "#/$defs/x"}, {"$ref": "http://a/b"}, {"type": "int"}]});
+        assert_eq!(Contract::compile(&references).map(|_| ()).unwrap_err().len(), 3);
     }
 
     #[test]

@@ -79,15 +79,20 @@ impl InputMapping {
         let Some(input) = input else {
             return Ok(Self::default_for(dependencies));
         };
+        let (mapping, faults) = Self::read(input);
+        if faults.is_empty() { Ok(mapping) } else { Err(faults) }
+    }
+
+    /// The `input` of a node, without what is at fault in it, and each fault with the JSON pointer of the expression
+    /// within the mapping.
+    pub(crate) fn read(input: &Value) -> (Self, Vec<(String, String)>) {
         let mut faults = Vec::new();
         let part = Part::compile(input, &mut String::new(), &mut faults);
-        if !faults.is_empty() {
-            return Err(faults);
-        }
         let (mut upstream, mut facts) = (BTreeMap::new(), None);
         part.name_outputs(&mut String::new(), &mut upstream);
         part.join_facts(&mut facts);
-        Ok(Self { part: Arc::new(part), upstream: upstream.into_iter().collect(), facts: facts.map(Arc::new) })
+        let upstream = upstream.into_iter().collect();
+        (Self { part: Arc::new(part), upstream, facts: facts.map(Arc::new) }, faults)
     }
 
     /// The request for a node that waits for nothing, else an object of the outputs it waits for.

@@ -7,6 +7,7 @@ pub(super) mod topology;
 use super::parse::{Places, parse};
 use super::{Definition, ExecutionNode, hash};
 use fields::Reader;
+pub(crate) use hint::closest;
 use serde_json::Value;
 use std::fmt;
 use topology::{Outside, Topology};

@@ -49,7 +49,7 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// A store at `postgres://user:password@host:port/database`. Connects when it is first used.
     pub fn open(url: &str) -> Result<Self, StoreError> {
-        let at = super::url::masked(url);
+        let at = crate::core::mask::url(url);
         let options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| {
             let expected = "expected postgres://user:password@host:port/database";
             StoreError::Refused(format!("{at} is no address of a database ({error}); {expected}"))

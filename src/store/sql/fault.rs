@@ -45,6 +45,7 @@ impl Fault {
                 StoreError::Unreachable { at: at.to_owned(), reason: reason(&error) }
             }
             Self::Driver(error) if has_no_tables(&error) => StoreError::NoTables { at: at.to_owned() },
+            Self::Driver(error) if is_damaged(&error) => StoreError::Refused(damaged(at, &error)),
             Self::Driver(error) => StoreError::Refused(format!("{at}: {error}")),
         }
     }
@@ -92,6 +93,24 @@ fn reason(error: &sqlx::Error) -> String {
 fn has_no_tables(error: &sqlx::Error) -> bool {
     let Some(error) = error.as_database_error() else { return false };
     error.code().is_some_and(|code| code == "42P01") || error.message().starts_with("no such table")
+}
+
+/// SQLite (result codes, low byte): the file is malformed (11), or no database (26). Postgres has codes of five
+/// characters.
+fn is_damaged(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    let code = code.filter(|code| code.len() < 5).and_then(|code| code.parse::<u32>().ok());
+    code.is_some_and(|code| matches!(code & 0xff, 11 | 26))
+}
+
+/// What to do: nothing is lost with the file.
+fn damaged(at: &str, error: &sqlx::Error) -> String {
+    let file = at.trim_start_matches("sqlite://");
+    let error = error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
+    format!(
+        "{at} is damaged or no SQLite database ({error}); stop the engine, delete {file} (with {file}-wal and \
+         {file}-shm), and start again: it is folded anew from the log (log.db of a data folder)"
+    )
 }
 
 #[cfg(test)]

@@ -11,26 +11,39 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Words whose value is data, not a schema.
-const DATA: [&str; 4] = ["const", "enum", "default", "examples"];
+pub(super) const DATA: [&str; 4] = ["const", "enum", "default", "examples"];
 /// Words that refer to another schema.
 const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
 /// Words whose schemas judge the same value as the schema they stand in.
 const SAME_VALUE: [&str; 9] =
     ["allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies"];
 /// Words whose value is an object of schemas under names of the author's.
-const MAPS: [&str; 6] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"];
+pub(super) const MAPS: [&str; 6] =
+    ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"];
 /// How many of its parts a schema may refer to: what refers to what is looked at pair by pair.
 const MAX_TARGETS: usize = 200;
 
 /// Refuses a schema that refers to others, or that may cost too much.
-pub(super) fn check(schema: &Value) -> Result<(), Breach> {
-    let references = references(schema)?;
+///
+/// # Errors
+/// Every reference that is at fault, or else the one thing that makes the schema cost too much.
+pub(super) fn check(schema: &Value) -> Result<(), Vec<Breach>> {
+    let mut faults = Vec::new();
+    let references = references(schema, &mut faults).map_err(|breach| vec![breach])?;
     for (pointer, target) in &references {
         if is_pointer(target) && schema.pointer(target).is_none() {
-            return Err(breach(pointer, format!("\"#{target}\" names nothing in this schema")));
+            faults.push(breach(pointer, format!("\"#{target}\" names nothing in this schema")));
         }
     }
-    let reach = reach(&references)?;
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    measure(schema, &references).map_err(|breach| vec![breach])
+}
+
+/// Refuses a schema that may cost too much.
+fn measure(schema: &Value, references: &[(String, String)]) -> Result<(), Breach> {
+    let reach = reach(references)?;
     let recursive: Vec<&str> = reach.iter().filter(|(from, to)| to.contains(*from)).map(|(from, _)| *from).collect();
     let mut walk = Walk { schema, reach: &reach, visited: 0 };
     walk.judge(None, &[schema], 0)?;
@@ -50,8 +63,8 @@ fn breach(pointer: &str, message: impl Into<String>) -> Breach {
     Breach { pointer: pointer.to_owned(), message: message.into() }
 }
 
-/// All references, each with its place and what it names within the schema.
-fn references(schema: &Value) -> Result<Vec<(String, String)>, Breach> {
+/// All references, each with its place and what it names within the schema; what is none of it is added to `faults`.
+fn references(schema: &Value, faults: &mut Vec<Breach>) -> Result<Vec<(String, String)>, Breach> {
     let (mut found, mut values) = (Vec::new(), 0usize);
     // With each value: whether its members are words of JSON Schema, or names of the author's.
     let mut open = vec![(String::new(), schema, 0usize, true)];
@@ -68,10 +81,14 @@ fn references(schema: &Value) -> Result<Vec<(String, String)>, Breach> {
                 for (name, member) in members.iter().rev() {
                     let at = format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
                     if words && name == "$id" && depth > 0 && member.is_string() {
-                        return Err(breach(&at, "only the whole schema may have an \"$id\""));
+                        faults.push(breach(&at, "only the whole schema may have an \"$id\""));
+                        continue;
                     }
                     match member.as_str().filter(|_| words && REFERENCES.contains(&name.as_str())) {
-                        Some(target) => found.push((at.clone(), local(&at, target)?)),
+                        Some(target) => match local(&at, target) {
+                            Ok(target) => found.push((at, target)),
+                            Err(fault) => faults.push(fault),
+                        },
                         None if words && DATA.contains(&name.as_str()) => {}
                         None => open.push((at, member, depth + 1, !(words && MAPS.contains(&name.as_str())))),
                     }
@@ -277,13 +294,13 @@ mod tests {
             defs.insert(format!("a{i}"), json!({"anyOf": [{"$ref": below}, {"$ref": below}]}));
         }
         let wide = json!({"$defs": defs, "$ref": "#/$defs/a39"});
-        assert!(check(&wide).unwrap_err().message.contains("more than 10000 parts"));
+        assert!(check(&wide).unwrap_err()[0].message.contains("more than 10000 parts"));
         let deep = json!({"$ref": "#/$defs/n", "$defs": {"n": {"properties": {
             "c": {"anyOf": [{"$ref": "#/$defs/n"}, {"$ref": "#/$defs/n"}]}}}}});
         let across = json!({"oneOf": [{"properties": {"l": {"$ref": "#"}}}, {"properties": {"l": {"$ref": "#"}}}]});
         let items = json!({"properties": {"c": {"$ref": "#"}}, "patternProperties": {"^c": {"$ref": "#"}}});
         for schema in [deep, across, items] {
-            assert!(check(&schema).unwrap_err().message.contains("doubles"), "{schema}");
+            assert!(check(&schema).unwrap_err()[0].message.contains("doubles"), "{schema}");
         }
     }
 }

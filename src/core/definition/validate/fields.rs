@@ -55,7 +55,7 @@ pub(crate) struct ReadNode {
     pub id: Option<NodeId>,
     /// With the JSON pointer of each.
     pub dependencies: Vec<(NodeId, String)>,
-    /// Node ids that its mapping names, with the JSON pointer of each.
+    /// Node ids that the sound expressions of its mapping name, with the JSON pointer of each.
     pub named: Vec<(String, String)>,
     /// The node, if none of its fields is at fault.
     pub node: Option<ExecutionNode>,
@@ -124,7 +124,7 @@ impl Reader {
         let agent_name = self.required(&at, members, "agent_name", AgentName::new);
         let dependencies = self.dependencies(&at, members);
         let ids: Vec<NodeId> = dependencies.iter().map(|(id, _)| id.clone()).collect();
-        let named = self.mapping(&at, members, &ids);
+        let named = self.mapping(&at, members);
         let input_contract = self.contract(&at, members, "input_contract").flatten();
         let output_contract = self.contract(&at, members, "output_contract").flatten();
         let timeout = self.timeout(&at, members);
@@ -208,8 +208,10 @@ impl Reader {
         let Some(schema) = members.get(field) else { return Some(None) };
         match Contract::compile(schema) {
             Ok(_) => Some(Some(schema.clone())),
-            Err(breach) => {
-                self.fault(&format!("{at}/{field}{}", breach.pointer), breach.message);
+            Err(breaches) => {
+                for breach in breaches {
+                    self.fault(&format!("{at}/{field}{}", breach.pointer), breach.message);
+                }
                 None
             }
         }
@@ -252,20 +254,13 @@ impl Reader {
         all
     }
 
-    fn mapping(&mut self, at: &str, members: &Members, dependencies: &[NodeId]) -> Vec<(String, String)> {
+    fn mapping(&mut self, at: &str, members: &Members) -> Vec<(String, String)> {
         let Some(input) = members.get("input") else { return Vec::new() };
-        match InputMapping::compile(Some(input), dependencies) {
-            Ok(mapping) => {
-                let place = |(id, pointer)| (id, format!("{at}/input{pointer}"));
-                mapping.upstream().into_iter().map(place).collect()
-            }
-            Err(faults) => {
-                for (pointer, message) in faults {
-                    self.fault(&format!("{at}/input{pointer}"), message);
-                }
-                Vec::new()
-            }
+        let (mapping, faults) = InputMapping::read(input);
+        for (pointer, message) in faults {
+            self.fault(&format!("{at}/input{pointer}"), message);
         }
+        mapping.upstream().into_iter().map(|(id, pointer)| (id, format!("{at}/input{pointer}"))).collect()
     }
 
     fn timeout(&mut self, at: &str, members: &Members) -> Option<Duration> {
