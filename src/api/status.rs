@@ -24,7 +24,8 @@ pub struct Report {
     /// What the engine of this process does; none: it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineReport>,
-    /// By partition, records of the journal that are not projected yet; empty where this process does not project.
+    /// By partition that this process projects, records of its journal that are not projected yet. What another process
+    /// projects is left out.
     pub projector_lag: BTreeMap<u32, u64>,
 }
 
@@ -84,9 +85,9 @@ impl Status {
         self.lock().engine = Some(engine);
     }
 
-    /// Says how many records of a partition's journal are not projected yet.
-    pub fn lag(&self, partition: u32, records: u64) {
-        self.lock().projector_lag.insert(partition, records);
+    /// Says how many records are not projected yet of the partitions that this process projects.
+    pub fn lags(&self, lags: BTreeMap<u32, u64>) {
+        self.lock().projector_lag = lags;
     }
 
     /// The state now.

@@ -170,12 +170,13 @@ pub fn start_projector(parts: &Parts, store: Arc<dyn Store>) -> Result<Running> 
         while !projector.is_finished() && !stop.is_set() {
             let away = readiness.look(|| store.position(0).map(drop).map_err(|error| error.to_string()));
             readiness.note(away.or_else(|| projector.lags().waiting()));
-            for lag in projector.lags().read(&*log).unwrap_or_default() {
-                status.lag(lag.partition, lag.records());
+            if let Ok(lags) = projector.lags().read(&*log) {
+                let ours = lags.iter().filter(|lag| lag.ours);
+                status.lags(ours.map(|lag| (lag.partition, lag.records())).collect());
             }
             stop.wait(LOOK);
         }
-        Ok(projector.join()?)
+        projector.join().map_err(|_| anyhow!("its thread panicked"))
     })
 }
 
