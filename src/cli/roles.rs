@@ -192,7 +192,7 @@ pub fn start_workers(parts: &Parts, kinds: &[WorkerKind]) -> Result<Running> {
         RunnerSettings {
             namespace: settings.namespace.clone(),
             concurrency: settings.worker_concurrency,
-            max_output_bytes: settings.max_request_bytes,
+            max_report_bytes: settings.max_request_bytes,
             stop_timeout: settings.worker_stop_timeout,
             ready_partitions: parts.partitions,
             ..RunnerSettings::default()

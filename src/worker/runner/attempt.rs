@@ -82,7 +82,7 @@ impl Attempt {
             Begin::Remembered(report, place) => {
                 tracing::debug!(dispatch_id = %task.dispatch_id, "dispatched again: its report is sent again");
                 let record = report::record(report, &task.workflow_id, task.reply_partition, traceparent.as_ref());
-                shared.outbox.send(Entry { record, places: vec![place] });
+                shared.outbox.send(Entry::new(record, vec![place]));
                 return None;
             }
             Begin::Superseded(newest, place) => {
@@ -146,21 +146,25 @@ impl Attempt {
     }
 
     fn say_started(&self) {
-        let record = self.record(self.encode(ReportOutcome::Started));
-        self.worker.shared.outbox.send(Entry { record, places: Vec::new() });
+        let record = self.record(wire::report::encode(&self.report(ReportOutcome::Started)));
+        self.worker.shared.outbox.send(Entry::new(record, Vec::new()));
         self.worker.shared.outbox.pump();
     }
 
     /// Reports how the attempt ended.
     fn end(self, result: Result<Value, Failure>) {
         let shared = &self.worker.shared;
-        let outcome = report::outcome(result, shared.settings.max_output_bytes);
-        if let ReportOutcome::Failed(failure) = &outcome {
+        let (mut said, max_bytes) = (self.report(report::outcome(result)), shared.settings.max_report_bytes);
+        let mut report = wire::report::encode(&said);
+        if report.len() > max_bytes {
+            said.outcome = report::too_large(said.outcome, report.len(), max_bytes);
+            report = wire::report::encode(&said);
+        }
+        if let ReportOutcome::Failed(failure) = &said.outcome {
             self.say_failed(failure);
         }
-        let report = self.encode(outcome);
         let places = lock(&shared.attempts).end(&self.task.dispatch_id, &report);
-        shared.outbox.send(Entry { record: self.record(report), places });
+        shared.outbox.send(Entry::new(self.record(report), places));
     }
 
     fn say_failed(&self, failure: &Failure) {
@@ -170,9 +174,9 @@ impl Attempt {
             class = failure.class.as_str(), code = failure.code, "an attempt failed: {}", brief(&failure.message));
     }
 
-    fn encode(&self, outcome: ReportOutcome) -> Bytes {
+    fn report(&self, outcome: ReportOutcome) -> Report {
         let (dispatch_id, workflow_id) = (self.task.dispatch_id.clone(), self.task.workflow_id.clone());
-        wire::report::encode(&Report { dispatch_id, workflow_id, outcome })
+        Report { dispatch_id, workflow_id, outcome }
     }
 
     fn record(&self, report: Bytes) -> NewRecord {
