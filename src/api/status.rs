@@ -17,7 +17,7 @@ pub struct Report {
     pub version: &'static str,
     /// Whether every role works.
     pub ready: bool,
-    /// The log, without secrets.
+    /// The log, without secrets: where it should be, and once it has answered, which it is.
     pub log: String,
     /// The roles by name.
     pub roles: BTreeMap<&'static str, RoleReport>,
@@ -71,6 +71,18 @@ impl Status {
         let roles = roles.iter().map(|role| (*role, starting())).collect();
         let report = Report { version: env!("CARGO_PKG_VERSION"), log, roles, ..Report::default() };
         Self { report: Mutex::new(report) }
+    }
+
+    /// Says which log has answered.
+    pub fn log(&self, log: String) {
+        self.lock().log = log;
+    }
+
+    /// Says what all roles wait for before they can be started.
+    pub fn waits(&self, words: &str) {
+        for role in self.lock().roles.values_mut() {
+            *role = RoleReport { state: RoleState::Waiting, message: Some(words.to_owned()) };
+        }
     }
 
     /// Says where a role stands.
