@@ -45,7 +45,7 @@ impl Fault {
                 StoreError::Unreachable { at: at.to_owned(), reason: reason(&error) }
             }
             Self::Driver(error) if has_no_tables(&error) => StoreError::NoTables { at: at.to_owned() },
-            Self::Driver(error) => StoreError::Refused(format!("{at}: {error}")),
+            Self::Driver(error) => StoreError::Refused(format!("{at}: {}", reason(&error))),
         }
     }
 }
@@ -84,6 +84,11 @@ fn code_heals(code: &str) -> bool {
 fn reason(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::PoolTimedOut => "no connection came up in time".to_owned(),
+        // The driver would add the line of Postgres' own source code.
+        sqlx::Error::Database(error) => match error.code() {
+            Some(code) => format!("{} (code {code})", error.message()),
+            None => error.message().to_owned(),
+        },
         other => other.to_string(),
     }
 }
