@@ -149,7 +149,8 @@ impl Server {
             };
             say("the store does not answer");
             // Whatever is wrong with it, the other roles go on without it, as they have begun.
-            let open = || opened_store(&parts.settings).map_err(|error| exit::fail(Exit::Unreachable, format!("{error:#}")));
+            let open =
+                || opened_store(&parts.settings).map_err(|error| exit::fail(Exit::Unreachable, format!("{error:#}")));
             let Some(store) = wait_for(&parts.stop, "the store", say, open)? else { return Ok(()) };
             joined(roles::start_projector(&parts, store)?)
         };
@@ -203,12 +204,7 @@ fn joined(thread: Running) -> Result<()> {
 
 /// Tries until it works, everything is to stop (`None`), or the error is one that waiting does not heal.
 /// Each new reason is logged, and said by `say`.
-fn wait_for<T>(
-    stop: &Stop,
-    what: &str,
-    say: impl Fn(&str),
-    attempt: impl Fn() -> Result<T>,
-) -> Result<Option<T>> {
+fn wait_for<T>(stop: &Stop, what: &str, say: impl Fn(&str), attempt: impl Fn() -> Result<T>) -> Result<Option<T>> {
     let mut last = String::new();
     while !stop.is_set() {
         match attempt() {

@@ -4,6 +4,7 @@ use super::codec::Codec;
 use super::lag::Lags;
 use super::part::Part;
 use super::{ProjectorError, StoreAnswer};
+use crate::core::time::millis;
 use crate::log::{Delivery, Log, Reader, Topic};
 use crate::store::{Position, Store};
 use std::any::Any;
@@ -89,7 +90,7 @@ fn run_on(log: &dyn Log, store: &dyn Store, partitions: &[u32], stop: &AtomicBoo
             pause = RESTART_PAUSE;
         }
         lags.failed(&why);
-        let pause_ms = pause.as_millis();
+        let pause_ms = millis(pause);
         tracing::error!(error = why, pause_ms, "the projector has failed; making it anew, and workflows go on");
         let until = Instant::now() + pause;
         while !stop.load(Ordering::Relaxed) && Instant::now() < until {

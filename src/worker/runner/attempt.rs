@@ -8,6 +8,7 @@ use super::worker::{Job, Worker};
 use super::{lock, report};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::id::DispatchId;
+use crate::core::time::millis;
 use crate::log::NewRecord;
 use crate::wire;
 use crate::wire::report::{Report, ReportOutcome};
@@ -169,8 +170,8 @@ impl Attempt {
 
     fn say_failed(&self, failure: &Failure) {
         let DispatchId { run_id, node_id, attempt } = &self.task.dispatch_id;
-        let took_ms = self.begun.elapsed().as_millis();
-        tracing::warn!(agent = %self.worker.name, workflow_id = ?self.task.workflow_id, %run_id, %node_id, attempt, took_ms,
+        let took_ms = millis(self.begun.elapsed());
+        tracing::warn!(agent = %self.worker.name, workflow_id = %self.task.workflow_id, %run_id, %node_id, attempt, took_ms,
             class = failure.class.as_str(), code = failure.code, "an attempt failed: {}", brief(&failure.message));
     }
 

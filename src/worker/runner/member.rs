@@ -3,6 +3,7 @@
 use super::super::progress::{Progress, Verdict};
 use super::worker::{Job, Place, Worker};
 use super::{attempt, lock};
+use crate::core::time::millis;
 use crate::log::{Committed, Group, GroupEvent, LogError, Membership, Record, Topic, plan};
 use crate::wire::headers::TRACEPARENT;
 use crate::wire::{WireError, task};
@@ -36,7 +37,7 @@ pub(super) fn run(worker: Arc<Worker>, stop: &AtomicBool) {
             Member::new(worker.clone(), group, results).serve(stop, &mut deadline)
         });
         if let Err(fault) = ended {
-            tracing::warn!(agent = %worker.name, ?pause, "no tasks are taken, and it is tried again: {fault}");
+            tracing::warn!(agent = %worker.name, pause_ms = millis(pause), "no tasks are taken, and it is tried again: {fault}");
             worker.shared.standing.waits(&worker.name, fault.to_string());
             wait(&worker, pause, stop);
             pause = (pause * 2).min(JOIN_PAUSES.1);

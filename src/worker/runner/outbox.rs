@@ -2,8 +2,8 @@
 //! again, in a new appender where the old one has failed. One that the log refuses for long while it takes others is
 //! given up: a failure is reported in its place.
 
-use super::{lock, report};
 use super::worker::Place;
+use super::{lock, report};
 use crate::log::{Ack, AppendError, Appender, Log, NewRecord, Purpose, Token};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
