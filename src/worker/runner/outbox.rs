@@ -26,9 +26,10 @@ pub(super) struct Entry {
 /// How the log has refused a report.
 #[derive(Clone, Copy)]
 struct Refused {
-    since: Instant,
-    /// How many reports the log had taken by then.
+    /// How many reports the log had taken when it refused this one first.
     taken: u64,
+    /// When it was refused last before another one was taken.
+    since: Instant,
     /// Before it is tried again.
     pause: Duration,
 }
@@ -210,7 +211,10 @@ impl Inner {
         let now = Instant::now();
         let first = Refused { since: now, taken: self.taken, pause: FIRST_PAUSE };
         let refused = entry.refused.get_or_insert(first);
-        if self.taken > refused.taken && now.duration_since(refused.since) >= self.refused_for {
+        if self.taken == refused.taken {
+            // It may well be that the log takes none at the moment: that says nothing of this one.
+            refused.since = now;
+        } else if now.duration_since(refused.since) >= self.refused_for {
             return self.give_up(entry, fault);
         }
         let due = now + refused.pause;
