@@ -14,12 +14,12 @@ use orchestrator::core::id::NodeId;
 use orchestrator::core::json::Json;
 use orchestrator::core::time::Timestamp;
 use orchestrator::log::{Log, Topic};
-use orchestrator::projector::{Lags, Progress, Projector, ProjectorError, StoreAnswer, run_all};
+use orchestrator::projector::{Lags, Progress, Projector, ProjectorError, ProjectorThread, StoreAnswer, run_all};
 use orchestrator::store::memory::MemoryStore;
 use orchestrator::store::query::{Filter, Query};
 use orchestrator::store::{Store, StoredRun};
 use proptest::prelude::*;
-use shelf::{CODEC, Shelf, step, taken};
+use shelf::{CODEC, Fault, Shelf, step, taken};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -341,7 +341,8 @@ fn a_thread_projects_all_partitions_and_one_that_is_lost_does_not_hold_up_the_ot
         let thread = scope.spawn(|| run_all(&log, &store, &partitions, CODEC, &stop, &lags));
         loop {
             let lags = lags.read(&log).unwrap();
-            if lags[0].stopped && lags[1].records() == 0 && lags[2].records() == 0 {
+            let read = lags.iter().all(|lag| lag.ours);
+            if read && lags[0].stopped && lags[1].records() == 0 && lags[2].records() == 0 {
                 break;
             }
             assert!(!thread.is_finished());
@@ -352,4 +353,48 @@ fn a_thread_projects_all_partitions_and_one_that_is_lost_does_not_hold_up_the_ot
     });
     assert_eq!(runs(&store), 110);
     assert_eq!(store.position(1).unwrap().unwrap().next_offset, 51);
+}
+
+#[test]
+fn a_projector_that_fails_is_made_anew_and_says_so_until_it_works() {
+    let (log, store, stop) = (Shelf::new(100), MemoryStore::new(), Arc::new(AtomicBool::new(false)));
+    *log.faults.lock().unwrap() = vec![Fault::Panics, Fault::Refused];
+    let thread = ProjectorThread::spawn(Arc::new(log.clone()), Arc::new(store), vec![0], stop.clone()).unwrap();
+    until(|| thread.lags().waiting().is_some_and(|waits| waits.contains("made anew")));
+    until(|| thread.lags().waiting().is_none());
+    assert!(log.faults.lock().unwrap().is_empty());
+    stop.store(true, Ordering::Relaxed);
+    thread.join().unwrap();
+}
+
+#[test]
+fn what_another_projector_writes_is_not_counted_as_this_ones() {
+    let (log, store) = projected();
+    let (stop, lags) = (AtomicBool::new(false), Lags::new(&[0]));
+    let ours = |lags: &Lags| lags.read(&log).unwrap()[0].ours;
+    assert!(!ours(&lags), "the store has not been asked");
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| run_all(&log, &store, &[0], CODEC, &stop, &lags));
+        until(|| ours(&lags) && lags.read(&log).unwrap()[0].records() == 0);
+        let mut other = projector(&log, &store);
+        let mut number = 10;
+        // Whoever commits first keeps the other one out; sooner or later that is the other one.
+        until(|| {
+            number += 1;
+            log.write(0, step(1, number, &one_history(number).events));
+            other.poll(NOW).unwrap();
+            !ours(&lags)
+        });
+        until(|| ours(&lags) && lags.read(&log).unwrap()[0].records() == 0);
+        stop.store(true, Ordering::Relaxed);
+        thread.join().unwrap().unwrap();
+    });
+}
+
+fn until(mut condition: impl FnMut() -> bool) {
+    let end = std::time::Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(std::time::Instant::now() < end, "waited in vain");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }

@@ -17,7 +17,7 @@ pub struct Report {
     pub version: &'static str,
     /// Whether every role works.
     pub ready: bool,
-    /// The log, without secrets.
+    /// The log, without secrets: where it should be, and once it has answered, which it is.
     pub log: String,
     /// The namespace of the installation in it: a log may hold several.
     pub namespace: String,
@@ -26,7 +26,8 @@ pub struct Report {
     /// What the engine of this process does; none: it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineReport>,
-    /// By partition, records of the journal that are not projected yet; empty where this process does not project.
+    /// By partition that this process projects, records of its journal that are not projected yet. What another process
+    /// projects is left out.
     pub projector_lag: BTreeMap<u32, u64>,
 }
 
@@ -74,6 +75,18 @@ impl Status {
         Self { report: Mutex::new(report) }
     }
 
+    /// Says which log has answered.
+    pub fn log(&self, log: String) {
+        self.lock().log = log;
+    }
+
+    /// Says what all roles wait for before they can be started.
+    pub fn waits(&self, words: &str) {
+        for role in self.lock().roles.values_mut() {
+            *role = RoleReport { state: RoleState::Waiting, message: Some(words.to_owned()) };
+        }
+    }
+
     /// Says where a role stands.
     pub fn role(&self, role: &'static str, state: RoleState, message: Option<String>) {
         let mut report = self.lock();
@@ -86,9 +99,9 @@ impl Status {
         self.lock().engine = Some(engine);
     }
 
-    /// Says how many records of a partition's journal are not projected yet.
-    pub fn lag(&self, partition: u32, records: u64) {
-        self.lock().projector_lag.insert(partition, records);
+    /// Says how many records are not projected yet of the partitions that this process projects.
+    pub fn lags(&self, lags: BTreeMap<u32, u64>) {
+        self.lock().projector_lag = lags;
     }
 
     /// The state now.

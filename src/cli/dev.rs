@@ -48,8 +48,9 @@ pub fn run(_args: &Args, context: &Context) -> Result<Exit> {
     let made = topics::make(log.as_ref(), None, settings.partitions)?;
     drop(log);
     let roles = BTreeSet::from([Role::Engine, Role::Projector, Role::Worker]);
-    let Some(mut server) = Server::prepare(context, &roles, &stop)? else { return Ok(Exit::Done) };
-    let address = server.answer(context)?;
+    let status = Server::begin(context, &roles);
+    let address = Server::answer(context, &status)?;
+    let Some(mut server) = Server::prepare(context, &roles, &stop, status)? else { return Ok(Exit::Done) };
     server.start(&roles, &built_ins())?;
     let health = address.map_or_else(|| "off".to_owned(), |address| format!("http://{address}/health"));
     greet(&folder, made.created.is_empty(), &health);

@@ -2,6 +2,7 @@
 
 use crate::api::Status;
 use crate::api::status::RoleState;
+use crate::core::time::millis;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -52,7 +53,7 @@ impl Readiness {
 
     fn works(&mut self) {
         if let Some(since) = self.waits.take() {
-            tracing::info!(role = self.role, after_ms = since.elapsed().as_millis(), "the {} is ready", self.role);
+            tracing::info!(role = self.role, after_ms = millis(since.elapsed()), "the {} is ready", self.role);
         }
         self.said = None;
     }

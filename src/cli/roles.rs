@@ -138,7 +138,9 @@ fn engine_waits_for(doing: &EngineStatus) -> Option<String> {
         return Some("the group has not said yet which partitions are this process's".to_owned());
     }
     let taking: Vec<_> = doing.taking.iter().map(u32::to_string).collect();
-    (!taking.is_empty()).then(|| format!("partition {} is being taken", taking.join(", ")))
+    let why: Vec<_> =
+        doing.dropped.iter().map(|(partition, why)| format!("; {partition} was dropped: {why}")).collect();
+    (!taking.is_empty()).then(|| format!("partition {} is being taken{}", taking.join(", "), why.concat()))
 }
 
 fn engine_settings(settings: &Settings, partitions: u32) -> EngineSettings {
@@ -170,12 +172,13 @@ pub fn start_projector(parts: &Parts, store: Arc<dyn Store>) -> Result<Running> 
         while !projector.is_finished() && !stop.is_set() {
             let away = readiness.look(|| store.position(0).map(drop).map_err(|error| error.to_string()));
             readiness.note(away.or_else(|| projector.lags().waiting()));
-            for lag in projector.lags().read(&*log).unwrap_or_default() {
-                status.lag(lag.partition, lag.records());
+            if let Ok(lags) = projector.lags().read(&*log) {
+                let ours = lags.iter().filter(|lag| lag.ours);
+                status.lags(ours.map(|lag| (lag.partition, lag.records())).collect());
             }
             stop.wait(LOOK);
         }
-        Ok(projector.join()?)
+        projector.join().map_err(|_| anyhow!("its thread panicked"))
     })
 }
 
@@ -191,7 +194,7 @@ pub fn start_workers(parts: &Parts, kinds: &[WorkerKind]) -> Result<Running> {
         RunnerSettings {
             namespace: settings.namespace.clone(),
             concurrency: settings.worker_concurrency,
-            max_output_bytes: settings.max_request_bytes,
+            max_report_bytes: settings.max_request_bytes,
             stop_timeout: settings.worker_stop_timeout,
             ready_partitions: parts.partitions,
             ..RunnerSettings::default()

@@ -30,8 +30,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let roles: BTreeSet<Role> = args.roles.iter().copied().collect();
     let stop = Stop::new();
     stop.listen().context("signals can't be listened to")?;
-    let Some(mut server) = Server::prepare(context, &roles, &stop)? else { return Ok(Exit::Done) };
-    let address = server.answer(context)?;
+    let status = Server::begin(context, &roles);
+    let address = Server::answer(context, &status)?;
+    let Some(mut server) = Server::prepare(context, &roles, &stop, status)? else { return Ok(Exit::Done) };
     server.start(&roles, &built_ins())?;
     let names: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
     tracing::info!(

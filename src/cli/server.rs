@@ -1,4 +1,5 @@
-//! What `serve`, `dev` and `worker` have in common: wait for the log, check it, start the roles, watch over them.
+//! What `serve`, `dev` and `worker` have in common: say how the process is, wait for the log, check it, start the
+//! roles, watch over them.
 
 use super::roles::{BuiltIn, Parts, Running, WorkerKind};
 use super::{Context, connect, exit, roles};
@@ -57,17 +58,34 @@ pub struct Server {
 }
 
 impl Server {
+    /// How a process with these roles is that begins: nothing has been connected to yet.
+    pub fn begin(context: &Context, roles: &BTreeSet<Role>) -> Arc<Status> {
+        let log = context.settings().log.url();
+        let names: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), %log, roles = names.join(","), "starting");
+        let status = Status::new(log.clone(), context.settings().namespace.clone(), &names);
+        status.waits(&format!("the log at {log} has not answered yet"));
+        Arc::new(status)
+    }
+
     /// Waits for the log, checks the installation, opens the store.
     ///
     /// # Errors
     /// Where there is no installation, or its topics are not safe to run on.
-    pub fn prepare(context: &Context, roles: &BTreeSet<Role>, stop: &Stop) -> Result<Option<Self>> {
+    pub fn prepare(
+        context: &Context,
+        roles: &BTreeSet<Role>,
+        stop: &Stop,
+        status: Arc<Status>,
+    ) -> Result<Option<Self>> {
         let settings = context.settings().clone();
-        let Some(log) = wait_for(stop, "the log", || connect::open_log(&settings))? else { return Ok(None) };
-        let Some(partitions) = wait_for(stop, "the log", || checked(log.as_ref(), &settings))? else { return Ok(None) };
+        let say = |words: &str| status.waits(words);
+        let Some(log) = wait_for(stop, "the log", say, || connect::open_log(&settings))? else { return Ok(None) };
+        let Some(partitions) = wait_for(stop, "the log", say, || checked(log.as_ref(), &settings))? else {
+            return Ok(None);
+        };
+        status.log(log.cluster());
         let hold = hold_of(roles, &settings)?;
-        let names: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
-        let status = Arc::new(Status::new(log.cluster(), settings.namespace.clone(), &names));
         let (store, store_is_there) = match *roles == BTreeSet::from([Role::Worker]) {
             true => (None, false),
             false => open_store_if_there(&settings)?,
@@ -81,13 +99,14 @@ impl Server {
         &self.parts
     }
 
-    /// Answers `GET /health` and `GET /ready`; returns where.
+    /// Answers `GET /health` and `GET /ready`; returns where. To be done before anything is connected to, so that a
+    /// supervisor hears of a process that waits.
     ///
     /// # Errors
     /// Where an address that somebody asked for is taken.
-    pub fn answer(&self, context: &Context) -> Result<Option<SocketAddr>> {
-        let Some(address) = self.parts.settings.http_address else { return Ok(None) };
-        match crate::api::health::serve(address, Arc::clone(&self.parts.status)) {
+    pub fn answer(context: &Context, status: &Arc<Status>) -> Result<Option<SocketAddr>> {
+        let Some(address) = context.settings().http_address else { return Ok(None) };
+        match crate::api::health::serve(address, Arc::clone(status)) {
             Ok(address) => Ok(Some(address)),
             Err(error) if context.config.was_given(table::HTTP_ADDRESS) => {
                 Err(error).with_context(|| format!("{} {address} can't be answered at", table::HTTP_ADDRESS))
@@ -124,11 +143,15 @@ impl Server {
             return roles::start_projector(&self.parts, Arc::clone(store));
         }
         let parts = self.parts.clone();
-        let waiting = Some("the store does not answer".to_owned());
-        parts.status.role(Role::Projector.as_str(), RoleState::Waiting, waiting);
         let wait = move || {
-            let open = || opened_store(&parts.settings);
-            let Some(store) = wait_for(&parts.stop, "the store", open)? else { return Ok(()) };
+            let say = |words: &str| {
+                parts.status.role(Role::Projector.as_str(), RoleState::Waiting, Some(words.to_owned()));
+            };
+            say("the store does not answer");
+            // Whatever is wrong with it, the other roles go on without it, as they have begun.
+            let open =
+                || opened_store(&parts.settings).map_err(|error| exit::fail(Exit::Unreachable, format!("{error:#}")));
+            let Some(store) = wait_for(&parts.stop, "the store", say, open)? else { return Ok(()) };
             joined(roles::start_projector(&parts, store)?)
         };
         Ok(thread::Builder::new().name("projector-start".to_owned()).spawn(wait)?)
@@ -180,7 +203,8 @@ fn joined(thread: Running) -> Result<()> {
 }
 
 /// Tries until it works, everything is to stop (`None`), or the error is one that waiting does not heal.
-fn wait_for<T>(stop: &Stop, what: &str, attempt: impl Fn() -> Result<T>) -> Result<Option<T>> {
+/// Each new reason is logged, and said by `say`.
+fn wait_for<T>(stop: &Stop, what: &str, say: impl Fn(&str), attempt: impl Fn() -> Result<T>) -> Result<Option<T>> {
     let mut last = String::new();
     while !stop.is_set() {
         match attempt() {
@@ -189,6 +213,7 @@ fn wait_for<T>(stop: &Stop, what: &str, attempt: impl Fn() -> Result<T>) -> Resu
                 let words = format!("{error:#}");
                 if words != last {
                     tracing::warn!("{words}; waiting for {what}");
+                    say(&words);
                     last = words;
                 }
             }
@@ -278,10 +303,16 @@ mod tests {
             tries.set(tries.get() + 1);
             if tries.get() < 2 { Err(away().into()) } else { Ok(7) }
         };
-        assert_eq!(wait_for(&stop, "the log", attempt).unwrap(), Some(7));
-        assert!(wait_for::<()>(&stop, "the log", || bail!("wrong password")).is_err());
+        let said = Cell::new(0);
+        let say = |words: &str| {
+            assert!(words.contains("away"));
+            said.set(said.get() + 1);
+        };
+        assert_eq!(wait_for(&stop, "the log", say, attempt).unwrap(), Some(7));
+        assert_eq!(said.get(), 1);
+        assert!(wait_for::<()>(&stop, "the log", say, || bail!("wrong password")).is_err());
         stop.set();
-        assert_eq!(wait_for::<()>(&stop, "the log", || Err(away().into())).unwrap(), None);
+        assert_eq!(wait_for::<()>(&stop, "the log", say, || Err(away().into())).unwrap(), None);
     }
 
     #[test]

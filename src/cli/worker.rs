@@ -57,7 +57,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let roles = BTreeSet::from([Role::Worker]);
     let stop = Stop::new();
     stop.listen().context("signals can't be listened to")?;
-    let Some(mut server) = Server::prepare(context, &roles, &stop)? else { return Ok(Exit::Done) };
+    let status = Server::begin(context, &roles);
+    let Some(mut server) = Server::prepare(context, &roles, &stop, status)? else { return Ok(Exit::Done) };
     let kinds = args.kinds();
     server.start(&roles, &kinds)?;
     let agents: Vec<_> = kinds.iter().map(WorkerKind::agent_name).collect();

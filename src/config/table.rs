@@ -183,7 +183,7 @@ pub const SETTINGS: &[Setting] = &[
         Kind::Duration { min_ms: 0, max_ms: 600_000 },
         "10s",
         "How long deadlines wait after an interruption of reading, so that an outage times out no node whose result is \
-         on its way.",
+         on its way; three times as long after a partition has been taken over.",
     ),
     setting(
         WORKER_CONCURRENCY,

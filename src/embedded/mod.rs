@@ -27,7 +27,6 @@ use crate::installation::apply::apply;
 use crate::installation::{InstallationError, topics};
 use crate::log::sqlite::SqliteLog;
 use crate::log::{Log, LogError};
-use crate::projector::ProjectorError;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::worker::{Agents, RunnerError, RunnerSettings};
@@ -112,9 +111,6 @@ pub enum EmbeddedError {
     /// There is no thread to be had.
     #[error("no thread can be made: {0}; is a limit of the system reached?")]
     Threads(#[from] std::io::Error),
-    /// A fault of the projector.
-    #[error("the projector ended: {0}")]
-    Projector(#[from] ProjectorError),
     /// A fault of the worker.
     #[error("the worker ended: {0}")]
     Runner(#[from] RunnerError),

@@ -4,7 +4,7 @@ use super::EmbeddedError;
 use crate::engine::thread::{EngineStatus, ThreadParts};
 use crate::engine::{EngineSettings, thread};
 use crate::log::Log;
-use crate::projector::{Lags, ProjectorError, ProjectorThread};
+use crate::projector::{Lags, ProjectorThread};
 use crate::store::Store;
 use crate::worker::{Agents, Runner, RunnerError, RunnerSettings};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -91,9 +91,8 @@ impl Threads {
         let (stop, projector) = self.projector;
         let caught_up = if projector.is_finished() { Ok(()) } else { catch_up(projector.lags(), log) };
         stop.store(true, Ordering::Relaxed);
-        let projector: Result<(), ProjectorError> = projector.join();
-        worker.and(engine).and(caught_up)?;
-        Ok(projector?)
+        let projector = projector.join().map_err(|_| EmbeddedError::Panicked("projector"));
+        worker.and(engine).and(caught_up).and(projector)
     }
 }
 

@@ -73,7 +73,7 @@ impl Owning {
                 Ok(frontier) => {
                     tracing::info!(
                         partition = self.claimant.partition,
-                        ?workflow_id,
+                        %workflow_id,
                         "a run that was set aside goes on: its definition has come"
                     );
                     self.deadlines.add_run(&entry.run);
@@ -107,7 +107,7 @@ fn frontier_of(run: &Run, definitions: &mut Definitions) -> Result<Frontier, Str
 fn name(partition: u32, run: &Run, why: &str) {
     tracing::error!(
         partition,
-        workflow_id = ?run.workflow_id,
+        workflow_id = %run.workflow_id,
         run_id = %run.run_id,
         why,
         "a run is set aside: it waits, and reports of its agents go to the dead letters"

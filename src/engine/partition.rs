@@ -7,7 +7,7 @@ use super::io::{Claimant, Io, Signal};
 use super::owner::{Owning, Stop};
 use super::settings::EngineSettings;
 use super::snapshots::{Loaded, Snapshots};
-use crate::core::time::Timestamp;
+use crate::core::time::{Timestamp, millis};
 use crate::log::{Delivery, Topic};
 use crate::store::StoreError;
 use rand::RngExt;
@@ -345,9 +345,9 @@ impl Partition {
         let pause = self.faults.note(workflow_id.as_ref(), owned_for, env.settings);
         tracing::error!(
             partition = self.id,
-            workflow_id = workflow_id.as_ref().map(tracing::field::debug),
+            workflow_id = workflow_id.as_ref().map(tracing::field::display),
             reason = %stop,
-            pause_ms = pause.as_millis(),
+            pause_ms = millis(pause),
             "a fault of the engine: dropping the partition's memory; it will be taken again after a pause"
         );
         self.rest_for(pause, env);

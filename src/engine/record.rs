@@ -43,7 +43,7 @@ impl Owning {
             self.state.apply_run_event(&recorded, &body).map_err(|fault| self.broken(fault.to_string()))?;
             self.follow(&recorded, graph)?;
             if let Event::WorkflowFailed(failed) = &recorded.event {
-                tracing::warn!(?workflow_id, %run_id, node_id = failed.node_id.as_ref().map(tracing::field::display),
+                tracing::warn!(%workflow_id, %run_id, node_id = failed.node_id.as_ref().map(tracing::field::display),
                     class = failed.class.as_str(), code = failed.code, why = failed.message, "a run has failed");
             }
             recorded_events.push((Published::Run(recorded), body));
@@ -83,7 +83,7 @@ impl Owning {
         let kept = dead_letter::keep(record.key.as_ref(), record.value.as_ref(), &record.headers);
         let Refusal { reason, message, details, workflow_id } = refusal;
         tracing::warn!(topic = %record.topic, partition = record.partition, offset = record.offset,
-            workflow_id = workflow_id.as_ref().map(tracing::field::debug), reason = reason.as_str(), why = message,
+            workflow_id = workflow_id.as_ref().map(tracing::field::display), reason = reason.as_str(), why = message,
             "an input is refused");
         let event = PartitionEvent::InputRefused(InputRefused {
             origin: origin.clone(),
@@ -106,7 +106,7 @@ impl Owning {
     ) -> Planned {
         let origin = origin_of(record, &workflow_id, env.settings.partitions);
         // Repeated reports are what a takeover leaves behind; each is in the event stream, with its reason.
-        tracing::debug!(topic = %record.topic, partition = record.partition, offset = record.offset, ?workflow_id,
+        tracing::debug!(topic = %record.topic, partition = record.partition, offset = record.offset, %workflow_id,
             reason = rejection.reason(), why = %rejection, "an input changes nothing");
         let event = PartitionEvent::InputRejected(InputRejected {
             origin: origin.clone(),

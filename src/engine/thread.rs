@@ -2,7 +2,7 @@
 
 use super::decide::panic_message;
 use super::{Engine, EngineParts, EngineSettings};
-use crate::core::time::Timestamp;
+use crate::core::time::{Timestamp, millis};
 use crate::log::{Log, LogError};
 use crate::store::Store;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -85,7 +85,7 @@ pub fn spawn(parts: ThreadParts) -> std::io::Result<JoinHandle<()>> {
             if let Ok(mut status) = parts.status.lock() {
                 *status = EngineStatus { fault: Some(why.clone()), ..EngineStatus::default() };
             }
-            tracing::error!(error = why, pause_ms = pause.as_millis(), "the engine has failed; making it anew");
+            tracing::error!(error = why, pause_ms = millis(pause), "the engine has failed; making it anew");
             rest(&parts, pause);
             pause = (pause * 2).min(MAX_RESTART_PAUSE);
         }

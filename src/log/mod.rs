@@ -191,7 +191,8 @@ pub enum GroupEvent {
         /// What was committed for it last.
         committed: Option<Committed>,
     },
-    /// A partition is this member's no longer.
+    /// A partition is this member's no longer. Its last position may be committed until the next
+    /// [`Group::poll`], which gives it up for good, unless the member was thrown out.
     Revoked {
         /// The topic.
         topic: Topic,
@@ -230,7 +231,7 @@ pub trait Group: Send {
     /// Commits a position with the member's generation. With `wait`, returns once the log has confirmed it.
     ///
     /// # Errors
-    /// Where the member is not (or no longer) the partition's, or the log does not confirm.
+    /// Where the partition is not this member's, nor was revoked by the last poll, or the log does not confirm.
     fn commit(&mut self, topic: &Topic, partition: u32, committed: &Committed, wait: bool) -> Result<(), LogError>;
     /// Holds a partition's records back.
     fn pause(&mut self, topic: &Topic, partition: u32) -> Result<(), LogError>;

@@ -4,8 +4,11 @@ use super::codec::Codec;
 use super::lag::Lags;
 use super::part::Part;
 use super::{ProjectorError, StoreAnswer};
+use crate::core::time::millis;
 use crate::log::{Delivery, Log, Reader, Topic};
 use crate::store::{Position, Store};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -23,17 +26,23 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// After having been fenced: how long the position must not move before this projector takes over.
 const STANDBY_LOOK: Duration = Duration::from_secs(1);
 
+/// The pause before a failed projector is made anew; it doubles while projectors fail within [`MAX_RESTART_PAUSE`].
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+/// The longest such pause.
+const MAX_RESTART_PAUSE: Duration = Duration::from_secs(60);
+
 /// How often a partition without news asks the store whether it still is where it was.
 const IDLE_LOOK: Duration = Duration::from_secs(10);
 
 /// A running projector.
 pub struct ProjectorThread {
     lags: Arc<Lags>,
-    thread: JoinHandle<Result<(), ProjectorError>>,
+    thread: JoinHandle<()>,
 }
 
 impl ProjectorThread {
-    /// Starts projecting `partitions` until `stop` is set.
+    /// Starts projecting `partitions` until `stop` is set. A projector that fails is made anew after a pause, so that no
+    /// fault of the projection ends what does not need it.
     pub fn spawn(
         log: Arc<dyn Log>,
         store: Arc<dyn Store>,
@@ -42,7 +51,7 @@ impl ProjectorThread {
     ) -> std::io::Result<Self> {
         let lags = Arc::new(Lags::new(&partitions));
         let shared = Arc::clone(&lags);
-        let run = move || run_all(&*log, &*store, &partitions, Codec::WIRE, &stop, &shared);
+        let run = move || run_on(&*log, &*store, &partitions, &stop, &shared);
         let thread = std::thread::Builder::new().name("projector".to_owned()).spawn(run)?;
         Ok(Self { lags, thread })
     }
@@ -52,18 +61,49 @@ impl ProjectorThread {
         &self.lags
     }
 
-    /// Whether it has ended, by itself or because it was told to.
+    /// Whether it has ended: because it was told to, or by a panic outside of the projector.
     pub fn is_finished(&self) -> bool {
         self.thread.is_finished()
     }
 
     /// Waits for its end, after `stop` was set.
-    pub fn join(self) -> Result<(), ProjectorError> {
-        match self.thread.join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+    ///
+    /// # Errors
+    /// The panic that ended it instead.
+    pub fn join(self) -> std::thread::Result<()> {
+        self.thread.join()
     }
+}
+
+/// Projects until `stop` is set, with one projector after another where they fail.
+fn run_on(log: &dyn Log, store: &dyn Store, partitions: &[u32], stop: &AtomicBool, lags: &Lags) {
+    let mut pause = RESTART_PAUSE;
+    while !stop.load(Ordering::Relaxed) {
+        let began = Instant::now();
+        let run = || run_all(log, store, partitions, Codec::WIRE, stop, lags);
+        let why = match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => format!("its code has failed: {}", words(&*panic)),
+        };
+        if began.elapsed() > MAX_RESTART_PAUSE {
+            pause = RESTART_PAUSE;
+        }
+        lags.failed(&why);
+        let pause_ms = millis(pause);
+        tracing::error!(error = why, pause_ms, "the projector has failed; making it anew, and workflows go on");
+        let until = Instant::now() + pause;
+        while !stop.load(Ordering::Relaxed) && Instant::now() < until {
+            std::thread::sleep(IDLE_WAIT);
+        }
+        pause = (pause * 2).min(MAX_RESTART_PAUSE);
+    }
+}
+
+/// What a panic says.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without message".to_owned())
 }
 
 /// Projects `partitions` until `stop` is set. A partition that goes no further is reported and left; the others go
@@ -156,12 +196,11 @@ impl Turn {
         let answer = if self.part.wants_start() {
             match self.start(reader, store) {
                 Err(fault @ ProjectorError::Log(_)) => return Err(fault),
-                answer => {
-                    if matches!(answer, Ok(StoreAnswer::Done | StoreAnswer::Fenced)) {
-                        lags.started(self.part.partition());
+                answer => answer.inspect(|answer| {
+                    if *answer == StoreAnswer::Done {
+                        lags.started(self.part.partition(), self.part.progress(*answer).next_offset);
                     }
-                    answer
-                }
+                }),
             }
         } else if self.part.has_work() {
             self.part.advance(store).map(|progress| {
@@ -181,6 +220,7 @@ impl Turn {
                 (self.due, self.pause) = (now + self.pause, (self.pause * 2).min(LONGEST_PAUSE));
             }
             Ok(StoreAnswer::Fenced) => {
+                lags.stands_by(self.part.partition());
                 reader.unassign(&Topic::Journal, self.part.partition())?;
                 self.due = now + STANDBY_LOOK;
                 self.standby.get_or_insert(None);

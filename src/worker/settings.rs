@@ -8,8 +8,13 @@ use std::time::Duration;
 /// carried by any machine (with inputs and outputs of 1 MB some 200 MB), also where each is a program of its own.
 /// Counted per agent, so that a slow agent does not hold up its neighbours. Attempts that end at once do not count.
 pub const CONCURRENCY: usize = 64;
-/// Largest output of an attempt, in bytes of JSON: what the engine takes as a result.
-pub const MAX_OUTPUT_BYTES: usize = 1 << 20;
+/// Largest report of an attempt, in bytes: what the engine takes as a result. The output has what the ids and names
+/// around it leave, which take some 150 bytes, and 900 at most.
+pub const MAX_REPORT_BYTES: usize = 1 << 20;
+/// How long a report is tried again that the log refuses while it takes others (too large for the topic, say); then a
+/// failure is reported in its place. Long enough for an operator who is just at it, and no node waits for ever. While
+/// the log refuses all of them, none is given up.
+pub const REFUSED_FOR: Duration = Duration::from_secs(300);
 /// How long attempts may go on after `stop`: the time that supervisors commonly give before they kill.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often progress is committed. A commit costs a request; what lies behind it is recognised and sent again from
@@ -33,8 +38,10 @@ pub struct RunnerSettings {
     pub namespace: String,
     /// See [`CONCURRENCY`].
     pub concurrency: usize,
-    /// See [`MAX_OUTPUT_BYTES`]; below the `max.message.bytes` of the results topic.
-    pub max_output_bytes: usize,
+    /// See [`MAX_REPORT_BYTES`]; below the `max.message.bytes` of the results topic.
+    pub max_report_bytes: usize,
+    /// See [`REFUSED_FOR`].
+    pub refused_for: Duration,
     /// See [`STOP_TIMEOUT`].
     pub stop_timeout: Duration,
     /// See [`COMMIT_INTERVAL`].
@@ -49,8 +56,6 @@ pub struct RunnerSettings {
     pub memory: MemoryLimits,
     /// See [`READY_PARTITIONS`].
     pub ready_partitions: u32,
-    /// Settings of a `ready` topic that is not there yet, by Kafka's names.
-    pub ready_settings: Vec<(String, String)>,
 }
 
 impl Default for RunnerSettings {
@@ -58,7 +63,8 @@ impl Default for RunnerSettings {
         Self {
             namespace: "orchestrator".to_owned(),
             concurrency: CONCURRENCY,
-            max_output_bytes: MAX_OUTPUT_BYTES,
+            max_report_bytes: MAX_REPORT_BYTES,
+            refused_for: REFUSED_FOR,
             stop_timeout: STOP_TIMEOUT,
             commit_interval: COMMIT_INTERVAL,
             started_after: STARTED_AFTER,
@@ -66,8 +72,6 @@ impl Default for RunnerSettings {
             max_unconfirmed_bytes: MAX_UNCONFIRMED_BYTES,
             memory: MemoryLimits::default(),
             ready_partitions: READY_PARTITIONS,
-            // 8 MB, as every topic of an installation has it: a task carries its input whole.
-            ready_settings: vec![("max.message.bytes".to_owned(), (8 << 20).to_string())],
         }
     }
 }

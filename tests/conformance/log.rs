@@ -74,6 +74,7 @@ macro_rules! conformance {
                 whoever_leaves_makes_room,
                 a_commit_is_handed_to_the_next_member,
                 a_member_that_lost_a_partition_cannot_commit_it,
+                a_member_commits_its_last_position_before_a_partition_is_anothers,
                 a_member_that_left_cannot_commit,
                 metadata_over_the_limit_is_refused,
                 fetching_begins_at_what_was_committed,

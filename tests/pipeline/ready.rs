@@ -4,6 +4,7 @@ use crate::support::{Installation, Leg, Process, until};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 
 const HELLO: &str = "name: hello\nnodes:\n  - { node_id: one, agent_name: echo }\n";
 
@@ -15,17 +16,24 @@ struct Answering {
 
 impl Answering {
     fn start(at: &Installation, name: &str) -> Self {
+        Self::start_command(at, at.command(&[at.verb()]), name)
+    }
+
+    fn start_command(at: &Installation, mut command: Command, name: &str) -> Self {
         // Free when it was asked for; nobody else is likely to take it until the process does.
         let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").to_string();
-        let mut command = at.command(&[at.verb()]);
         command.env("ORCHESTRATOR_HTTP_ADDRESS", &address);
         Self { process: at.start_command(command, name), address }
     }
 
-    /// The status and what it says; none: it does not answer.
     fn ready(&self) -> Option<(u16, Value)> {
+        self.ask("/ready")
+    }
+
+    /// The status and what it says; none: it does not answer.
+    fn ask(&self, path: &str) -> Option<(u16, Value)> {
         let mut stream = TcpStream::connect(&self.address).ok()?;
-        write!(stream, "GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
@@ -51,6 +59,22 @@ fn whoever_is_ready_works() {
             assert!(said.contains(&format!("the {role} is ready")), "{said}");
         }
     }
+}
+
+#[test]
+fn a_process_that_waits_for_its_log_lives_and_says_what_it_waits_for() {
+    let at = Installation::new(Leg::Embedded);
+    let mut command = at.command(&["serve"]);
+    command.env_remove("ORCHESTRATOR_DATA").env("ORCHESTRATOR_LOG_URL", "kafka://127.0.0.1:1");
+    let serve = Answering::start_command(&at, command, "serve");
+    let (code, _) = until("it answers", || serve.ask("/health"));
+    let (ready, body) = serve.ready().expect("it answers this, too");
+    assert_eq!((code, ready), (200, 503), "{body}");
+    for role in ["engine", "projector", "worker"] {
+        let message = body["roles"][role]["message"].as_str().unwrap_or_default();
+        assert!(message.contains("127.0.0.1:1"), "{body}");
+    }
+    assert!(serve.process.output().contains("starting"), "{}", serve.process.output());
 }
 
 #[test]

@@ -79,12 +79,24 @@ pub fn step(term: u64, number: u64, events: &[Recorded]) -> JournalRecord {
     })
 }
 
+/// How reading fails.
+#[allow(dead_code, reason = "not every test has faults")]
+pub enum Fault {
+    /// The log says no.
+    Refused,
+    /// The code fails.
+    Panics,
+}
+
 /// The journals of all partitions. Clones share them.
 #[derive(Clone, Default)]
 pub struct Shelf {
     journals: Arc<Mutex<BTreeMap<u32, Vec<Bytes>>>>,
     /// How many records a poll hands out at most.
     pub at_once: usize,
+    /// What comes of the next polls instead of records.
+    #[allow(dead_code, reason = "not every test has faults")]
+    pub faults: Arc<Mutex<Vec<Fault>>>,
 }
 
 impl Shelf {
@@ -135,6 +147,12 @@ impl Reader for ShelfReader {
         Ok(())
     }
     fn poll(&mut self, _: Duration, out: &mut Vec<Delivery>) -> Result<(), LogError> {
+        let fault = self.shelf.faults.lock().unwrap().pop();
+        match fault {
+            Some(Fault::Refused) => return Err(LogError::Refused("not authorised".into())),
+            Some(Fault::Panics) => panic!("out of beans"),
+            None => {}
+        }
         let journals = self.shelf.journals.lock().unwrap();
         for (partition, (next, told)) in &mut self.places {
             if self.paused.contains_key(partition) {

@@ -23,6 +23,8 @@ pub enum Mood {
     Fatal,
     /// They refuse them.
     Refusing,
+    /// They refuse those with more bytes.
+    RefusingOver(usize),
 }
 
 #[derive(Default)]
@@ -187,8 +189,10 @@ impl Appender for FakeAppender {
             return Err(AppendError::Fatal("broken".to_owned()));
         }
         let mut state = self.log.lock();
+        let size = record.value.as_ref().map_or(0, Bytes::len);
         match state.mood {
-            Mood::Well => {
+            Mood::RefusingOver(limit) if size > limit => return Err(AppendError::Refused("too large".to_owned())),
+            Mood::Well | Mood::RefusingOver(_) => {
                 let partition = record.partition.expect("workers name the partition");
                 let offset = state.put(record.topic, partition, record.key, record.value, record.headers);
                 self.acks.push(Ack { token, result: Ok((partition, offset)) });
@@ -347,8 +351,10 @@ impl Log for FakeLog {
         Err(LogError::Refused("workers do not ask for ends".to_owned()))
     }
 
-    fn partitions(&self, _: &Topic) -> Result<Option<u32>, LogError> {
-        self.answer(|state| Some(state.partitions))
+    fn partitions(&self, topic: &Topic) -> Result<Option<u32>, LogError> {
+        // Tasks are replied to in partition 2.
+        let at_least = if *topic == Topic::Results { 3 } else { 0 };
+        self.answer(|state| Some(state.partitions.max(at_least)))
     }
 
     fn create_topics(&self, _: &[TopicSpec]) -> Result<(), LogError> {

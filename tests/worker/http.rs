@@ -163,7 +163,9 @@ fn a_host_that_does_not_answer_in_time_is_a_timeout_and_one_that_is_not_there_is
         let failure = agent(&[&host]).run(slow).await.unwrap_err();
         assert_eq!((failure.class, failure.code.as_str()), (FailureClass::Timeout, "timeout"));
         let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
-        let failure = agent(&[&gone]).run(call(json!({ "url": format!("http://{gone}/") }))).await.unwrap_err();
+        let failure =
+            agent(&[&gone]).run(call(json!({ "url": format!("http://{gone}/?key=secret") }))).await.unwrap_err();
         assert_eq!((failure.class, failure.code.as_str()), (FailureClass::Retryable, "http_unreachable"));
+        assert!(!failure.message.contains("secret"), "{}", failure.message);
     });
 }

@@ -4,7 +4,9 @@ use crate::fake_log::FakeLog;
 use crate::house::{Gate, Put, Running, ready, reports, said, task, until};
 use bytes::Bytes;
 use orchestrator::core::failure::{Failure, FailureClass};
+use orchestrator::core::json::Json;
 use orchestrator::log::Topic;
+use orchestrator::wire::report::{self, Report, ReportOutcome};
 use orchestrator::worker::builtin::{Echo, Fail, Sleep};
 use orchestrator::worker::{RunnerSettings, agent_fn};
 use serde_json::{Value, json};
@@ -58,8 +60,19 @@ fn whatever_an_agent_does_has_a_word() {
         assert_eq!(ends_as(Sleep, defaults(), &input, 60_000), "failed non_retryable bad_input", "{input}");
     }
     assert_eq!(ends_as(Sleep, defaults(), &json!({ "ms": 600_000 }), 5), "failed timeout timeout");
-    let settings = RunnerSettings { max_output_bytes: 10, ..defaults() };
-    assert_eq!(ends_as(Echo, settings, &json!("nine chars"), 60_000), "failed non_retryable output_too_large");
+}
+
+#[test]
+fn the_largest_report_is_taken_and_one_byte_more_is_a_failure() {
+    let size = |output: &str| {
+        let outcome = ReportOutcome::Completed(Json::from_value(&json!(output)));
+        let task = task("node", 1, &json!(null));
+        report::encode(&Report { dispatch_id: task.dispatch_id, workflow_id: task.workflow_id, outcome }).len()
+    };
+    let (fits, over) = ("x".repeat(500), "x".repeat(501));
+    let settings = || RunnerSettings { max_report_bytes: size(&fits), ..RunnerSettings::default() };
+    assert_eq!(ends_as(Echo, settings(), &json!(fits), 60_000), format!("completed \"{fits}\""));
+    assert_eq!(ends_as(Echo, settings(), &json!(over), 60_000), "failed non_retryable output_too_large");
 }
 
 #[test]
@@ -126,6 +139,9 @@ fn what_is_no_task_of_ours_is_skipped_and_done() {
     let mut stranger = task("stranger", 1, &json!(1));
     stranger.agent_name = crate::house::name("other");
     log.put_task(0, &stranger);
+    let mut nowhere = task("nowhere", 1, &json!(1));
+    nowhere.reply_partition = 999;
+    log.put_task(0, &nowhere);
     let last = log.put_task(0, &task("good", 1, &json!("here")));
     until("the last is reported", || said(&log, "good") == ["completed \"here\""]);
     until("all are done", || log.committed(0).is_some_and(|committed| committed.offset == last + 1));

@@ -5,6 +5,7 @@ use crate::house::{Put, Running, said, task, until};
 use orchestrator::worker::RunnerSettings;
 use orchestrator::worker::builtin::Echo;
 use serde_json::json;
+use std::time::Duration;
 
 #[test]
 fn a_report_is_appended_again_until_it_is_confirmed() {
@@ -26,6 +27,20 @@ fn a_report_is_appended_again_until_it_is_confirmed() {
         }
         assert_eq!(log.appenders() > 1, mood == Mood::Fatal, "{mood:?}");
     }
+}
+
+#[test]
+fn a_report_that_is_refused_while_others_are_taken_becomes_a_failure() {
+    let log = FakeLog::new(1);
+    log.set_mood(Mood::RefusingOver(600));
+    let settings = RunnerSettings { refused_for: Duration::ZERO, ..RunnerSettings::default() };
+    let running = Running::start(&log, Echo, settings);
+    log.put_task(0, &task("large", 1, &json!("x".repeat(1_000))));
+    log.put_task(0, &task("small", 1, &json!(1)));
+    until("both are done", || log.committed(0).is_some_and(|committed| committed.offset == 2));
+    running.stop();
+    assert_eq!(said(&log, "large"), ["failed non_retryable report_refused"]);
+    assert_eq!(said(&log, "small"), ["completed 1"]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::core::event::{Event, NodeFailed, NodeScheduled};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::json::Json;
 use crate::core::rejection::Rejection;
+use crate::core::time::millis;
 
 /// `ScheduleNodes`: goes on with nodes that an earlier decision had no room for.
 pub fn decide(draft: &mut Draft) -> Result<(), Rejection> {
@@ -53,7 +54,7 @@ fn schedule_node(draft: &mut Draft, index: usize) -> usize {
     match make_input(draft, &node) {
         Ok(input) => {
             let length = input.len();
-            let timeout = node.node.timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
+            let timeout = node.node.timeout.map(millis);
             let event = Event::NodeScheduled(NodeScheduled {
                 node_id: node.node.node_id.clone(),
                 agent_name: node.node.agent_name.clone(),

@@ -12,7 +12,7 @@ use crate::core::json::Json;
 use crate::core::limits::Limits;
 use crate::core::rejection::{Refusal, RefusalReason};
 use crate::core::run::Run;
-use crate::core::time::Timestamp;
+use crate::core::time::{Timestamp, millis};
 use std::sync::Arc;
 
 /// Decides a start whose id is free. The caller looks after duplicates and conflicts: they are a matter of the
@@ -38,7 +38,7 @@ pub fn start_workflow(
         settings: RunSettings {
             parallel_threshold: limits.parallel_threshold,
             max_agent_calls: graph.max_agent_calls.unwrap_or(limits.max_agent_calls),
-            agent_timeout_ms: u64::try_from(limits.agent_timeout.as_millis()).unwrap_or(u64::MAX),
+            agent_timeout_ms: millis(limits.agent_timeout),
         },
     };
     let run = Run::started(start.workflow_id.clone(), start.run_id.clone(), now, &started);

@@ -1,13 +1,14 @@
 //! Membership in a consumer group.
 //!
 //! Librdkafka is told of a partition that is given only when what was committed for it is known ([`KafkaGroup::take`]);
-//! until then the group waits for this member, which goes on polling.
+//! until then the group waits for this member, which goes on polling. So it does for partitions that are taken away:
+//! librdkafka is told by the poll after the one that told the member, which commits its last positions in between.
 
 use super::super::{Committed, Group, GroupEvent, LogError, MAX_COMMIT_METADATA, Membership, Record, Topic};
 use super::control::{ANSWER, Asker};
 use super::faults;
 use super::lifeline::Lifeline;
-use super::member::{Change, Consuming, log_failure, take};
+use super::member::{Change, Consuming, give_up, log_failure, take};
 use super::names::Names;
 use super::raw;
 use crate::core::time::Timestamp;
@@ -37,6 +38,8 @@ pub(super) struct KafkaGroup {
     topics: Vec<String>,
     /// What is this member's, as far as it was told.
     mine: Vec<(Topic, u32)>,
+    /// What it was told by the last poll to give up, and librdkafka has not been told yet.
+    giving_up: Vec<(TopicPartitionList, Vec<(Topic, u32)>)>,
     /// A broker said that a topic does not exist, and that has not been looked into yet.
     doubted: bool,
     /// The group has said what is this member's.
@@ -64,6 +67,7 @@ impl KafkaGroup {
             names,
             topics: all,
             mine: Vec::new(),
+            giving_up: Vec::new(),
             doubted: false,
             settled: false,
         })
@@ -77,9 +81,23 @@ impl KafkaGroup {
         self.mine.iter().any(|(t, p)| *p == partition && t == topic)
     }
 
+    fn is_being_given_up(&self, topic: &Topic, partition: u32) -> bool {
+        self.giving_up.iter().flat_map(|(_, places)| places).any(|(t, p)| *p == partition && t == topic)
+    }
+
+    /// The group need not wait any longer for what the member was told to give up.
+    fn give_up_told(&mut self) {
+        let Some(consumer) = &self.consumer else { return };
+        for (list, _) in self.giving_up.drain(..) {
+            log_failure("give up", give_up(consumer, &list));
+        }
+    }
+
     fn place(&self, topic: &Topic, partition: u32) -> Result<(String, i32), LogError> {
         match i32::try_from(partition) {
-            Ok(number) if self.is_mine(topic, partition) => Ok((self.names.name(topic), number)),
+            Ok(number) if self.is_mine(topic, partition) || self.is_being_given_up(topic, partition) => {
+                Ok((self.names.name(topic), number))
+            }
             _ => Err(LogError::Refused(format!("{topic}/{partition} is not (or no longer) this member's"))),
         }
     }
@@ -90,9 +108,12 @@ impl KafkaGroup {
             let consumer = self.consumer()?;
             let Some(change) = consumer.context().changes().pop_front() else { return Ok(()) };
             match change {
-                Change::Revoked { places, thrown_out } => {
+                Change::Revoked { list, given_up, thrown_out } => {
                     self.settled &= !thrown_out;
-                    self.tell_revoked(places, thrown_out, out);
+                    let told = self.tell_revoked(&list, thrown_out, out);
+                    if !given_up {
+                        self.giving_up.push((list, told));
+                    }
                 }
                 Change::Given(list) => match self.given(&list) {
                     Some(events) => {
@@ -108,15 +129,24 @@ impl KafkaGroup {
         }
     }
 
-    fn tell_revoked(&mut self, places: Vec<(String, i32)>, thrown_out: bool, out: &mut Vec<GroupEvent>) {
-        for (name, partition) in places {
-            let Some(topic) = self.names.topic(&name) else { continue };
-            let partition = partition.cast_unsigned();
+    /// Tells the member what is taken away from it; of what it was not told yet it never hears.
+    fn tell_revoked(
+        &mut self,
+        list: &TopicPartitionList,
+        thrown_out: bool,
+        out: &mut Vec<GroupEvent>,
+    ) -> Vec<(Topic, u32)> {
+        let mut told = Vec::new();
+        for place in list.elements() {
+            let Some(topic) = self.names.topic(place.topic()) else { continue };
+            let partition = place.partition().cast_unsigned();
             if let Some(index) = self.mine.iter().position(|(t, p)| *p == partition && *t == topic) {
                 self.mine.swap_remove(index);
+                told.push((topic.clone(), partition));
                 out.push(GroupEvent::Revoked { topic, partition, thrown_out });
             }
         }
+        told
     }
 
     /// Takes partitions and says what was committed for them; none: that is not known yet.
@@ -226,6 +256,7 @@ impl Group for KafkaGroup {
     fn poll(&mut self, wait: Duration, out: &mut Vec<GroupEvent>) -> Result<(), LogError> {
         let (before, began) = (out.len(), Instant::now());
         self.asker.serve();
+        self.give_up_told();
         if let Some(consumer) = &self.consumer {
             self.lifeline.tend(consumer.client());
         }
@@ -317,14 +348,17 @@ impl Group for KafkaGroup {
     }
 
     fn leave(&mut self) {
+        self.give_up_told();
         let Some(consumer) = self.consumer.take() else { return };
         self.mine.clear();
         // The group waits for partitions that were given to be taken, and leaving would wait for the group.
         consumer.context().leave();
         let untaken: Vec<Change> = consumer.context().changes().drain(..).collect();
         for change in untaken {
-            if let Change::Given(list) = change {
-                log_failure("take", take(&consumer, &list));
+            match change {
+                Change::Given(list) => log_failure("take", take(&consumer, &list)),
+                Change::Revoked { list, given_up: false, .. } => log_failure("give up", give_up(&consumer, &list)),
+                Change::Revoked { .. } => {}
             }
         }
         close(consumer);

@@ -19,10 +19,12 @@ pub(super) type Consuming = BaseConsumer<MemberContext>;
 pub(super) enum Change {
     /// Partitions are given; librdkafka has not been told to take them.
     Given(TopicPartitionList),
-    /// Partitions are taken away, and librdkafka has been told.
+    /// Partitions are taken away.
     Revoked {
         /// Which.
-        places: Vec<(String, i32)>,
+        list: TopicPartitionList,
+        /// Whether librdkafka has been told to give them up.
+        given_up: bool,
         /// Whether the member was thrown out of its group.
         thrown_out: bool,
     },
@@ -84,9 +86,12 @@ impl ConsumerContext for MemberContext {
         }
         // Asked before it is answered: giving up makes it forget.
         let thrown_out = consumer.assignment_lost();
-        log_failure("give up", give_up(consumer, list));
-        let places = list.elements().iter().map(|place| (place.topic().to_owned(), place.partition())).collect();
-        changes.push_back(Change::Revoked { places, thrown_out });
+        // Else the group waits until the member has been told and had the time to commit where it is.
+        let given_up = thrown_out || self.leaving.load(Ordering::Relaxed);
+        if given_up {
+            log_failure("give up", give_up(consumer, list));
+        }
+        changes.push_back(Change::Revoked { list: list.clone(), given_up, thrown_out });
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
@@ -113,7 +118,7 @@ pub(super) fn take(consumer: &Consuming, list: &TopicPartitionList) -> KafkaResu
 }
 
 /// Tells librdkafka to give partitions up.
-fn give_up(consumer: &Consuming, list: &TopicPartitionList) -> KafkaResult<()> {
+pub(super) fn give_up(consumer: &Consuming, list: &TopicPartitionList) -> KafkaResult<()> {
     match consumer.rebalance_protocol() {
         RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
         _ => consumer.unassign(),

@@ -27,6 +27,8 @@ struct Member {
     /// What it was told that it has, with the next offset to hand out.
     held: BTreeMap<Place, u64>,
     paused: BTreeSet<Place>,
+    /// What its last poll told it to give up; others take it after the next one.
+    giving_up: BTreeSet<Place>,
     /// What it will be told to take, whoever has it.
     called: BTreeSet<Place>,
     last_poll: Timestamp,
@@ -46,6 +48,7 @@ impl World {
             fetches: membership == Membership::Fetch,
             held: BTreeMap::new(),
             paused: BTreeSet::new(),
+            giving_up: BTreeSet::new(),
             called: BTreeSet::new(),
             last_poll: self.clock.now(),
         };
@@ -81,7 +84,8 @@ impl World {
         members
             .into_iter()
             .flatten()
-            .any(|(other, member)| *other != id && member.is_alive(now) && member.held.contains_key(place))
+            .filter(|(other, member)| **other != id && member.is_alive(now))
+            .any(|(_, member)| member.held.contains_key(place) || member.giving_up.contains(place))
     }
 
     fn member(&mut self, group: &str, id: u64) -> Option<&mut Member> {
@@ -94,6 +98,7 @@ impl World {
         let expired = !member.is_alive(now);
         let held: Vec<Place> = member.held.keys().cloned().collect();
         member.last_poll = now;
+        member.giving_up.clear();
         let called = std::mem::take(&mut member.called);
         let lies = self.faults.group_lies;
         if expired {
@@ -155,6 +160,7 @@ impl World {
         let next = committed.as_ref().map_or(0, |committed| committed.offset);
         if let Some(member) = self.member(group, id) {
             member.held.insert(place.clone(), next);
+            member.giving_up.remove(place);
         }
         self.note(What::Given, Some(life.process), Some(place));
         out.push(GroupEvent::Given { topic: place.0.clone(), partition: place.1, committed });
@@ -162,7 +168,9 @@ impl World {
 
     fn revoke(&mut self, group: &str, id: u64, life: Life, place: &Place, thrown_out: bool, out: &mut Vec<GroupEvent>) {
         if let Some(member) = self.member(group, id) {
-            member.held.remove(place);
+            if member.held.remove(place).is_some() && !thrown_out {
+                member.giving_up.insert(place.clone());
+            }
             member.paused.remove(place);
         }
         self.note(What::Revoked, Some(life.process), Some(place));
@@ -188,8 +196,10 @@ impl World {
         let now = self.clock.now();
         let lies = self.faults.group_lies > 0.0;
         let Some(member) = self.member(group, id) else { return false };
-        let believes = member.is_alive(now) && member.held.contains_key(place);
-        believes && (lies || self.should_hold(group, id).contains(place)) && !self.happens(self.faults.commit_fails)
+        let giving_up = member.giving_up.contains(place);
+        let believes = member.is_alive(now) && (giving_up || member.held.contains_key(place));
+        let may = believes && (lies || giving_up || self.should_hold(group, id).contains(place));
+        may && !self.happens(self.faults.commit_fails)
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) struct SqliteGroup {
     topics: BTreeMap<i64, Topic>,
     counts: BTreeMap<i64, u32>,
     held: BTreeSet<PartitionId>,
+    /// What the last poll told the caller to give up: nobody else takes it before the next one.
+    giving_up: BTreeSet<PartitionId>,
     /// The generation up to which the caller was told of everything that it has to give up.
     told: i64,
     /// The generation up to which the others know that.
@@ -77,6 +79,7 @@ impl SqliteGroup {
             topics: names,
             counts,
             held: BTreeSet::new(),
+            giving_up: BTreeSet::new(),
             told: 0,
             obeyed: 0,
             looked: None,
@@ -144,7 +147,9 @@ impl SqliteGroup {
     }
 
     fn revoke(&mut self, id: PartitionId, thrown_out: bool, out: &mut Vec<GroupEvent>) {
-        self.held.remove(&id);
+        if self.held.remove(&id) && !thrown_out {
+            self.giving_up.insert(id);
+        }
         if let Some(topic) = self.topics.get(&id.0).cloned() {
             if let Some(reader) = &mut self.reader {
                 // Cannot fail: nothing is asked of the file.
@@ -216,6 +221,7 @@ impl Group for SqliteGroup {
     fn poll(&mut self, wait: Duration, out: &mut Vec<GroupEvent>) -> Result<(), LogError> {
         let deadline = super::deadline(wait);
         let before = out.len();
+        self.giving_up.clear();
         loop {
             let version = self.hub.bulletin.version();
             if !self.left {
@@ -244,9 +250,13 @@ impl Group for SqliteGroup {
             return Err(LogError::Refused(refused));
         }
         let lost = || LogError::Refused(format!("{topic}[{partition}] is not this member's; it may commit nothing"));
-        let id = self.id(topic, partition).filter(|id| self.held.contains(id) && !self.left).ok_or_else(lost)?;
+        let id = self.id(topic, partition).filter(|_| !self.left).ok_or_else(lost)?;
+        let giving_up = self.giving_up.contains(&id);
+        if !giving_up && !self.held.contains(&id) {
+            return Err(lost());
+        }
         let (group, member, session) = (self.group, self.member, self.session);
-        let commit = Commit { group, member, id, counts: &self.counts, session, committed };
+        let commit = Commit { group, member, id, giving_up, counts: &self.counts, session, committed };
         let done = membership::commit(&mut self.connection, &commit).map_err(|fault| fault.at(&self.hub.at))?;
         if done { Ok(()) } else { Err(lost()) }
     }

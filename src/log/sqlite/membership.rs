@@ -143,12 +143,15 @@ pub(super) struct Commit<'a> {
     pub(super) group: i64,
     pub(super) member: i64,
     pub(super) id: PartitionId,
+    /// Whether the member is about to give the partition up, rather than holding it.
+    pub(super) giving_up: bool,
     pub(super) counts: &'a BTreeMap<i64, u32>,
     pub(super) session: Duration,
     pub(super) committed: &'a Committed,
 }
 
-/// Commits if at this moment the member is one and the partition is its own; whether it was.
+/// Commits if at this moment the member is one and the partition is its own, or still waited for by whoever has it
+/// next; whether it was.
 pub(super) fn commit(connection: &mut Connection, commit: &Commit) -> Result<bool, Fault> {
     let (topic, partition) = commit.id;
     connection.write(async |c| {
@@ -156,7 +159,9 @@ pub(super) fn commit(connection: &mut Connection, commit: &Commit) -> Result<boo
         let view = view(c, commit.group).await?;
         let own = view.members.iter().find(|member| member.id == commit.member);
         let alive = own.is_some_and(|own| !expired(own, now, commit.session));
-        if !alive || !view.of(commit.member, commit.counts).is_some_and(|held| held.contains(&commit.id)) {
+        let holds = view.of(commit.member, commit.counts).is_some_and(|held| held.contains(&commit.id));
+        let waited_for = commit.giving_up && own.is_some_and(|own| own.seen < view.generation);
+        if !alive || !(holds || waited_for) {
             return Ok(false);
         }
         sqlx::query(

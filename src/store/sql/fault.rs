@@ -46,7 +46,7 @@ impl Fault {
             }
             Self::Driver(error) if has_no_tables(&error) => StoreError::NoTables { at: at.to_owned() },
             Self::Driver(error) if is_damaged(&error) => StoreError::Refused(damaged(at, &error)),
-            Self::Driver(error) => StoreError::Refused(format!("{at}: {error}")),
+            Self::Driver(error) => StoreError::Refused(format!("{at}: {}", reason(&error))),
         }
     }
 }
@@ -85,6 +85,11 @@ fn code_heals(code: &str) -> bool {
 fn reason(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::PoolTimedOut => "no connection came up in time".to_owned(),
+        // The driver would add the line of Postgres' own source code.
+        sqlx::Error::Database(error) => match error.code() {
+            Some(code) => format!("{} (code {code})", error.message()),
+            None => error.message().to_owned(),
+        },
         other => other.to_string(),
     }
 }

@@ -74,7 +74,9 @@ impl Allowed {
     fn check(&self, url: &Url) -> Result<(), Failure> {
         let (Some(host), Some(port), "http" | "https") = (url.host_str(), url.port_or_known_default(), url.scheme())
         else {
-            return Err(refused("bad_input", format!("the URL {url} is not one of http or https with a host")));
+            // Without the rest of it, where keys may stand.
+            let scheme = url.scheme();
+            return Err(refused("bad_input", format!("a URL {scheme}: is not one of http or https with a host")));
         };
         if self.0.contains(&(host.to_owned(), port)) {
             return Ok(());
@@ -136,7 +138,7 @@ impl Http {
             Some(body) if typed => request.body(body.to_string()),
             Some(body) => request.json(&body),
         };
-        request.build().map_err(|fault| bad("the request", fault.to_string()))
+        request.build().map_err(|fault| bad("the request", fault.without_url().to_string()))
     }
 
     async fn body(&self, response: &mut Response) -> Result<Vec<u8>, Failure> {
@@ -200,8 +202,9 @@ fn answered(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
     Failure { class, code, message, details: Some(Json::from_value(&details)) }
 }
 
-/// The failure of a call that was not answered.
+/// The failure of a call that was not answered. It does not show the URL, in which keys may stand.
 fn fault(fault: reqwest::Error) -> Failure {
+    let fault = fault.without_url();
     let mut words = fault.to_string();
     let mut source = std::error::Error::source(&fault);
     while let Some(inner) = source {

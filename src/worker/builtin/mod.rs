@@ -35,7 +35,7 @@ pub struct BuiltinSettings {
 
 impl Default for BuiltinSettings {
     fn default() -> Self {
-        let max_output_bytes = super::settings::MAX_OUTPUT_BYTES;
+        let max_output_bytes = super::settings::MAX_REPORT_BYTES;
         Self { http_hosts: Vec::new(), exec_programs: Vec::new(), max_output_bytes }
     }
 }

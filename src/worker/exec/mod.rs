@@ -5,7 +5,7 @@ mod spawner;
 mod streams;
 
 use super::agent::{Agent, Call};
-use super::settings::MAX_OUTPUT_BYTES;
+use super::settings::MAX_REPORT_BYTES;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::id::AgentName;
 use crate::core::json::Json;
@@ -76,7 +76,7 @@ impl ExecAgent {
     /// The agent `name` is this program with these arguments.
     pub fn new(name: AgentName, program: PathBuf, args: impl IntoIterator<Item = OsString>) -> Self {
         let args = args.into_iter().collect();
-        Self { name, program, args, max_output_bytes: MAX_OUTPUT_BYTES, surroundings: Surroundings::Whole }
+        Self { name, program, args, max_output_bytes: MAX_REPORT_BYTES, surroundings: Surroundings::Whole }
     }
 
     fn command(&self, call: &Call) -> Command {

@@ -8,6 +8,7 @@ use super::worker::{Job, Worker};
 use super::{lock, report};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::id::DispatchId;
+use crate::core::time::millis;
 use crate::log::NewRecord;
 use crate::wire;
 use crate::wire::report::{Report, ReportOutcome};
@@ -82,7 +83,7 @@ impl Attempt {
             Begin::Remembered(report, place) => {
                 tracing::debug!(dispatch_id = %task.dispatch_id, "dispatched again: its report is sent again");
                 let record = report::record(report, &task.workflow_id, task.reply_partition, traceparent.as_ref());
-                shared.outbox.send(Entry { record, places: vec![place] });
+                shared.outbox.send(Entry::new(record, vec![place]));
                 return None;
             }
             Begin::Superseded(newest, place) => {
@@ -146,33 +147,37 @@ impl Attempt {
     }
 
     fn say_started(&self) {
-        let record = self.record(self.encode(ReportOutcome::Started));
-        self.worker.shared.outbox.send(Entry { record, places: Vec::new() });
+        let record = self.record(wire::report::encode(&self.report(ReportOutcome::Started)));
+        self.worker.shared.outbox.send(Entry::new(record, Vec::new()));
         self.worker.shared.outbox.pump();
     }
 
     /// Reports how the attempt ended.
     fn end(self, result: Result<Value, Failure>) {
         let shared = &self.worker.shared;
-        let outcome = report::outcome(result, shared.settings.max_output_bytes);
-        if let ReportOutcome::Failed(failure) = &outcome {
+        let (mut said, max_bytes) = (self.report(report::outcome(result)), shared.settings.max_report_bytes);
+        let mut report = wire::report::encode(&said);
+        if report.len() > max_bytes {
+            said.outcome = report::too_large(said.outcome, report.len(), max_bytes);
+            report = wire::report::encode(&said);
+        }
+        if let ReportOutcome::Failed(failure) = &said.outcome {
             self.say_failed(failure);
         }
-        let report = self.encode(outcome);
         let places = lock(&shared.attempts).end(&self.task.dispatch_id, &report);
-        shared.outbox.send(Entry { record: self.record(report), places });
+        shared.outbox.send(Entry::new(self.record(report), places));
     }
 
     fn say_failed(&self, failure: &Failure) {
         let DispatchId { run_id, node_id, attempt } = &self.task.dispatch_id;
-        let took_ms = self.begun.elapsed().as_millis();
-        tracing::warn!(agent = %self.worker.name, workflow_id = ?self.task.workflow_id, %run_id, %node_id, attempt, took_ms,
+        let took_ms = millis(self.begun.elapsed());
+        tracing::warn!(agent = %self.worker.name, workflow_id = %self.task.workflow_id, %run_id, %node_id, attempt, took_ms,
             class = failure.class.as_str(), code = failure.code, "an attempt failed: {}", brief(&failure.message));
     }
 
-    fn encode(&self, outcome: ReportOutcome) -> Bytes {
+    fn report(&self, outcome: ReportOutcome) -> Report {
         let (dispatch_id, workflow_id) = (self.task.dispatch_id.clone(), self.task.workflow_id.clone());
-        wire::report::encode(&Report { dispatch_id, workflow_id, outcome })
+        Report { dispatch_id, workflow_id, outcome }
     }
 
     fn record(&self, report: Bytes) -> NewRecord {

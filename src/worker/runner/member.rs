@@ -3,7 +3,8 @@
 use super::super::progress::{Progress, Verdict};
 use super::worker::{Job, Place, Worker};
 use super::{attempt, lock};
-use crate::log::{Committed, Group, GroupEvent, LogError, Membership, Record, Topic, TopicSpec};
+use crate::core::time::millis;
+use crate::log::{Committed, Group, GroupEvent, LogError, Membership, Record, Topic, plan};
 use crate::wire::headers::TRACEPARENT;
 use crate::wire::{WireError, task};
 use bytes::Bytes;
@@ -31,12 +32,12 @@ pub(super) fn run(worker: Arc<Worker>, stop: &AtomicBool) {
     let mut pause = JOIN_PAUSES.0;
     let mut deadline = None;
     while !stop.load(Ordering::Relaxed) {
-        let ended = join(&worker).and_then(|group| {
+        let ended = join(&worker).and_then(|(group, results)| {
             pause = JOIN_PAUSES.0;
-            Member::new(worker.clone(), group).serve(stop, &mut deadline)
+            Member::new(worker.clone(), group, results).serve(stop, &mut deadline)
         });
         if let Err(fault) = ended {
-            tracing::warn!(agent = %worker.name, ?pause, "no tasks are taken, and it is tried again: {fault}");
+            tracing::warn!(agent = %worker.name, pause_ms = millis(pause), "no tasks are taken, and it is tried again: {fault}");
             worker.shared.standing.waits(&worker.name, fault.to_string());
             wait(&worker, pause, stop);
             pause = (pause * 2).min(JOIN_PAUSES.1);
@@ -69,15 +70,16 @@ fn wait(worker: &Worker, pause: Duration, stop: &AtomicBool) {
     }
 }
 
-/// Joins the group of the agent; its topic is created where it is not there.
-fn join(worker: &Worker) -> Result<Box<dyn Group>, LogError> {
+/// Joins the group of the agent, whose topics are created where they are not there. Also how many partitions `results`
+/// has; none: it is not there yet.
+fn join(worker: &Worker) -> Result<(Box<dyn Group>, Option<u32>), LogError> {
     let (log, settings) = (&worker.shared.log, &worker.shared.settings);
     let topic = Topic::Ready(worker.name.clone());
     if log.partitions(&topic)?.is_none() {
-        let (partitions, settings) = (settings.ready_partitions, settings.ready_settings.clone());
-        log.create_topics(&[TopicSpec { topic: topic.clone(), partitions, settings }])?;
+        log.create_topics(&plan::agent_topics(&worker.name, settings.ready_partitions, log.brokers()?))?;
     }
-    log.group(&settings.group(&worker.name), &[topic], Membership::Fetch)
+    let results = log.partitions(&Topic::Results)?;
+    Ok((log.group(&settings.group(&worker.name), &[topic], Membership::Fetch)?, results))
 }
 
 /// A partition that is ours.
@@ -107,6 +109,8 @@ struct Member {
     worker: Arc<Worker>,
     topic: Topic,
     group: Box<dyn Group>,
+    /// How many partitions `results` has, if that is known.
+    results: Option<u32>,
     partitions: BTreeMap<u32, Given>,
     held: bool,
     /// Whether it was said that tasks are taken.
@@ -115,11 +119,11 @@ struct Member {
 }
 
 impl Member {
-    fn new(worker: Arc<Worker>, group: Box<dyn Group>) -> Self {
+    fn new(worker: Arc<Worker>, group: Box<dyn Group>, results: Option<u32>) -> Self {
         let topic = Topic::Ready(worker.name.clone());
         worker.shared.standing.waits(&worker.name, UNSETTLED.to_owned());
         let (partitions, commit_at) = (BTreeMap::new(), Instant::now());
-        Self { worker, topic, group, partitions, held: false, settled: false, commit_at }
+        Self { worker, topic, group, results, partitions, held: false, settled: false, commit_at }
     }
 
     /// Says whether the group has told this member what is its.
@@ -255,6 +259,11 @@ impl Member {
         let (results, found) = (&self.worker.shared.results_topic, &task.reply_topic);
         if found != results {
             return Err(NoJob::Rubbish(format!("expected {results:?} as the topic to reply to, found {found:?}")));
+        }
+        let found = task.reply_partition;
+        if let Some(count) = self.results.filter(|count| found >= *count) {
+            let last = count.saturating_sub(1);
+            return Err(NoJob::Rubbish(format!("expected a partition of {results:?} from 0 to {last}, found {found}")));
         }
         let traceparent = record.header(TRACEPARENT).map(Bytes::copy_from_slice);
         Ok(Job { task, traceparent, partition: record.partition, place: place.clone() })

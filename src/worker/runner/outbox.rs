@@ -1,8 +1,9 @@
 //! Reports on their way to the log. None is lost while the process lives: what the log did not confirm is appended
-//! again, in a new appender where the old one has failed.
+//! again, in a new appender where the old one has failed. One that the log refuses for long while it takes others is
+//! given up: a failure is reported in its place.
 
-use super::lock;
 use super::worker::Place;
+use super::{lock, report};
 use crate::log::{Ack, AppendError, Appender, Log, NewRecord, Purpose, Token};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -15,11 +16,29 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// A report, and the records that are done once it is confirmed.
 pub(super) struct Entry {
-    pub record: NewRecord,
-    pub places: Vec<Place>,
+    record: NewRecord,
+    places: Vec<Place>,
+    refused: Option<Refused>,
+    /// Whether it stands in the place of one that was given up.
+    instead: bool,
+}
+
+/// How the log has refused a report.
+#[derive(Clone, Copy)]
+struct Refused {
+    /// How many reports the log had taken when it refused this one first.
+    taken: u64,
+    /// When it was refused last before another one was taken.
+    since: Instant,
+    /// Before it is tried again.
+    pause: Duration,
 }
 
 impl Entry {
+    pub fn new(record: NewRecord, places: Vec<Place>) -> Self {
+        Self { record, places, refused: None, instead: false }
+    }
+
     fn bytes(&self) -> usize {
         self.record.value.as_ref().map_or(0, |value| value.len())
     }
@@ -44,12 +63,16 @@ struct Inner {
     pause: Duration,
     not_before: Instant,
     in_trouble: bool,
+    /// How many reports the log has taken.
+    taken: u64,
+    refused_for: Duration,
     acks: Vec<Ack>,
     pumped: Instant,
 }
 
 impl Outbox {
-    pub fn new(log: Arc<dyn Log>) -> Self {
+    /// For this log; a report that it refuses alone is given up after `refused_for`.
+    pub fn new(log: Arc<dyn Log>, refused_for: Duration) -> Self {
         let inner = Inner {
             appender: None,
             waiting: VecDeque::new(),
@@ -60,6 +83,8 @@ impl Outbox {
             pause: FIRST_PAUSE,
             not_before: Instant::now(),
             in_trouble: false,
+            taken: 0,
+            refused_for,
             acks: Vec::new(),
             pumped: Instant::now(),
         };
@@ -152,11 +177,12 @@ impl Inner {
     fn confirmed(&mut self, entry: &Entry) {
         self.bytes = self.bytes.saturating_sub(entry.bytes());
         entry.places.iter().for_each(Place::done);
-        if self.in_trouble {
+        (self.taken, self.pause) = (self.taken + 1, FIRST_PAUSE);
+        // While it refuses some, that has been said once.
+        if self.in_trouble && self.refused.is_empty() {
             tracing::info!(waiting = self.len(), "the log takes reports again");
+            self.in_trouble = false;
         }
-        self.in_trouble = false;
-        self.pause = FIRST_PAUSE;
     }
 
     /// Keeps a report that was not taken, where it will be appended again.
@@ -167,10 +193,7 @@ impl Inner {
                 self.warn(&fault.to_string());
                 self.waiting.push_back(entry);
             }
-            AppendError::Refused(_) => {
-                self.trouble(&fault.to_string());
-                self.refused.push((self.not_before, entry));
-            }
+            AppendError::Refused(_) => self.refused(entry, &fault.to_string()),
             AppendError::Fatal(_) => {
                 self.waiting.push_front(entry);
                 if self.appender.take().is_some() {
@@ -178,6 +201,42 @@ impl Inner {
                 }
                 let under_way = std::mem::take(&mut self.under_way);
                 under_way.into_values().rev().for_each(|entry| self.waiting.push_front(entry));
+            }
+        }
+    }
+
+    /// Tries a refused report again after a pause, or gives it up.
+    fn refused(&mut self, mut entry: Entry, fault: &str) {
+        self.warn(fault);
+        let now = Instant::now();
+        let first = Refused { since: now, taken: self.taken, pause: FIRST_PAUSE };
+        let refused = entry.refused.get_or_insert(first);
+        if self.taken == refused.taken {
+            // It may well be that the log takes none at the moment: that says nothing of this one.
+            refused.since = now;
+        } else if now.duration_since(refused.since) >= self.refused_for {
+            return self.give_up(entry, fault);
+        }
+        let due = now + refused.pause;
+        refused.pause = (refused.pause * 2).min(LONGEST_PAUSE);
+        self.refused.push((due, entry));
+    }
+
+    /// Reports a failure in the place of a report that the log does not take, once.
+    fn give_up(&mut self, entry: Entry, fault: &str) {
+        let bytes = entry.bytes();
+        self.bytes = self.bytes.saturating_sub(bytes);
+        let key = entry.record.key.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+        match report::instead(&entry.record, fault).filter(|_| !entry.instead) {
+            Some(record) => {
+                tracing::error!(workflow_id = %key, bytes, "a report is given up, and its node fails: {fault}");
+                let entry = Entry { record, places: entry.places, refused: None, instead: true };
+                self.bytes += entry.bytes();
+                self.waiting.push_back(entry);
+            }
+            None => {
+                tracing::error!(workflow_id = %key, bytes, "a report is given up, and nothing can be said instead: {fault}");
+                entry.places.iter().for_each(Place::done);
             }
         }
     }

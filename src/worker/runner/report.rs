@@ -5,7 +5,7 @@ use crate::core::id::WorkflowId;
 use crate::core::json::{Json, MAX_DEPTH, check_depth};
 use crate::log::{NewRecord, Topic};
 use crate::wire::headers::TRACEPARENT;
-use crate::wire::report::ReportOutcome;
+use crate::wire::report::{self, Report, ReportOutcome};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -16,25 +16,55 @@ const MAX_MESSAGE_BYTES: usize = 8 << 10;
 /// Largest details of a failure, in bytes of JSON: they stand in every event, row and dead letter of it.
 const MAX_DETAILS_BYTES: usize = 64 << 10;
 
-/// Turns what an agent returned into what is reported, within the limits that the engine holds reports to: one over
-/// them would be refused there, and the node would wait for its timeout.
-pub(super) fn outcome(result: Result<Value, Failure>, max_output_bytes: usize) -> ReportOutcome {
-    let fail =
-        |code: &str, message: String| ReportOutcome::Failed(Failure::new(FailureClass::NonRetryable, code, message));
+/// How much of a failure's message is left where all of it is too large, in bytes.
+const SHORT_MESSAGE_BYTES: usize = 200;
+
+/// Turns what an agent returned into what is reported, but for the size of the whole report ([`too_large`]).
+pub(super) fn outcome(result: Result<Value, Failure>) -> ReportOutcome {
     match result {
         Err(failure) => ReportOutcome::Failed(trimmed(failure)),
         Ok(value) => {
             let output = Json::from_value(&value);
-            if output.len() > max_output_bytes {
-                let found = output.len();
-                fail("output_too_large", format!("the output is {found} bytes of JSON; allowed are {max_output_bytes}"))
-            } else if check_depth(output.as_str().as_bytes()).is_err() {
-                fail("output_too_deep", format!("the output nests deeper than {MAX_DEPTH} levels"))
+            if check_depth(output.as_str().as_bytes()).is_err() {
+                failed("output_too_deep", format!("the output nests deeper than {MAX_DEPTH} levels"))
             } else {
                 ReportOutcome::Completed(output)
             }
         }
     }
+}
+
+/// What is reported instead of a report that has more bytes than the engine takes. What counts there is the whole
+/// record's value: an output with the ids and names around it.
+pub(super) fn too_large(outcome: ReportOutcome, found: usize, allowed: usize) -> ReportOutcome {
+    match outcome {
+        ReportOutcome::Completed(output) => {
+            let (output, around) = (output.len(), found - output.len());
+            let message = format!(
+                "the output is {output} bytes of JSON; with the {around} bytes around it, {allowed} are allowed"
+            );
+            failed("output_too_large", message)
+        }
+        ReportOutcome::Failed(mut failure) => {
+            failure.message.truncate(failure.message.floor_char_boundary(SHORT_MESSAGE_BYTES));
+            ReportOutcome::Failed(Failure { details: None, ..failure })
+        }
+        ReportOutcome::Started => ReportOutcome::Started,
+    }
+}
+
+/// The record that is sent instead of a report that the log refuses; none: nobody waits for it.
+pub(super) fn instead(record: &NewRecord, fault: &str) -> Option<NewRecord> {
+    let report = report::decode(record.key.as_deref(), record.value.as_deref(), usize::MAX).ok()?;
+    if report.outcome == ReportOutcome::Started {
+        return None;
+    }
+    let outcome = failed("report_refused", format!("the report of the attempt is not taken: {fault}"));
+    Some(NewRecord { value: Some(report::encode(&Report { outcome, ..report })), ..record.clone() })
+}
+
+fn failed(code: &str, message: String) -> ReportOutcome {
+    ReportOutcome::Failed(Failure::new(FailureClass::NonRetryable, code, message))
 }
 
 fn trimmed(mut failure: Failure) -> Failure {
@@ -74,17 +104,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_output_over_the_limit_is_a_failure() {
-        let large = |size: usize| outcome(Ok(Value::String("x".repeat(size))), 100);
-        assert!(matches!(large(98), ReportOutcome::Completed(_)));
-        let ReportOutcome::Failed(failure) = large(99) else { panic!("101 bytes were taken") };
-        assert_eq!((failure.class, failure.code.as_str()), (FailureClass::NonRetryable, "output_too_large"));
-    }
-
-    #[test]
     fn an_output_that_is_too_deep_is_a_failure() {
         let deep = (0..=MAX_DEPTH).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
-        let ReportOutcome::Failed(failure) = outcome(Ok(deep), 10_000) else { panic!("it was taken") };
+        let ReportOutcome::Failed(failure) = outcome(Ok(deep)) else { panic!("it was taken") };
         assert_eq!(failure.code, "output_too_deep");
     }
 
@@ -96,8 +118,12 @@ mod tests {
             message: "ä".repeat(1 << 20),
             details: Some(Json::from_value(&Value::String("x".repeat(1 << 20)))),
         };
-        let ReportOutcome::Failed(failure) = outcome(Err(failure), 100) else { panic!("a failure completes") };
+        let ReportOutcome::Failed(failure) = outcome(Err(failure)) else { panic!("a failure completes") };
         assert!(failure.code.len() <= MAX_CODE_BYTES && failure.message.len() < MAX_MESSAGE_BYTES + 4);
-        assert!(failure.details.is_some_and(|details| details.as_str().contains("left_out_bytes")));
+        assert!(failure.details.as_ref().is_some_and(|details| details.as_str().contains("left_out_bytes")));
+        let ReportOutcome::Failed(short) = too_large(ReportOutcome::Failed(failure), 9_000, 1_000) else {
+            panic!("a failure completes")
+        };
+        assert!(short.message.len() <= SHORT_MESSAGE_BYTES && short.details.is_none());
     }
 }

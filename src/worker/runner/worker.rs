@@ -37,7 +37,7 @@ impl Shared {
         Self {
             results_topic: settings.results_topic(),
             attempts: Mutex::new(Attempts::new(settings.memory)),
-            outbox: Outbox::new(log.clone()),
+            outbox: Outbox::new(log.clone(), settings.refused_for),
             log,
             settings,
             runtime,

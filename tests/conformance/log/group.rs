@@ -1,7 +1,7 @@
 //! Groups.
 
 use super::Subject;
-use super::kit::{Member, create, drive, numbered, share, texts, values, write};
+use super::kit::{Member, create, drive, numbered, share, texts, until, values, write};
 use orchestrator::log::{Committed, LogError, MAX_COMMIT_METADATA, Membership, Topic};
 
 const PARTITIONS: u32 = 4;
@@ -100,6 +100,27 @@ pub fn a_member_that_lost_a_partition_cannot_commit_it(subject: &impl Subject) {
     second.group.leave();
     let third = lone(subject, Membership::AssignOnly);
     assert!(third.committed.values().all(|committed| *committed == Some(position(3, "mine"))));
+}
+
+pub fn a_member_commits_its_last_position_before_a_partition_is_anothers(subject: &impl Subject) {
+    let mut first = lone(subject, Membership::Fetch);
+    let mut second = join(subject, "engine", Membership::Fetch);
+    let (mut given_up, last) = (Vec::new(), position(4, "last"));
+    until(subject, "the members share", || {
+        let before = first.held.clone();
+        first.poll();
+        for (topic, partition) in before.difference(&first.held) {
+            first.group.commit(topic, *partition, &last, true).expect("nobody else has it yet");
+            given_up.push((topic.clone(), *partition));
+        }
+        second.poll();
+        share(&[&mut first, &mut second], &Topic::Requests, PARTITIONS).then_some(())
+    });
+    assert!(!given_up.is_empty());
+    for place in given_up {
+        assert_eq!(second.committed[&place], Some(last.clone()), "{place:?}");
+        first.group.commit(&place.0, place.1, &position(9, "late"), true).expect_err("it is the second one's");
+    }
 }
 
 pub fn a_member_that_left_cannot_commit(subject: &impl Subject) {
