@@ -129,7 +129,7 @@ fn a_good_document_is_what_its_author_wrote() {
     assert_eq!(definition.name.as_str(), "order-diamond");
     let ids: Vec<&str> = definition.nodes.iter().map(|node| node.node_id.as_str()).collect();
     assert_eq!(ids, ["take-order", "check-price", "check-stock", "confirm"]);
-    assert_eq!(definition.nodes[0].timeout, Some(Duration::from_secs(5)));
+    assert_eq!(definition.nodes[0].timeout, Some(Duration::from_secs(30)));
     assert_eq!(definition.nodes[3].role.as_str(), "responder");
     let json = serde_json::to_string_pretty(&definition.document).unwrap();
     assert_eq!(Definition::read(&json).unwrap(), definition);
