@@ -1,5 +1,7 @@
 //! Ending in order: SIGTERM or SIGINT asks everything to stop, a second one ends the process at once.
 
+pub mod anew;
+
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

@@ -6,7 +6,6 @@
 //! no frontier then, so that nothing is decided of it. It goes on when its definition comes, or in a process that
 //! can go on with it.
 
-use super::decide::panic_message;
 use super::definitions::Definitions;
 use super::owner::{FailedEffect, Owning};
 use super::perform::{EffectKind, EffectRef};
@@ -14,6 +13,7 @@ use super::state::{Entry, PartitionState};
 use crate::core::frontier::Frontier;
 use crate::core::id::WorkflowId;
 use crate::core::run::Run;
+use crate::shutdown::anew::panic_message;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -13,6 +13,7 @@ use crate::core::partition::partition_of;
 use crate::core::rejection::{Refusal, RefusalReason, Rejection};
 use crate::journal::record::{Cause, InputPosition};
 use crate::log::{Record, Topic};
+use crate::shutdown::anew::panic_message;
 use crate::wire::{headers, request};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -356,10 +357,4 @@ pub(super) fn traceparent(record: &Record) -> Option<String> {
     let header = record.header(headers::TRACEPARENT)?;
     // Version, trace id, span id and flags have 55 characters; what is much longer is none.
     std::str::from_utf8(header).ok().filter(|text| text.len() <= 128).map(str::to_owned)
-}
-
-/// What a panic says.
-pub(super) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without message".to_owned())
 }

@@ -1,6 +1,5 @@
 //! The engine of a process: one thread, one reader, one member of the group, and the partitions that it was given.
 
-use super::decide::panic_message;
 use super::definitions::Definitions;
 use super::io::{Claimant, Io, Signal};
 use super::partition::{Env, Partition, PhaseName};
@@ -9,6 +8,7 @@ use super::snapshots::Snapshots;
 use super::thread::EngineStatus;
 use crate::core::time::Timestamp;
 use crate::log::{Committed, Delivery, Group, GroupEvent, Log, LogError, Membership, Topic};
+use crate::shutdown::anew::panic_message;
 use crate::store::Store;
 use rand::SeedableRng;
 use rand::rngs::StdRng;

@@ -1,12 +1,15 @@
 //! Loads the store's snapshots beside the engine's thread, so that one partition's recovery does not hold up others.
 
-use super::decide::panic_message;
 use crate::core::time::Timestamp;
+use crate::shutdown::anew::panic_message;
 use crate::store::{Snapshot, Store, StoreError};
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+
+/// What a store has said: `Ok(None)`: it holds nothing of the partition.
+pub type Answer = Result<Option<Snapshot>, StoreError>;
 
 /// A snapshot that has been loaded, or not.
 pub struct Loaded {
@@ -14,8 +17,8 @@ pub struct Loaded {
     pub partition: u32,
     /// The claim that asked for it last.
     pub claim: u64,
-    /// `Ok(None)`: the store holds nothing of this partition.
-    pub result: Result<Option<Snapshot>, StoreError>,
+    /// What the store has said.
+    pub result: Answer,
 }
 
 /// So many are loaded at a time: each takes a connection of a small pool, which others need too.
@@ -40,8 +43,8 @@ pub struct Snapshots {
     /// What waits until another one has been loaded.
     queue: VecDeque<Question>,
     under_way: usize,
-    sender: Sender<Loaded>,
-    receiver: Receiver<Loaded>,
+    sender: Sender<(u32, Answer)>,
+    receiver: Receiver<(u32, Answer)>,
 }
 
 impl Snapshots {
@@ -70,8 +73,7 @@ impl Snapshots {
 
     fn load(&self, Question { partition, ended_since, max_ended }: Question) {
         let sender = self.sender.clone();
-        // Whoever has asked last is told.
-        let told = move |result| drop(sender.send(Loaded { partition, claim: 0, result }));
+        let told = move |answer| drop(sender.send((partition, answer)));
         let Some(store) = self.store.clone() else { return told(Ok(None)) };
         let tell = told.clone();
         let load = move || {
@@ -89,13 +91,12 @@ impl Snapshots {
 
     /// The next snapshot that has been loaded.
     pub fn take_loaded(&mut self) -> Option<Loaded> {
-        let mut loaded = self.receiver.try_recv().ok()?;
+        let (partition, result) = self.receiver.try_recv().ok()?;
         self.under_way -= 1;
         self.load_next();
-        if let Some(claim) = self.loading.remove(&loaded.partition) {
-            loaded.claim = claim;
-        }
-        Some(loaded)
+        // Whoever has asked last is told.
+        let claim = self.loading.remove(&partition)?;
+        Some(Loaded { partition, claim, result })
     }
 }
 

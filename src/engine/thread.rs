@@ -1,11 +1,10 @@
 //! The engine's thread in a process: polls until it is told to stop.
 
-use super::decide::panic_message;
 use super::{Engine, EngineParts, EngineSettings};
 use crate::core::time::{Timestamp, millis};
 use crate::log::{Log, LogError};
+use crate::shutdown::anew::run_anew;
 use crate::store::Store;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -14,13 +13,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// How long the engine waits for something to read before it looks after its timers: acknowledgements of effects and
 /// marks are not urgent, deadlines are due to some milliseconds.
 const WAIT: Duration = Duration::from_millis(10);
-/// The pause before a failed engine is made anew; it doubles while engines fail within [`MAX_RESTART_PAUSE`].
-const RESTART_PAUSE: Duration = Duration::from_secs(1);
-/// The longest such pause.
-const MAX_RESTART_PAUSE: Duration = Duration::from_secs(60);
-/// How soon a thread that pauses sees that it is to end.
-const NOTICE: Duration = Duration::from_millis(100);
-
 /// What an engine is doing, for health and people.
 #[derive(Clone, Debug, Default)]
 pub struct EngineStatus {
@@ -71,33 +63,14 @@ fn steady_clock() -> impl Fn() -> Timestamp {
 /// Where the system gives no thread.
 pub fn spawn(parts: ThreadParts) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("engine".to_owned()).spawn(move || {
-        let mut pause = RESTART_PAUSE;
-        while !parts.stop.load(Ordering::Relaxed) {
-            let began = Instant::now();
-            let why = match catch_unwind(AssertUnwindSafe(|| run(&parts))) {
-                Ok(Ok(())) => continue,
-                Ok(Err(error)) => error.to_string(),
-                Err(panic) => format!("its code has failed: {}", panic_message(&*panic)),
-            };
-            if began.elapsed() > MAX_RESTART_PAUSE {
-                pause = RESTART_PAUSE;
-            }
+        let failed = |why: &str, pause| {
             if let Ok(mut status) = parts.status.lock() {
-                *status = EngineStatus { fault: Some(why.clone()), ..EngineStatus::default() };
+                *status = EngineStatus { fault: Some(why.to_owned()), ..EngineStatus::default() };
             }
             tracing::error!(error = why, pause_ms = millis(pause), "the engine has failed; making it anew");
-            rest(&parts, pause);
-            pause = (pause * 2).min(MAX_RESTART_PAUSE);
-        }
+        };
+        run_anew(&parts.stop, || run(&parts), failed);
     })
-}
-
-/// A pause, in which nothing is owned.
-fn rest(parts: &ThreadParts, pause: Duration) {
-    let until = Instant::now() + pause;
-    while !parts.stop.load(Ordering::Relaxed) && Instant::now() < until {
-        std::thread::sleep(NOTICE);
-    }
 }
 
 fn run(parts: &ThreadParts) -> Result<(), LogError> {

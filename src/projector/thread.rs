@@ -6,9 +6,8 @@ use super::part::Part;
 use super::{ProjectorError, StoreAnswer};
 use crate::core::time::millis;
 use crate::log::{Delivery, Log, Reader, Topic};
+use crate::shutdown::anew::run_anew;
 use crate::store::{Position, Store};
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -25,11 +24,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// After having been fenced: how long the position must not move before this projector takes over.
 const STANDBY_LOOK: Duration = Duration::from_secs(1);
-
-/// The pause before a failed projector is made anew; it doubles while projectors fail within [`MAX_RESTART_PAUSE`].
-const RESTART_PAUSE: Duration = Duration::from_secs(1);
-/// The longest such pause.
-const MAX_RESTART_PAUSE: Duration = Duration::from_secs(60);
 
 /// How often a partition without news asks the store whether it still is where it was.
 const IDLE_LOOK: Duration = Duration::from_secs(10);
@@ -77,33 +71,12 @@ impl ProjectorThread {
 
 /// Projects until `stop` is set, with one projector after another where they fail.
 fn run_on(log: &dyn Log, store: &dyn Store, partitions: &[u32], stop: &AtomicBool, lags: &Lags) {
-    let mut pause = RESTART_PAUSE;
-    while !stop.load(Ordering::Relaxed) {
-        let began = Instant::now();
-        let run = || run_all(log, store, partitions, Codec::WIRE, stop, lags);
-        let why = match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(Ok(())) => continue,
-            Ok(Err(error)) => error.to_string(),
-            Err(panic) => format!("its code has failed: {}", words(&*panic)),
-        };
-        if began.elapsed() > MAX_RESTART_PAUSE {
-            pause = RESTART_PAUSE;
-        }
-        lags.failed(&why);
+    let failed = |why: &str, pause| {
+        lags.failed(why);
         let pause_ms = millis(pause);
         tracing::error!(error = why, pause_ms, "the projector has failed; making it anew, and workflows go on");
-        let until = Instant::now() + pause;
-        while !stop.load(Ordering::Relaxed) && Instant::now() < until {
-            std::thread::sleep(IDLE_WAIT);
-        }
-        pause = (pause * 2).min(MAX_RESTART_PAUSE);
-    }
-}
-
-/// What a panic says.
-fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without message".to_owned())
+    };
+    run_anew(stop, || run_all(log, store, partitions, Codec::WIRE, stop, lags), failed);
 }
 
 /// Projects `partitions` until `stop` is set. A partition that goes no further is reported and left; the others go
