@@ -6,13 +6,14 @@ use super::partition::Env;
 use super::perform::{EffectKind, EffectRef};
 use crate::core::time::Timestamp;
 use crate::log::NewRecord;
+use std::collections::HashSet;
 
 /// The effects of a partition that are kept.
 #[derive(Default)]
 pub struct Kept {
     waiting: Vec<Waiting>,
     /// Those that have been tried at least once more, so that each is recorded once.
-    known: Vec<(u64, EffectRef)>,
+    known: HashSet<(u64, EffectRef)>,
 }
 
 struct Waiting {
@@ -48,8 +49,7 @@ impl Owning {
         );
         let again_at = env.now.after(env.settings.max_retry_pause);
         self.kept.waiting.push(Waiting { again_at, step, effect: effect.clone(), record });
-        if !self.kept.known.contains(&(step, effect.clone())) {
-            self.kept.known.push((step, effect.clone()));
+        if self.kept.known.insert((step, effect.clone())) {
             self.failed_effects.push_back(FailedEffect { step, effect, topic, message });
         }
     }

@@ -28,7 +28,7 @@ pub struct Place<'a> {
 }
 
 /// Which effect a record performs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EffectRef {
     /// The kind.
     pub kind: EffectKind,
@@ -39,7 +39,7 @@ pub struct EffectRef {
 }
 
 /// The kinds of effect that may fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EffectKind {
     /// Hand an attempt to its agent.
     Dispatch,
