@@ -273,10 +273,8 @@ impl Partition {
                     false
                 }
             },
-            Phase::Loading(Loading { ask_at: Some(at), .. }) if *at <= env.now => {
-                if let Phase::Loading(loading) = &mut self.phase {
-                    loading.ask_at = None;
-                }
+            Phase::Loading(loading) if loading.ask_at.is_some_and(|at| at <= env.now) => {
+                loading.ask_at = None;
                 self.ask_for_snapshot(env);
                 false
             }

@@ -1,5 +1,6 @@
 //! Everything that is wrong with a schema, in better words than the library's where the fault is a common one.
 
+use super::cost::{DATA, MAPS};
 use super::{Breach, MAX_PATTERN_BYTES, options, shortened};
 use jsonschema::ValidationError;
 use serde_json::{Value, json};
@@ -39,11 +40,6 @@ pub(super) fn of_error(error: &ValidationError) -> Breach {
 fn breach(pointer: String, message: &str) -> Breach {
     Breach { pointer, message: format!("not a JSON Schema: {message}") }
 }
-
-/// Words whose value is data, not a schema.
-const DATA: [&str; 4] = super::cost::DATA;
-/// Words whose value is an object of schemas under names of the author's.
-const MAPS: [&str; 6] = super::cost::MAPS;
 
 /// Looks for regular expressions that are none; `words`: whether members are words of JSON Schema, or names of the
 /// author's.

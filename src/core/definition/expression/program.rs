@@ -86,10 +86,10 @@ impl Program {
 
 /// Does something with a context in which `request` and `outputs` have the values that expressions read, within one
 /// budget, and where the stack suffices.
-pub(super) fn with_context<T: Send>(
+pub(super) fn with_context<T>(
     facts: &check::Facts,
     inputs: &Inputs,
-    work: impl FnOnce(&Context) -> Result<T, String> + Send,
+    work: impl FnOnce(&Context) -> Result<T, String>,
 ) -> Result<T, String> {
     let evaluate = || {
         let request = facts.request.then(|| parsed("request", &inputs.request)).transpose()?;
