@@ -1,10 +1,10 @@
 //! The fold: the only thing that makes state. Total, deterministic, and never in need of a definition.
 
 use super::event::{
-    Event, NodeCompleted, NodeFailed, NodeScheduled, NodeStarted, PlanMade, Recorded, StateTransitioned,
+    Event, NodeCompleted, NodeFailed, NodeRetryScheduled, NodeScheduled, NodeStarted, PlanMade, Recorded, StateTransitioned,
     WorkflowCompleted, WorkflowFailed,
 };
-use super::run::{NodeRun, Outcome, Plan, Run};
+use super::run::{FailedAttempt, NodeRun, Outcome, Plan, Run};
 use super::status::{NodeStatus, Status};
 use super::time::Timestamp;
 
@@ -88,6 +88,7 @@ pub fn apply(run: &mut Run, event: &Event, time: Timestamp) {
         Event::NodeStarted(event) => node_started(run, event, time),
         Event::NodeCompleted(event) => node_completed(run, event, time),
         Event::NodeFailed(event) => node_failed(run, event, time),
+        Event::NodeRetryScheduled(event) => node_retry_scheduled(run, event),
         Event::StateTransitioned(event) => state_transitioned(run, event),
         Event::WorkflowCompleted(event) => workflow_completed(run, event, time),
         Event::WorkflowFailed(event) => workflow_failed(run, event, time),
@@ -101,6 +102,7 @@ fn plan_made(run: &mut Run, event: &PlanMade) {
 }
 
 fn node_scheduled(run: &mut Run, event: &NodeScheduled, time: Timestamp) {
+    let failed_attempts = run.nodes.remove(&event.node_id).map(past_attempts).unwrap_or_default();
     run.nodes.insert(
         event.node_id.clone(),
         NodeRun {
@@ -111,11 +113,26 @@ fn node_scheduled(run: &mut Run, event: &NodeScheduled, time: Timestamp) {
             input: Some(event.input.clone()),
             output: None,
             failure: None,
+            due_at: None,
+            failed_attempts,
             scheduled_at: time,
             started_at: None,
             ended_at: None,
         },
     );
+}
+
+/// The attempts of a node, the latest one too.
+fn past_attempts(node: NodeRun) -> Vec<FailedAttempt> {
+    let mut past = node.failed_attempts;
+    past.extend(node.failure.map(|failure| FailedAttempt {
+        attempt: node.attempt,
+        failure,
+        scheduled_at: node.scheduled_at,
+        started_at: node.started_at,
+        ended_at: node.ended_at.unwrap_or(node.scheduled_at),
+    }));
+    past
 }
 
 fn node_started(run: &mut Run, event: &NodeStarted, time: Timestamp) {
@@ -129,6 +146,8 @@ fn node_completed(run: &mut Run, event: &NodeCompleted, time: Timestamp) {
     if let Some(node) = run.nodes.get_mut(&event.node_id) {
         node.status = NodeStatus::Completed;
         node.input = None;
+        // They are told by their events; a store keeps what is open or has failed.
+        node.failed_attempts = Vec::new();
         node.output = Some(event.output.clone());
         node.ended_at = Some(time);
     }
@@ -144,15 +163,27 @@ fn node_failed(run: &mut Run, event: &NodeFailed, time: Timestamp) {
         input: None,
         output: None,
         failure: None,
+        due_at: None,
+        failed_attempts: Vec::new(),
         scheduled_at: time,
         started_at: None,
         ended_at: None,
     });
-    node.status = NodeStatus::Failed;
     node.input = None;
     node.failure = Some(event.failure());
     node.ended_at = Some(time);
+    if event.final_because.is_none() {
+        node.status = NodeStatus::AwaitingRetry;
+        return;
+    }
+    node.status = NodeStatus::Failed;
     run.failed_node.get_or_insert_with(|| event.node_id.clone());
+}
+
+fn node_retry_scheduled(run: &mut Run, event: &NodeRetryScheduled) {
+    if let Some(node) = run.nodes.get_mut(&event.node_id) {
+        node.due_at = Some(event.due_at);
+    }
 }
 
 fn state_transitioned(run: &mut Run, event: &StateTransitioned) {

@@ -1,7 +1,7 @@
 //! What someone asks for.
 
 use super::definition::DefinitionRef;
-use super::failure::Failure;
+use super::failure::{Failure, ReportedFailure};
 use super::id::{ConversationId, DefinitionName, NodeId, RunId, WorkflowId};
 use super::json::Json;
 use super::time::Timestamp;
@@ -56,6 +56,15 @@ pub struct StartWorkflow {
     pub traceparent: Option<String>,
 }
 
+/// Why an attempt has failed, and who says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeFault {
+    /// A worker.
+    Reported(ReportedFailure),
+    /// The engine: an effect could not be performed, or a result could not be taken.
+    Engine(Failure),
+}
+
 /// What is asked of a run that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -82,10 +91,17 @@ pub enum Command {
         /// The attempt.
         attempt: u32,
         /// Why.
-        failure: Failure,
+        failure: NodeFault,
     },
     /// An attempt's deadline has passed.
     ExpireNode {
+        /// The node.
+        node_id: NodeId,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// The next attempt of a failed node is due.
+    RetryNode {
         /// The node.
         node_id: NodeId,
         /// The attempt.

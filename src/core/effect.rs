@@ -3,7 +3,7 @@
 //! Effects follow from the event alone, so that they can be performed again after a crash without the state of then.
 
 use super::definition::DefinitionRef;
-use super::event::{Event, NodeFailed, NodeScheduled, Recorded};
+use super::event::{Event, NodeFailed, NodeRetryScheduled, NodeScheduled, Recorded};
 use super::failure::Failure;
 use super::id::{AgentName, DispatchId, NodeId, RunId};
 use super::json::Json;
@@ -17,6 +17,8 @@ pub enum Effect {
     Dispatch(Dispatch),
     /// Answer the client.
     Respond(Answer),
+    /// Wake the engine when an attempt is due.
+    Delay(Delay),
     /// Put an exhausted node where operators find it.
     DeadLetterNode(DeadNode),
 }
@@ -32,6 +34,17 @@ pub struct Dispatch {
     pub input: Json,
     /// How long it may take from `started`, in milliseconds.
     pub timeout_ms: u64,
+}
+
+/// An attempt that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delay {
+    /// The attempt.
+    pub dispatch_id: DispatchId,
+    /// How long it waits from the event on, in milliseconds.
+    pub delay_ms: u64,
+    /// When it is due.
+    pub due_at: Timestamp,
 }
 
 /// The answer of a run that has ended.
@@ -65,7 +78,10 @@ pub fn effects(recorded: &Recorded) -> Vec<Effect> {
     let Recorded { run_id, time, event, .. } = recorded;
     match event {
         Event::NodeScheduled(event) => vec![Effect::Dispatch(dispatch(run_id, event))],
-        Event::NodeFailed(event) => vec![Effect::DeadLetterNode(dead_node(run_id, event))],
+        Event::NodeFailed(event) if event.final_because.is_some() => {
+            vec![Effect::DeadLetterNode(dead_node(run_id, event))]
+        }
+        Event::NodeRetryScheduled(event) => vec![Effect::Delay(delay(run_id, event))],
         Event::WorkflowCompleted(event) => vec![Effect::Respond(Answer {
             definition: event.definition.clone(),
             outcome: Outcome::Answer(event.answer.clone()),
@@ -82,6 +98,7 @@ pub fn effects(recorded: &Recorded) -> Vec<Effect> {
         | Event::PlanMade(_)
         | Event::NodeStarted(_)
         | Event::NodeCompleted(_)
+        | Event::NodeFailed(_)
         | Event::StateTransitioned(_) => Vec::new(),
     }
 }
@@ -92,6 +109,14 @@ fn dispatch(run_id: &RunId, event: &NodeScheduled) -> Dispatch {
         agent_name: event.agent_name.clone(),
         input: event.input.clone(),
         timeout_ms: event.timeout_ms,
+    }
+}
+
+fn delay(run_id: &RunId, event: &NodeRetryScheduled) -> Delay {
+    Delay {
+        dispatch_id: dispatch_id(run_id, &event.node_id, event.attempt),
+        delay_ms: event.delay_ms,
+        due_at: event.due_at,
     }
 }
 

@@ -4,9 +4,10 @@
 
 use super::command::Origin;
 use super::definition::DefinitionRef;
-use super::failure::{Failure, FailureClass};
+use super::failure::{ClassifiedBy, Failure, FailureClass, FinalBecause};
 use super::id::{AgentName, ConversationId, NodeId, RunId, WorkflowId};
 use super::json::Json;
+use super::retry::RetryPolicy;
 use super::status::Status;
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,8 @@ pub enum Event {
     NodeCompleted(NodeCompleted),
     /// The attempt ended with a failure.
     NodeFailed(NodeFailed),
+    /// A failed attempt is followed by another one, at a later time.
+    NodeRetryScheduled(NodeRetryScheduled),
     /// The run's state changed.
     StateTransitioned(StateTransitioned),
     /// The run ended with an answer. The last event of a run that succeeds.
@@ -77,6 +80,10 @@ pub struct RunSettings {
     pub max_agent_calls: u32,
     /// How long an attempt may take, in milliseconds, where its node does not say.
     pub agent_timeout_ms: u64,
+    /// When a failed attempt is tried again, where neither its node nor its agent says. (Runs that were started before
+    /// there were retries have none.)
+    #[serde(default = "RetryPolicy::never")]
+    pub retry: RetryPolicy,
 }
 
 /// It is known which nodes there are.
@@ -144,6 +151,35 @@ pub struct NodeFailed {
     pub details: Option<Json>,
     /// The input of the attempt; none where it could not be made.
     pub input: Option<Json>,
+    /// Who said the class.
+    #[serde(default)]
+    pub classified_by: ClassifiedBy,
+    /// How long the source asked to be left alone, in milliseconds.
+    #[serde(default)]
+    pub retry_after_ms: Option<u64>,
+    /// Why no other attempt follows; none: one does. (Every failure was final before there were retries.)
+    #[serde(default = "final_by_default")]
+    pub final_because: Option<FinalBecause>,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the type of the field")]
+fn final_by_default() -> Option<FinalBecause> {
+    Some(FinalBecause::RetriesExhausted)
+}
+
+/// A failed attempt is followed by another one, at a later time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeRetryScheduled {
+    /// The node.
+    pub node_id: NodeId,
+    /// Who executes it.
+    pub agent_name: AgentName,
+    /// The attempt that follows.
+    pub attempt: u32,
+    /// How long it waits, in milliseconds.
+    pub delay_ms: u64,
+    /// When it is due.
+    pub due_at: Timestamp,
 }
 
 impl NodeFailed {
@@ -219,6 +255,7 @@ impl Event {
             Self::NodeStarted(_) => "NodeStarted",
             Self::NodeCompleted(_) => "NodeCompleted",
             Self::NodeFailed(_) => "NodeFailed",
+            Self::NodeRetryScheduled(_) => "NodeRetryScheduled",
             Self::StateTransitioned(_) => "StateTransitioned",
             Self::WorkflowCompleted(_) => "WorkflowCompleted",
             Self::WorkflowFailed(_) => "WorkflowFailed",

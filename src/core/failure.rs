@@ -2,6 +2,7 @@
 
 use super::json::Json;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// The class of a failure. It says what may be done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,6 +33,73 @@ impl FailureClass {
             Self::Contract => "contract",
             Self::Cancelled => "cancelled",
         }
+    }
+}
+
+impl FailureClass {
+    /// All classes.
+    pub const ALL: [FailureClass; 6] =
+        [Self::Retryable, Self::NonRetryable, Self::Timeout, Self::RateLimited, Self::Contract, Self::Cancelled];
+
+    /// Whether another attempt may help.
+    pub fn may_be_retried(self) -> bool {
+        match self {
+            Self::Retryable | Self::Timeout | Self::RateLimited => true,
+            Self::NonRetryable | Self::Contract | Self::Cancelled => false,
+        }
+    }
+}
+
+/// Who said the class of a failure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClassifiedBy {
+    /// The agent itself.
+    #[default]
+    Agent,
+    /// The engine: a timeout, a contract, an effect that could not be performed.
+    Engine,
+    /// A rule of the definition.
+    Definition,
+    /// The default table.
+    Table,
+    /// Nobody: it is not known, and taken as retryable.
+    Nobody,
+}
+
+/// Why no other attempt of a node follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinalBecause {
+    /// Its class: no attempt with this input will succeed.
+    NotRetryable,
+    /// As many as allowed have failed.
+    RetriesExhausted,
+    /// The next one would begin too late.
+    MaxElapsed,
+    /// The run has failed elsewhere, and nothing new is started.
+    RunFailed,
+}
+
+/// A failure as a worker reports it: the class may be left to the definition's rules and the default table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportedFailure {
+    /// What may be done about it, if the agent says.
+    pub class: Option<FailureClass>,
+    /// A short stable word for programs, e.g. `http_503`.
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
+    /// More, as JSON.
+    pub details: Option<Json>,
+    /// How long the source asked to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl From<Failure> for ReportedFailure {
+    fn from(failure: Failure) -> Self {
+        let Failure { class, code, message, details } = failure;
+        Self { class: Some(class), code, message, details, retry_after: None }
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Frontier {
     ready: BTreeSet<usize>,
     /// Attempts under way, by role.
     open: Open,
+    /// Nodes whose next attempt is due later, by role.
+    delayed: Open,
     /// Nodes that have not completed.
     remaining: usize,
 }
@@ -56,7 +58,18 @@ impl Open {
         }
     }
 
-    /// The state of a run with these open nodes. Precedence: a planner at work (the graph is not whole) before plain
+    /// These and those.
+    #[must_use]
+    pub fn and(&self, other: Open) -> Open {
+        Open {
+            planners: self.planners + other.planners,
+            plain: self.plain + other.plain,
+            synthesizers: self.synthesizers + other.synthesizers,
+            responders: self.responders + other.responders,
+        }
+    }
+
+    /// The state of a run with these open nodes (one whose next attempt is due later is still at work). Precedence: a planner at work (the graph is not whole) before plain
     /// nodes, plain nodes before synthesizers, these before responders; with nothing open the state stays.
     pub fn status(&self, current: Status) -> Status {
         match (self.planners, self.plain, self.synthesizers, self.responders) {
@@ -88,7 +101,7 @@ impl Frontier {
     pub fn over(run: &Run, graph: Arc<Graph>) -> Self {
         let status_of = |i: usize| run.nodes.get(&graph.nodes[i].node.node_id).map(|node| node.status);
         let completed = |i: &usize| status_of(*i) == Some(NodeStatus::Completed);
-        let mut open = Open::default();
+        let (mut open, mut delayed) = (Open::default(), Open::default());
         let (mut waiting, mut ready, mut remaining) = (Vec::with_capacity(graph.nodes.len()), BTreeSet::new(), 0);
         for (i, node) in graph.nodes.iter().enumerate() {
             let missing = node.dependencies.iter().filter(|d| !completed(d)).count();
@@ -96,6 +109,7 @@ impl Frontier {
             match status_of(i) {
                 Some(NodeStatus::Completed) => continue,
                 Some(status) if status.is_open() => *open.of(node.node.role) += 1,
+                Some(NodeStatus::AwaitingRetry) => *delayed.of(node.node.role) += 1,
                 Some(_) => {}
                 None if missing == 0 => {
                     ready.insert(i);
@@ -104,7 +118,7 @@ impl Frontier {
             }
             remaining += 1;
         }
-        Self { graph, waiting, ready, open, remaining }
+        Self { graph, waiting, ready, open, delayed, remaining }
     }
 
     /// Follows an event that has just been applied to the run.
@@ -121,8 +135,12 @@ impl Frontier {
             }
             Event::NodeScheduled(event) => {
                 if let Some(i) = self.index(&event.node_id) {
+                    let role = self.graph.nodes[i].node.role;
                     self.ready.remove(&i);
-                    *self.open.of(self.graph.nodes[i].node.role) += 1;
+                    *self.open.of(role) += 1;
+                    if event.attempt > 1 {
+                        *self.delayed.of(role) -= 1;
+                    }
                 }
             }
             Event::NodeCompleted(event) => {
@@ -144,10 +162,14 @@ impl Frontier {
                     if !self.ready.remove(&i) {
                         self.close(i);
                     }
+                    if event.final_because.is_none() {
+                        *self.delayed.of(self.graph.nodes[i].node.role) += 1;
+                    }
                 }
             }
             Event::WorkflowStarted(_)
             | Event::NodeStarted(_)
+            | Event::NodeRetryScheduled(_)
             | Event::StateTransitioned(_)
             | Event::WorkflowCompleted(_)
             | Event::WorkflowFailed(_) => {}
@@ -173,6 +195,11 @@ impl Frontier {
     /// Attempts under way.
     pub fn open(&self) -> Open {
         self.open
+    }
+
+    /// Nodes whose next attempt is due later.
+    pub fn delayed(&self) -> Open {
+        self.delayed
     }
 
     /// How many nodes have not completed.

@@ -1,5 +1,6 @@
 //! Every limit that decisions respect, each with its reason.
 
+use super::retry::RetryPolicy;
 use std::time::Duration;
 
 /// Limits and policies of one engine. Those that shape a run are resolved at its start and recorded in
@@ -13,6 +14,9 @@ pub struct Limits {
     pub parallel_threshold: u32,
     /// How long an attempt may take where its node does not say (`ORCHESTRATOR_AGENT_TIMEOUT`).
     pub agent_timeout: Duration,
+    /// When a failed attempt is tried again, where neither its node nor its agent says (`ORCHESTRATOR_MAX_RETRIES` and
+    /// the others of retries).
+    pub retry: RetryPolicy,
     /// Largest input of a node or answer of a run, in bytes of JSON: what is larger fails as `too_large` before
     /// it is recorded, because a step has to fit into one journal record of 8 MB.
     pub max_payload_bytes: usize,
@@ -28,6 +32,7 @@ impl Default for Limits {
             max_agent_calls: 5,
             parallel_threshold: 2,
             agent_timeout: Duration::from_secs(60),
+            retry: RetryPolicy::default(),
             max_payload_bytes: 2 << 20,
             schedule_nodes: 200,
             schedule_bytes: 2 << 20,

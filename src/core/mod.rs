@@ -14,6 +14,7 @@
 
 pub mod apply;
 pub mod catalogue;
+pub mod classify;
 pub mod command;
 pub mod decide;
 pub mod definition;
@@ -27,6 +28,7 @@ pub mod limits;
 pub mod mask;
 pub mod partition;
 pub mod rejection;
+pub mod retry;
 pub mod run;
 pub mod status;
 pub mod time;

@@ -62,6 +62,14 @@ pub enum Rejection {
     /// answers it.
     #[error("this very request was accepted before, as run {0}, whose answer is its answer")]
     AlreadyAccepted(RunId),
+    /// The attempt is not awaited, or not due.
+    #[error("attempt {attempt} of node {node:?} is not due")]
+    NotAwaited {
+        /// The node.
+        node: String,
+        /// The attempt.
+        attempt: u32,
+    },
     /// There is nothing to go on with.
     #[error("no node is ready")]
     NothingReady,
@@ -84,6 +92,7 @@ impl Rejection {
             Self::DuplicateStart(_) => "duplicate",
             Self::SetAside(_) => "set_aside",
             Self::AlreadyAccepted(_) => Self::ALREADY_ACCEPTED,
+            Self::NotAwaited { .. } => "not_awaited",
             Self::NothingReady => "nothing_ready",
         }
     }

@@ -85,14 +85,40 @@ pub struct NodeRun {
     pub input: Option<Json>,
     /// The output, once it is completed. Readers that do not decide may leave it out.
     pub output: Option<Json>,
-    /// The failure, once it has failed.
+    /// The failure of the latest attempt, once it has failed.
     pub failure: Option<Failure>,
+    /// When the next attempt is due, while one is awaited.
+    pub due_at: Option<Timestamp>,
+    /// The attempts before the latest, the oldest first.
+    pub failed_attempts: Vec<FailedAttempt>,
     /// When the attempt was scheduled.
     pub scheduled_at: Timestamp,
     /// When a worker said that it works on it.
     pub started_at: Option<Timestamp>,
     /// When the attempt ended.
     pub ended_at: Option<Timestamp>,
+}
+
+/// An attempt that has failed, and was followed by another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedAttempt {
+    /// Which.
+    pub attempt: u32,
+    /// Why it failed.
+    pub failure: Failure,
+    /// When it was scheduled.
+    pub scheduled_at: Timestamp,
+    /// When a worker said that it works on it.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Timestamp,
+}
+
+impl NodeRun {
+    /// When the node's first attempt was scheduled.
+    pub fn first_scheduled_at(&self) -> Timestamp {
+        self.failed_attempts.first().map_or(self.scheduled_at, |first| first.scheduled_at)
+    }
 }
 
 impl Run {

@@ -84,6 +84,8 @@ pub enum NodeStatus {
     Scheduled,
     /// A worker has said that it works on it.
     Running,
+    /// An attempt has failed; the next one is due later.
+    AwaitingRetry,
     /// Ended with an output.
     Completed,
     /// Ended with a failure.
@@ -91,6 +93,10 @@ pub enum NodeStatus {
 }
 
 impl NodeStatus {
+    /// All states, in the order of a node's life.
+    pub const ALL: [NodeStatus; 5] =
+        [Self::Scheduled, Self::Running, Self::AwaitingRetry, Self::Completed, Self::Failed];
+
     /// Whether an attempt of the node is under way.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Scheduled | Self::Running)
@@ -101,6 +107,7 @@ impl NodeStatus {
         match self {
             Self::Scheduled => "scheduled",
             Self::Running => "running",
+            Self::AwaitingRetry => "awaiting_retry",
             Self::Completed => "completed",
             Self::Failed => "failed",
         }

@@ -5,7 +5,7 @@ use super::owner::{FailedEffect, Owning, Stop};
 use super::partition::Env;
 use super::perform::EffectKind;
 use super::step::{Planned, StepDraft};
-use crate::core::command::{Command, Origin};
+use crate::core::command::{Command, NodeFault, Origin};
 use crate::core::event::{EffectFailed, InputLost, PartitionEvent, Trying};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::id::{RunId, WorkflowId};
@@ -224,6 +224,7 @@ impl Owning {
                 "dispatch_failed",
                 format!("the attempt could not be handed to its agent through {topic}: {message}"),
             );
+            let failure = NodeFault::Engine(failure);
             let command = Command::FailNode { node_id: dispatch.node_id.clone(), attempt: dispatch.attempt, failure };
             if let Ok(planned) =
                 self.command(workflow_id, Some(&dispatch.run_id), &command, Cause::EffectFailed, env)?
@@ -316,7 +317,7 @@ impl Owning {
             return Ok(Err(Rejection::SetAside(entry.run.run_id.clone())));
         };
         self.deciding = Some(workflow_id.clone());
-        let decided = match crate::core::decide::decide(&entry.run, frontier, command, &env.settings.limits) {
+        let decided = match crate::core::decide::decide(&entry.run, frontier, command, &env.settings.limits, now) {
             Ok(events) => {
                 let (run_id, traceparent) = (entry.run.run_id.clone(), entry.run.traceparent.clone());
                 Ok(self.record(workflow_id, &run_id, traceparent, events, cause, None, now)?)

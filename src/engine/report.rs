@@ -3,7 +3,7 @@
 use super::decide::{Decided, origin_of, place_of};
 use super::owner::{Owning, Stop};
 use super::partition::Env;
-use crate::core::command::Command;
+use crate::core::command::{Command, NodeFault};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::json::Json;
 use crate::core::rejection::{Refusal, RefusalReason, Rejection};
@@ -26,7 +26,9 @@ impl Owning {
         let command = match report.outcome {
             ReportOutcome::Started => Command::StartNode { node_id, attempt },
             ReportOutcome::Completed(output) => Command::CompleteNode { node_id, attempt, output },
-            ReportOutcome::Failed(failure) => Command::FailNode { node_id, attempt, failure },
+            ReportOutcome::Failed(failure) => {
+                Command::FailNode { node_id, attempt, failure: NodeFault::Reported(failure) }
+            }
         };
         let run_id = report.dispatch_id.run_id;
         let origin = origin_of(record, &report.workflow_id, env.settings.partitions);
@@ -57,7 +59,7 @@ impl Owning {
         {
             return Ok(Decided::to(planned));
         }
-        let failure = refused(record, &refusal);
+        let failure = NodeFault::Engine(refused(record, &refusal));
         let origin = origin_of(record, &workflow_id, env.settings.partitions);
         let command = Command::FailNode { node_id: dispatch_id.node_id, attempt: dispatch_id.attempt, failure };
         let failed = self.command(&workflow_id, Some(&dispatch_id.run_id), &command, Cause::Continuation, env)?;

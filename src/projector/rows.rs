@@ -38,9 +38,11 @@ impl Rows {
             offsets.push(offset);
         }
         match &recorded.event {
-            Event::NodeCompleted(event) => self.attempt_ended(recorded, run, &event.node_id),
+            Event::NodeCompleted(event) => {
+                self.attempt_ended(recorded, run, &event.node_id, NodeStatus::Completed);
+            }
             Event::NodeFailed(event) => {
-                self.attempt_ended(recorded, run, &event.node_id);
+                self.attempt_ended(recorded, run, &event.node_id, NodeStatus::Failed);
                 self.errors.push(node_failed(recorded, event));
             }
             Event::StateTransitioned(event) => {
@@ -52,25 +54,26 @@ impl Rows {
             | Event::PlanMade(_)
             | Event::NodeScheduled(_)
             | Event::NodeStarted(_)
+            | Event::NodeRetryScheduled(_)
             | Event::WorkflowCompleted(_) => {}
         }
     }
 
-    fn attempt_ended(&mut self, recorded: &Recorded, run: &Run, node_id: &NodeId) {
+    fn attempt_ended(&mut self, recorded: &Recorded, run: &Run, node_id: &NodeId, status: NodeStatus) {
         // An end of a node that was never scheduled changes no state, so it makes no row.
         let Some(node) = run.nodes.get(node_id) else { return };
         let duration = recorded.time.since(node.scheduled_at);
         let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        self.results.push(result(recorded, node_id, node));
+        self.results.push(result(recorded, node_id, node, status));
         let call = Operation::AgentCall {
             node_id: node_id.clone(),
             agent_name: node.agent_name.clone(),
             attempt: node.attempt,
-            status: node.status,
+            status,
             duration_us,
         };
         self.operations.push(operation_of_run(recorded, call));
-        self.count(&node.agent_name, recorded.time, node.status, duration_us);
+        self.count(&node.agent_name, recorded.time, status, duration_us);
     }
 
     fn count(&mut self, agent: &AgentName, time: Timestamp, status: NodeStatus, duration_us: u64) {
@@ -135,7 +138,7 @@ impl Rows {
     }
 }
 
-fn result(recorded: &Recorded, node_id: &NodeId, node: &NodeRun) -> ResultRow {
+fn result(recorded: &Recorded, node_id: &NodeId, node: &NodeRun, status: NodeStatus) -> ResultRow {
     ResultRow {
         workflow_id: recorded.workflow_id.clone(),
         run_id: recorded.run_id.clone(),
@@ -143,7 +146,7 @@ fn result(recorded: &Recorded, node_id: &NodeId, node: &NodeRun) -> ResultRow {
         node_id: node_id.clone(),
         attempt: node.attempt,
         agent_name: node.agent_name.clone(),
-        status: node.status,
+        status,
         output: node.output.clone(),
         failure: node.failure.clone(),
         timeout_ms: node.timeout_ms,

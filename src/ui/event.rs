@@ -1,11 +1,12 @@
 //! Events as lines for people and as JSON for programs.
 
 use super::style::{Paint, harmless, short};
-use super::time::{clock, rfc3339};
+use super::time::{clock, rfc3339, short_duration};
 use crate::core::event::{Event, PartitionEvent, Recorded};
 use crate::wire::event::{PartitionRecorded, Published};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 /// An event's payload as JSON: the fields of its schema, with JSON strings (inputs, outputs …) as the values they
 /// hold.
@@ -17,6 +18,7 @@ pub fn payload(event: &Event) -> Value {
         Event::NodeStarted(e) => fields(e),
         Event::NodeCompleted(e) => fields(e),
         Event::NodeFailed(e) => fields(e),
+        Event::NodeRetryScheduled(e) => fields(e),
         Event::StateTransitioned(e) => fields(e),
         Event::WorkflowCompleted(e) => fields(e),
         Event::WorkflowFailed(e) => fields(e),
@@ -111,11 +113,11 @@ fn written(time: crate::core::time::Timestamp, subject: &str, sequence: u64, wor
 
 /// Name and detail of an event of a run, the name padded so that details stand under one another.
 pub fn event_words(event: &Event, paint: Paint) -> String {
-    let name = format!("{:17}", event.name());
+    let name = format!("{:18}", event.name());
     let name = match event {
         Event::WorkflowCompleted(_) | Event::NodeCompleted(_) => paint.good(&name),
         Event::WorkflowFailed(_) | Event::NodeFailed(_) => paint.bad(&name),
-        Event::NodeScheduled(_) | Event::NodeStarted(_) => paint.busy(&name),
+        Event::NodeScheduled(_) | Event::NodeStarted(_) | Event::NodeRetryScheduled(_) => paint.busy(&name),
         Event::WorkflowStarted(_) | Event::PlanMade(_) | Event::StateTransitioned(_) => name,
     };
     format!("{name} {}", detail(event)).trim_end().to_owned()
@@ -138,6 +140,10 @@ fn detail(event: &Event) -> String {
         Event::NodeStarted(e) => format!("{} attempt {}", e.node_id, e.attempt),
         Event::NodeCompleted(e) => format!("{} {}", e.node_id, value(&e.output)),
         Event::NodeFailed(e) => format!("{} {}: {}", e.node_id, e.code, short(&harmless(&e.message), VALUE_CHARS)),
+        Event::NodeRetryScheduled(e) => {
+            let delay = short_duration(Duration::from_millis(e.delay_ms));
+            format!("{} attempt {} in {delay}", e.node_id, e.attempt)
+        }
         Event::StateTransitioned(e) => format!("{} → {}", e.from, e.to),
         Event::WorkflowCompleted(e) => value(&e.answer),
         Event::WorkflowFailed(e) => {
@@ -160,7 +166,7 @@ fn partition_words(recorded: &PartitionRecorded, paint: Paint) -> String {
         }
         PartitionEvent::Trying(e) => origin(&e.origin),
     };
-    let name = format!("{:17}", recorded.event.name());
+    let name = format!("{:18}", recorded.event.name());
     let name = match recorded.event {
         PartitionEvent::InputRefused(_) | PartitionEvent::EffectFailed(_) | PartitionEvent::InputLost(_) => {
             paint.bad(&name)

@@ -146,6 +146,7 @@ pub fn encode(recorded: &Recorded) -> Bytes {
         Event::NodeFailed(event) => {
             halves.write(&envelope, event, event.message.len() + event.input.as_ref().map_or(0, |input| input.len()))
         }
+        Event::NodeRetryScheduled(event) => halves.write(&envelope, event, 0),
         Event::StateTransitioned(event) => halves.write(&envelope, event, 0),
         Event::WorkflowCompleted(event) => halves.write(&envelope, event, event.answer.len()),
         Event::WorkflowFailed(event) => halves.write(&envelope, event, event.message.len()),
@@ -227,6 +228,7 @@ impl<'de> DeserializeSeed<'de> for RunEvent {
             "NodeStarted" => Event::NodeStarted(Deserialize::deserialize(body)?),
             "NodeCompleted" => Event::NodeCompleted(Deserialize::deserialize(body)?),
             "NodeFailed" => Event::NodeFailed(Deserialize::deserialize(body)?),
+            "NodeRetryScheduled" => Event::NodeRetryScheduled(Deserialize::deserialize(body)?),
             "StateTransitioned" => Event::StateTransitioned(Deserialize::deserialize(body)?),
             "WorkflowCompleted" => Event::WorkflowCompleted(Deserialize::deserialize(body)?),
             "WorkflowFailed" => Event::WorkflowFailed(Deserialize::deserialize(body)?),

@@ -34,36 +34,40 @@ impl std::fmt::Debug for Schema {
 }
 
 macro_rules! files {
-    ($($name:literal),* $(,)?) => {
-        [$(($name, include_str!(concat!("../../schemas/", $name, ".v1.avsc")))),*]
+    ($($name:literal v $version:literal),* $(,)?) => {
+        [$(($name, $version, include_str!(concat!("../../schemas/", $name, ".v", $version, ".avsc")))),*]
     };
 }
 
-/// Every schema, the most frequent first: a lookup is a short walk.
+/// Every schema, the most frequent first: a lookup is a short walk. Of one name the newest stands first.
 static ALL: LazyLock<Vec<Schema>> = LazyLock::new(|| {
     files![
-        "NodeCompleted",
-        "NodeScheduled",
-        "NodeStarted",
-        "StateTransitioned",
-        "WorkflowStarted",
-        "PlanMade",
-        "WorkflowCompleted",
-        "WorkflowFailed",
-        "NodeFailed",
-        "InputRejected",
-        "InputForwarded",
-        "InputRefused",
-        "EffectFailed",
-        "InputLost",
-        "Trying",
-        "JournalStep",
-        "PartitionTaken",
-        "Request",
-        "Report",
+        "NodeCompleted" v 1,
+        "NodeScheduled" v 1,
+        "NodeStarted" v 1,
+        "StateTransitioned" v 1,
+        "WorkflowStarted" v 2,
+        "PlanMade" v 1,
+        "WorkflowCompleted" v 1,
+        "NodeFailed" v 2,
+        "NodeRetryScheduled" v 1,
+        "WorkflowFailed" v 1,
+        "InputRejected" v 1,
+        "InputForwarded" v 1,
+        "InputRefused" v 1,
+        "EffectFailed" v 1,
+        "InputLost" v 1,
+        "Trying" v 1,
+        "JournalStep" v 1,
+        "PartitionTaken" v 1,
+        "Request" v 1,
+        "Report" v 2,
+        "Report" v 1,
+        "WorkflowStarted" v 1,
+        "NodeFailed" v 1,
     ]
     .into_iter()
-    .map(|(name, text)| Schema { name, version: 1, text, avro: parse(text) })
+    .map(|(name, version, text)| Schema { name, version, text, avro: parse(text) })
     .collect()
 });
 
@@ -124,7 +128,7 @@ pub(super) fn unframe<'a>(what: &'static str, bytes: &'a [u8]) -> Result<(&'stat
         None => Err(WireError::Newer {
             what,
             found: format!("the schema fingerprint {}", hex::encode(&frame[2..])),
-            known: "the schemas of its own schemas/ (version 1)".to_owned(),
+            known: "the schemas of its own schemas/".to_owned(),
         }),
     }
 }

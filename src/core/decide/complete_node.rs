@@ -3,7 +3,8 @@
 
 use super::draft::Draft;
 use super::open_attempt;
-use super::schedule::{check_contract, go_on, node_failed};
+use super::schedule::{check_contract, go_on};
+use super::fail_node;
 use crate::core::definition::Role;
 use crate::core::definition::graph::GraphNode;
 use crate::core::definition::plan;
@@ -19,10 +20,7 @@ pub fn decide(draft: &mut Draft, node_id: &NodeId, attempt: u32, output: &Json) 
     let index = draft.index(node_id).ok_or_else(|| Rejection::UnknownNode { node: node_id.to_string() })?;
     let node = draft.node(index);
     match check_output(draft, &node, output) {
-        Err(failure) => {
-            let event = node_failed(draft, &node, attempt, &failure);
-            draft.failed(index, true, failure, event);
-        }
+        Err(failure) => fail_node::by_engine(draft, index, attempt, failure),
         Ok(()) => {
             let event = NodeCompleted { node_id: node_id.clone(), attempt, output: output.clone() };
             draft.completed(index, output.clone(), Event::NodeCompleted(event));

@@ -11,6 +11,7 @@ use crate::core::json::Json;
 use crate::core::limits::Limits;
 use crate::core::run::Run;
 use crate::core::status::Status;
+use crate::core::time::Timestamp;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub struct Draft<'a> {
     frontier: Cow<'a, Frontier>,
     /// The limits.
     pub limits: &'a Limits,
+    /// The time of this decision.
+    pub now: Timestamp,
     events: Vec<Event>,
     /// The node that this decision completes, with its output.
     completed: Option<(NodeId, Json)>,
@@ -30,6 +33,7 @@ pub struct Draft<'a> {
     /// Nodes that are not ready any more.
     taken: BTreeSet<usize>,
     open: Open,
+    delayed: Open,
     remaining: usize,
     /// The first failed node and why, if any has failed by now.
     failed: Option<(NodeId, Failure)>,
@@ -38,27 +42,38 @@ pub struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// Nothing decided yet.
-    pub fn over(run: &'a Run, frontier: &'a Frontier, limits: &'a Limits) -> Self {
-        Self::new(Cow::Borrowed(run), Cow::Borrowed(frontier), limits, Vec::new())
+    pub fn over(run: &'a Run, frontier: &'a Frontier, limits: &'a Limits, now: Timestamp) -> Self {
+        // A run's time never runs backwards.
+        let now = now.max(run.time);
+        Self::new(Cow::Borrowed(run), Cow::Borrowed(frontier), limits, now, Vec::new())
     }
 
     /// A state of its own, and the events that have already been applied to it.
     pub fn owning(run: Run, frontier: Frontier, limits: &'a Limits, events: Vec<Event>) -> Self {
-        Self::new(Cow::Owned(run), Cow::Owned(frontier), limits, events)
+        let now = run.time;
+        Self::new(Cow::Owned(run), Cow::Owned(frontier), limits, now, events)
     }
 
-    fn new(run: Cow<'a, Run>, frontier: Cow<'a, Frontier>, limits: &'a Limits, events: Vec<Event>) -> Self {
+    fn new(
+        run: Cow<'a, Run>,
+        frontier: Cow<'a, Frontier>,
+        limits: &'a Limits,
+        now: Timestamp,
+        events: Vec<Event>,
+    ) -> Self {
         let failed = run.failed_node.as_ref().and_then(|node_id| {
             let failure = run.nodes.get(node_id)?.failure.clone()?;
             Some((node_id.clone(), failure))
         });
         Self {
             open: frontier.open(),
+            delayed: frontier.delayed(),
             remaining: frontier.remaining(),
             status: run.status,
             run,
             frontier,
             limits,
+            now,
             events,
             completed: None,
             released: BTreeSet::new(),
@@ -94,6 +109,22 @@ impl<'a> Draft<'a> {
         self.events.push(event);
     }
 
+    /// The next attempt of a delayed node has been handed out.
+    pub fn scheduled_again(&mut self, index: usize, event: Event) {
+        let role = self.node(index).node.role;
+        *self.delayed.of(role) -= 1;
+        *self.open.of(role) += 1;
+        self.events.push(event);
+    }
+
+    /// An open node has failed, and its next attempt is due later.
+    pub fn delayed(&mut self, index: usize, events: [Event; 2]) {
+        let role = self.node(index).node.role;
+        *self.open.of(role) -= 1;
+        *self.delayed.of(role) += 1;
+        self.events.extend(events);
+    }
+
     /// An open node has completed.
     pub fn completed(&mut self, index: usize, output: Json, event: Event) {
         let node = self.node(index);
@@ -124,8 +155,7 @@ impl<'a> Draft<'a> {
         let mut run = self.run.clone().into_owned();
         let mut frontier = self.frontier.clone().into_owned();
         for event in &self.events {
-            let time = run.time;
-            apply(&mut run, event, time);
+            apply(&mut run, event, self.now);
             frontier.observe(event, &run)?;
         }
         *self = Self::owning(run, frontier, self.limits, std::mem::take(&mut self.events));
@@ -149,6 +179,11 @@ impl<'a> Draft<'a> {
         self.open.total()
     }
 
+    /// Attempts under way, and nodes whose next one is due later.
+    pub fn at_work(&self) -> u32 {
+        self.open.and(self.delayed).total()
+    }
+
     /// How many nodes have not completed.
     pub fn remaining(&self) -> usize {
         self.remaining
@@ -161,7 +196,7 @@ impl<'a> Draft<'a> {
 
     /// Records the state that the open nodes give, if it is another one.
     pub fn settle(&mut self) {
-        self.transition(self.open.status(self.status));
+        self.transition(self.open.and(self.delayed).status(self.status));
     }
 
     /// Records a change of state, if it is one.

@@ -8,6 +8,7 @@ mod draft;
 mod end;
 mod expire_node;
 mod fail_node;
+mod retry_node;
 mod schedule;
 mod start_node;
 mod start_workflow;
@@ -21,17 +22,24 @@ use super::id::NodeId;
 use super::limits::Limits;
 use super::rejection::Rejection;
 use super::run::{NodeRun, Run};
+use super::time::Timestamp;
 use draft::Draft;
 
 /// Decides a command on a run that exists.
 ///
 /// # Errors
 /// Why it changes nothing.
-pub fn decide(run: &Run, frontier: &Frontier, command: &Command, limits: &Limits) -> Result<Vec<Event>, Rejection> {
+pub fn decide(
+    run: &Run,
+    frontier: &Frontier,
+    command: &Command,
+    limits: &Limits,
+    now: Timestamp,
+) -> Result<Vec<Event>, Rejection> {
     if run.status.has_ended() {
         return Err(Rejection::RunEnded(run.run_id.clone()));
     }
-    let mut draft = Draft::over(run, frontier, limits);
+    let mut draft = Draft::over(run, frontier, limits, now);
     match command {
         Command::StartNode { node_id, attempt } => start_node::decide(&mut draft, node_id, *attempt)?,
         Command::CompleteNode { node_id, attempt, output } => {
@@ -41,6 +49,7 @@ pub fn decide(run: &Run, frontier: &Frontier, command: &Command, limits: &Limits
             fail_node::decide(&mut draft, node_id, *attempt, failure.clone())?;
         }
         Command::ExpireNode { node_id, attempt } => expire_node::decide(&mut draft, node_id, *attempt)?,
+        Command::RetryNode { node_id, attempt } => retry_node::decide(&mut draft, node_id, *attempt)?,
         Command::ScheduleNodes => schedule::decide(&mut draft)?,
     }
     Ok(draft.into_events())

@@ -4,10 +4,10 @@
 //! definition order. The default of 2 never makes a node wait.
 
 use super::draft::Draft;
-use super::end;
+use super::{end, fail_node};
 use crate::core::definition::contract::Contract;
 use crate::core::definition::graph::GraphNode;
-use crate::core::event::{Event, NodeFailed, NodeScheduled};
+use crate::core::event::{Event, NodeScheduled};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::json::Json;
 use crate::core::rejection::Rejection;
@@ -34,10 +34,10 @@ pub fn go_on(draft: &mut Draft) {
 fn hand_out(draft: &mut Draft) {
     let (mut nodes, mut bytes) = (0, draft.payload_bytes());
     let threshold = usize::try_from(draft.run.settings.parallel_threshold).unwrap_or(usize::MAX);
-    let one_at_a_time = draft.ready_count() + draft.open() as usize <= threshold.saturating_sub(1);
+    let one_at_a_time = draft.ready_count() + draft.at_work() as usize <= threshold.saturating_sub(1);
     while let Some(index) = draft.next_ready() {
         // After a failure nothing new is started; what is under way may finish, for it is paid for.
-        if draft.failure().is_some() || (one_at_a_time && draft.open() > 0) {
+        if draft.failure().is_some() || (one_at_a_time && draft.at_work() > 0) {
             return;
         }
         if nodes >= draft.limits.schedule_nodes || (nodes > 0 && bytes >= draft.limits.schedule_bytes) {
@@ -54,26 +54,32 @@ fn schedule_node(draft: &mut Draft, index: usize) -> usize {
     match make_input(draft, &node) {
         Ok(input) => {
             let length = input.len();
-            let timeout = node.node.timeout.map(millis);
-            let event = Event::NodeScheduled(NodeScheduled {
-                node_id: node.node.node_id.clone(),
-                agent_name: node.node.agent_name.clone(),
-                attempt: 1,
-                input,
-                timeout_ms: timeout.unwrap_or(draft.run.settings.agent_timeout_ms),
-            });
+            let event = scheduled(draft, &node, 1, input);
             draft.scheduled(index, event);
             length
         }
         Err(failure) => {
-            let event = node_failed(draft, &node, 1, &failure);
+            let event = fail_node::final_failure(draft, &node, 1, &failure);
             draft.failed(index, false, failure, event);
             0
         }
     }
 }
 
-fn make_input(draft: &Draft, node: &GraphNode) -> Result<Json, Failure> {
+/// The event of an attempt that is handed out.
+pub fn scheduled(draft: &Draft, node: &GraphNode, attempt: u32, input: Json) -> Event {
+    let timeout = node.node.timeout.map(millis);
+    Event::NodeScheduled(NodeScheduled {
+        node_id: node.node.node_id.clone(),
+        agent_name: node.node.agent_name.clone(),
+        attempt,
+        input,
+        timeout_ms: timeout.unwrap_or(draft.run.settings.agent_timeout_ms),
+    })
+}
+
+/// The input of an attempt. It is the same for every attempt of a node: what it is made of never changes.
+pub fn make_input(draft: &Draft, node: &GraphNode) -> Result<Json, Failure> {
     let input = node
         .input
         .evaluate(draft)
@@ -99,19 +105,5 @@ pub fn check_contract(contract: Option<&Contract>, value: &Json, side: &str) -> 
         code: format!("{side}_contract"),
         message: format!("the {side} breaks its contract {breach}"),
         details: Some(Json::from_value(&serde_json::json!({ "pointer": breach.pointer }))),
-    })
-}
-
-/// The event of a failed attempt.
-pub fn node_failed(draft: &Draft, node: &GraphNode, attempt: u32, failure: &Failure) -> Event {
-    Event::NodeFailed(NodeFailed {
-        node_id: node.node.node_id.clone(),
-        agent_name: node.node.agent_name.clone(),
-        attempt,
-        class: failure.class,
-        code: failure.code.clone(),
-        message: failure.message.clone(),
-        details: failure.details.clone(),
-        input: draft.run.nodes.get(&node.node.node_id).and_then(|node| node.input.clone()),
     })
 }

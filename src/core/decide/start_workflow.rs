@@ -38,6 +38,7 @@ pub fn start_workflow(
         settings: RunSettings {
             parallel_threshold: limits.parallel_threshold,
             max_agent_calls: graph.max_agent_calls.unwrap_or(limits.max_agent_calls),
+            retry: limits.retry,
             agent_timeout_ms: millis(limits.agent_timeout),
         },
     };

@@ -2,10 +2,12 @@
 
 use super::contract::Contract;
 use super::expression::InputMapping;
-use super::{Definition, DefinitionHash, ExecutionNode, Role};
-use crate::core::id::NodeId;
+use super::{AgentPolicies, Definition, DefinitionHash, ExecutionNode, Role};
+use crate::core::classify::FailureRule;
+use crate::core::id::{AgentName, NodeId};
+use crate::core::retry::RetryRules;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// A compiled graph: a definition's own nodes, then those of plans made at run time.
@@ -17,6 +19,8 @@ pub struct Graph {
     pub input_contract: Option<Contract>,
     /// The definition's own `max_agent_calls`.
     pub max_agent_calls: Option<u32>,
+    /// Policies for all nodes of an agent.
+    pub agents: Arc<BTreeMap<AgentName, AgentPolicies>>,
     /// The nodes in definition order; the position is the node's index.
     pub nodes: Vec<Arc<GraphNode>>,
     /// Index by `node_id`.
@@ -40,6 +44,10 @@ pub struct GraphNode {
     pub input_contract: Option<Contract>,
     /// The contract of its output.
     pub output_contract: Option<Contract>,
+    /// When a failed attempt is tried again: what the node says, else its agent.
+    pub retry: RetryRules,
+    /// The classes of failures whose agent does not say: the node's rules, then its agent's.
+    pub failure_rules: Vec<FailureRule>,
 }
 
 impl Graph {
@@ -50,6 +58,7 @@ impl Graph {
             hash: definition.hash.clone(),
             input_contract: compiled(definition.input_contract.as_ref()),
             max_agent_calls: definition.max_agent_calls,
+            agents: Arc::new(definition.agents.clone()),
             nodes: Vec::with_capacity(definition.nodes.len()),
             index: HashMap::with_capacity(definition.nodes.len()),
             static_nodes: definition.nodes.len(),
@@ -72,6 +81,7 @@ impl Graph {
             hash: self.hash.clone(),
             input_contract: self.input_contract.clone(),
             max_agent_calls: self.max_agent_calls,
+            agents: self.agents.clone(),
             nodes: self.nodes.clone(),
             index: self.index.clone(),
             static_nodes: self.static_nodes,
@@ -111,6 +121,7 @@ impl Graph {
 
     fn push(&mut self, node: &ExecutionNode, dependencies: Vec<usize>) {
         let index = self.nodes.len();
+        let agent = self.agents.get(&node.agent_name).cloned().unwrap_or_default();
         self.index.insert(node.node_id.clone(), index);
         self.nodes.push(Arc::new(GraphNode {
             node: node.clone(),
@@ -119,6 +130,8 @@ impl Graph {
             input: mapping(node, &node.dependencies),
             input_contract: compiled(node.input_contract.as_ref()),
             output_contract: compiled(node.output_contract.as_ref()),
+            retry: node.retry.or(&agent.retry),
+            failure_rules: node.failure_rules.iter().chain(&agent.failure_rules).cloned().collect(),
         }));
     }
 

@@ -9,9 +9,12 @@ pub mod plan;
 mod stack;
 pub mod validate;
 
+use super::classify::FailureRule;
 use super::id::{AgentName, DefinitionName, NodeId};
+use super::retry::RetryRules;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -26,6 +29,8 @@ pub struct Definition {
     pub input_contract: Option<Value>,
     /// How many agent calls a plan made at run time may ask for; none: the engine's setting.
     pub max_agent_calls: Option<u32>,
+    /// Policies for all nodes of an agent, where the node itself does not say.
+    pub agents: BTreeMap<AgentName, AgentPolicies>,
     /// The nodes, in the author's order.
     pub nodes: Vec<ExecutionNode>,
     /// The document itself, as parsed, without defaults filled in. What is hashed, stored and shown.
@@ -55,7 +60,23 @@ pub struct ExecutionNode {
     pub timeout: Option<Duration>,
     /// What the node is for.
     pub role: Role,
+    /// When a failed attempt is tried again.
+    pub retry: RetryRules,
+    /// The classes of failures whose agent does not say.
+    pub failure_rules: Vec<FailureRule>,
 }
+
+/// Policies for all nodes of an agent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AgentPolicies {
+    /// When a failed attempt is tried again.
+    pub retry: RetryRules,
+    /// The classes of failures whose agent does not say.
+    pub failure_rules: Vec<FailureRule>,
+}
+
+/// Largest `max_retries`: every failed attempt of a node is kept with its run until that ends.
+pub const MAX_RETRIES: u32 = 100;
 
 /// What a node is for. Decides the run's state while the node is open, and whose output is the answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 pub(super) mod fields;
 mod hint;
+mod policies;
 pub(super) mod topology;
 
 use super::parse::{Places, parse};
@@ -89,6 +90,7 @@ pub fn validate(document: Value) -> Result<Definition, Vec<Fault>> {
             description: header.description,
             input_contract: header.input_contract,
             max_agent_calls: header.max_agent_calls,
+            agents: header.agents,
             nodes: nodes.into_iter().filter_map(|node| node.node).collect(),
             document,
             hash,

@@ -113,7 +113,7 @@ impl Board {
         let at = recorded.time;
         match &recorded.event {
             Event::WorkflowStarted(_) => (run.status, run.started_at) = (Some(Status::Initializing), Some(at)),
-            Event::PlanMade(_) => {}
+            Event::PlanMade(_) | Event::NodeRetryScheduled(_) => {}
             Event::NodeScheduled(event) => run.node(&event.node_id).state = NodeState::Scheduled { since: at },
             Event::NodeStarted(event) => {
                 let node = run.node(&event.node_id);

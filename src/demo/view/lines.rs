@@ -25,6 +25,10 @@ pub fn line(board: &Board, recorded: &Recorded) -> Option<String> {
         Event::NodeFailed(event) => {
             (event.node_id.as_str(), format!("failed after {}: {}", took(&event.node_id), harmless(&event.message)))
         }
+        Event::NodeRetryScheduled(event) => {
+            let delay = short_duration(Duration::from_millis(event.delay_ms));
+            (event.node_id.as_str(), format!("is tried again in {delay}"))
+        }
         Event::WorkflowCompleted(event) => {
             ("answered", format!("after {}", short_duration(recorded.time.since(event.started_at))))
         }

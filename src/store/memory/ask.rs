@@ -87,7 +87,7 @@ fn summary((partition, row): &(u32, RunRow)) -> Summary {
         nodes: (
             count(NodeStatus::Completed),
             count(NodeStatus::Failed),
-            count(NodeStatus::Scheduled) + count(NodeStatus::Running),
+            count(NodeStatus::Scheduled) + count(NodeStatus::Running) + count(NodeStatus::AwaitingRetry),
         ),
         started_at: run.started_at,
         ended_at: run.ended_at,

@@ -30,7 +30,7 @@ impl<'a> FlatRun<'a> {
             nodes[match node.status {
                 NodeStatus::Completed => 0,
                 NodeStatus::Failed => 1,
-                NodeStatus::Scheduled | NodeStatus::Running => 2,
+                NodeStatus::Scheduled | NodeStatus::Running | NodeStatus::AwaitingRetry => 2,
             }] += 1;
         }
         Ok(Self { run: &row.run, chain: &row.chain, state, nodes })

@@ -43,14 +43,11 @@ fn status(column: &str, text: &str) -> Result<Status, StoreError> {
 }
 
 fn node_status(column: &str, text: &str) -> Result<NodeStatus, StoreError> {
-    use NodeStatus::{Completed, Failed, Running, Scheduled};
-    word(column, text, &[Scheduled, Running, Completed, Failed], NodeStatus::as_str)
+    word(column, text, &NodeStatus::ALL, NodeStatus::as_str)
 }
 
 fn class_opt(row: &impl Cells, column: &str) -> Result<Option<FailureClass>, StoreError> {
-    use FailureClass::{Cancelled, Contract, NonRetryable, RateLimited, Retryable, Timeout};
-    let all = [Retryable, NonRetryable, Timeout, RateLimited, Contract, Cancelled];
-    row.text_opt(column)?.map(|text| word(column, &text, &all, FailureClass::as_str)).transpose()
+    row.text_opt(column)?.map(|text| word(column, &text, &FailureClass::ALL, FailureClass::as_str)).transpose()
 }
 
 /// A partition's position.
@@ -124,6 +121,8 @@ fn completed_node(result: ResultRow) -> Option<(crate::core::id::NodeId, NodeRun
             input: None,
             output: result.output,
             failure: None,
+            due_at: None,
+            failed_attempts: Vec::new(),
             scheduled_at: result.scheduled_at,
             started_at: result.started_at,
             ended_at: Some(result.ended_at),

@@ -6,7 +6,7 @@ use crate::core::event::RunSettings;
 use crate::core::failure::Failure;
 use crate::core::id::{AgentName, NodeId};
 use crate::core::json::Json;
-use crate::core::run::{NodeRun, Outcome, Plan, Run};
+use crate::core::run::{FailedAttempt, NodeRun, Outcome, Plan, Run};
 use crate::core::status::NodeStatus;
 use crate::core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,10 @@ pub struct Node {
     timeout_ms: u64,
     input: Option<Json>,
     failure: Option<Failure>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    failed_attempts: Vec<FailedAttempt>,
     scheduled_at: Timestamp,
     started_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
@@ -96,6 +100,8 @@ impl From<&NodeRun> for Node {
             timeout_ms: node.timeout_ms,
             input: node.input.clone(),
             failure: node.failure.clone(),
+            due_at: node.due_at,
+            failed_attempts: node.failed_attempts.clone(),
             scheduled_at: node.scheduled_at,
             started_at: node.started_at,
             ended_at: node.ended_at,
@@ -113,6 +119,8 @@ impl From<Node> for NodeRun {
             input: node.input,
             output: None,
             failure: node.failure,
+            due_at: node.due_at,
+            failed_attempts: node.failed_attempts,
             scheduled_at: node.scheduled_at,
             started_at: node.started_at,
             ended_at: node.ended_at,
@@ -127,6 +135,7 @@ mod tests {
     use crate::core::definition::{DefinitionHash, DefinitionRef};
     use crate::core::event::WorkflowStarted;
     use crate::core::id::{DefinitionName, RunId, WorkflowId};
+    use crate::core::retry::RetryPolicy;
 
     fn run(completed: u32, open: u32) -> Run {
         let started = WorkflowStarted {
@@ -140,7 +149,12 @@ mod tests {
             origin: Origin { topic: "requests".into(), partition: 0, offset: 0, time: Timestamp(0) },
             payload_hash: String::new(),
             traceparent: None,
-            settings: RunSettings { parallel_threshold: 2, max_agent_calls: 5, agent_timeout_ms: 60_000 },
+            settings: RunSettings {
+                parallel_threshold: 2,
+                max_agent_calls: 5,
+                agent_timeout_ms: 60_000,
+                retry: RetryPolicy::default(),
+            },
         };
         let ids = (WorkflowId::new("w").unwrap(), RunId::new(&"0".repeat(32)).unwrap());
         let mut run = Run::started(ids.0, ids.1, Timestamp(0), &started);
@@ -154,6 +168,8 @@ mod tests {
                 input: is_open.then(Json::null),
                 output: (!is_open).then(Json::null),
                 failure: None,
+                due_at: None,
+                failed_attempts: Vec::new(),
                 scheduled_at: Timestamp(0),
                 started_at: None,
                 ended_at: (!is_open).then_some(Timestamp(1)),

@@ -4,16 +4,27 @@ use super::hint::closest;
 use super::{Fault, MAX_AGENT_CALLS, MAX_CLOSERS, MAX_NODES, MAX_PLANNERS};
 use crate::core::definition::contract::Contract;
 use crate::core::definition::expression::InputMapping;
-use crate::core::definition::{ExecutionNode, Role};
+use crate::core::definition::{AgentPolicies, ExecutionNode, Role};
 use crate::core::id::{AgentName, DefinitionName, IllegalId, NodeId};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-const DOCUMENT_FIELDS: [&str; 5] = ["name", "description", "input_contract", "max_agent_calls", "nodes"];
-const NODE_FIELDS: [&str; 8] =
-    ["node_id", "agent_name", "dependencies", "input", "input_contract", "output_contract", "timeout", "role"];
+const DOCUMENT_FIELDS: [&str; 6] = ["name", "description", "input_contract", "max_agent_calls", "agents", "nodes"];
+const NODE_FIELDS: [&str; 10] = [
+    "node_id",
+    "agent_name",
+    "dependencies",
+    "input",
+    "input_contract",
+    "output_contract",
+    "timeout",
+    "role",
+    "retry",
+    "failure_rules",
+];
 /// What people call our fields elsewhere.
-const ALSO_CALLED: [(&str, &str); 10] = [
+const ALSO_CALLED: [(&str, &str); 16] = [
     ("id", "node_id"),
     ("agent", "agent_name"),
     ("depends_on", "dependencies"),
@@ -24,21 +35,15 @@ const ALSO_CALLED: [(&str, &str); 10] = [
     ("type", "role"),
     ("steps", "nodes"),
     ("tasks", "nodes"),
+    ("retries", "retry"),
+    ("retry_policy", "retry"),
+    ("attempts", "max_retries"),
+    ("max_attempts", "max_retries"),
+    ("backoff", "base_delay"),
+    ("max_backoff", "max_delay"),
 ];
-/// Words about retries. None is taken, as none would be heeded.
-const RETRY_WORDS: [&str; 9] = [
-    "attempts",
-    "backoff",
-    "base_delay",
-    "jitter",
-    "max_attempts",
-    "max_backoff",
-    "max_delay",
-    "on_error",
-    "on_failure",
-];
-/// Longest `timeout`.
-const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Longest duration.
+const MAX_DURATION: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What a document says besides its nodes.
 pub(crate) struct Header {
@@ -46,6 +51,7 @@ pub(crate) struct Header {
     pub description: Option<String>,
     pub input_contract: Option<Value>,
     pub max_agent_calls: Option<u32>,
+    pub agents: BTreeMap<AgentName, AgentPolicies>,
 }
 
 /// A node as far as it could be read: faults of one field do not hide those of the graph.
@@ -67,7 +73,7 @@ pub(crate) struct Reader {
     pub faults: Vec<Fault>,
 }
 
-type Members = Map<String, Value>;
+pub(super) type Members = Map<String, Value>;
 
 impl Reader {
     /// Notes a fault.
@@ -83,11 +89,13 @@ impl Reader {
         let description = self.text("", members, "description").map(|text| text.map(str::to_owned));
         let input_contract = self.contract("", members, "input_contract");
         let max_agent_calls = self.max_agent_calls(members);
+        let agents = self.agents(members);
         Some(Header {
             name: name?,
             description: description?,
             input_contract: input_contract?,
             max_agent_calls: max_agent_calls?,
+            agents,
         })
     }
 
@@ -127,7 +135,9 @@ impl Reader {
         let named = self.mapping(&at, members);
         let input_contract = self.contract(&at, members, "input_contract").flatten();
         let output_contract = self.contract(&at, members, "output_contract").flatten();
-        let timeout = self.timeout(&at, members);
+        let timeout = self.duration(&at, members, "timeout");
+        let retry = self.retry(&at, members);
+        let failure_rules = self.failure_rules(&at, members);
         let role = self.role(&at, members);
         let sound = self.faults.len() == before;
         let node = id.clone().zip(agent_name).filter(|_| sound).map(|(node_id, agent_name)| ExecutionNode {
@@ -139,11 +149,13 @@ impl Reader {
             output_contract,
             timeout,
             role,
+            retry,
+            failure_rules,
         });
         ReadNode { at, id, dependencies, named, node }
     }
 
-    fn wrong_type(&mut self, at: &str, expected: &str, found: &Value) {
+    pub(super) fn wrong_type(&mut self, at: &str, expected: &str, found: &Value) {
         self.fault(at, format!("expected {expected}, found {}", described(found)));
     }
 
@@ -160,14 +172,6 @@ impl Reader {
         for name in members.keys().filter(|name| !known.contains(&name.as_str())) {
             let place = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
             let plain = name.to_lowercase().replace('-', "_");
-            if plain.contains("retr") || RETRY_WORDS.contains(&plain.as_str()) {
-                let message = format!(
-                    "`{name}`: retries are not supported yet; in this version every failure of a node is final, so \
-                     leave the field out"
-                );
-                self.fault(&place, message);
-                continue;
-            }
             let also = ALSO_CALLED.iter().find(|(other, ours)| *other == plain && known.contains(ours));
             let close = also.map(|(_, ours)| *ours).or_else(|| closest(&plain, known.iter().copied()));
             let hint = match close {
@@ -193,7 +197,7 @@ impl Reader {
     }
 
     /// A text that may be left out; the outer `None` is a fault.
-    fn text<'v>(&mut self, at: &str, members: &'v Members, field: &str) -> Option<Option<&'v str>> {
+    pub(super) fn text<'v>(&mut self, at: &str, members: &'v Members, field: &str) -> Option<Option<&'v str>> {
         match members.get(field) {
             None => Some(None),
             Some(Value::String(text)) => Some(Some(text)),
@@ -263,19 +267,20 @@ impl Reader {
         mapping.upstream().into_iter().map(|(id, pointer)| (id, format!("{at}/input{pointer}"))).collect()
     }
 
-    fn timeout(&mut self, at: &str, members: &Members) -> Option<Duration> {
-        let value = members.get("timeout")?;
+    /// A duration that may be left out.
+    pub fn duration(&mut self, at: &str, members: &Members, field: &str) -> Option<Duration> {
+        let value = members.get(field)?;
         let seconds = match value {
             Value::Number(number) => number.as_f64(),
             Value::String(text) => seconds(text),
             _ => None,
         };
-        let timeout = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let legal = timeout.filter(|timeout| (Duration::from_millis(1)..=MAX_TIMEOUT).contains(timeout));
+        let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let legal = duration.filter(|duration| (Duration::from_millis(1)..=MAX_DURATION).contains(duration));
         if legal.is_none() {
             let expected =
                 "seconds as a number, or a text like \"500ms\", \"30s\", \"2m\", \"1h\", from 1ms to 30 days";
-            self.wrong_type(&format!("{at}/timeout"), expected, value);
+            self.wrong_type(&format!("{at}/{field}"), expected, value);
         }
         legal
     }
