@@ -10,6 +10,7 @@ use super::definitions::Definitions;
 use super::owner::{FailedEffect, Owning};
 use super::perform::{EffectKind, EffectRef};
 use super::state::{Entry, PartitionState};
+use super::timer::add_timers;
 use crate::core::frontier::Frontier;
 use crate::core::id::WorkflowId;
 use crate::core::run::Run;
@@ -76,7 +77,7 @@ impl Owning {
                         %workflow_id,
                         "a run that was set aside goes on: its definition has come"
                     );
-                    self.deadlines.add_run(&entry.run);
+                    add_timers(&entry.run, &mut self.deadlines, &mut self.delays.heap);
                     if !frontier.ready().is_empty() {
                         self.continuing.insert(workflow_id);
                     }

@@ -64,13 +64,14 @@ impl Owning {
             if topic == Topic::Requests {
                 self.decide_continuations(&mut draft, env)?;
                 self.decide_deadlines(&mut draft, env)?;
+                self.decide_retries(&mut draft, env)?;
             }
             self.decide_topic(&topic, &mut draft, env)?;
         }
         Ok(draft)
     }
 
-    fn has_room(&self, draft: &StepDraft, env: &Env) -> bool {
+    pub(super) fn has_room(&self, draft: &StepDraft, env: &Env) -> bool {
         !draft.is_full(env.settings.step_bytes, env.settings.step_nodes)
     }
 

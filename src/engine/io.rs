@@ -68,6 +68,7 @@ struct LaneState {
 pub struct Io {
     log: Arc<dyn Log>,
     reader: Box<dyn Reader>,
+    delays: Box<dyn Reader>,
     lanes: [LaneState; 3],
     next_token: Token,
     known_agents: HashSet<AgentName>,
@@ -90,6 +91,7 @@ impl Io {
         let lanes = [lane(Purpose::Journal)?, lane(Purpose::Effects)?, lane(Purpose::Events)?];
         Ok(Self {
             reader: log.reader()?,
+            delays: log.patient_reader()?,
             lanes,
             log,
             next_token: 0,
@@ -117,6 +119,12 @@ impl Io {
     /// The reader of all partitions.
     pub fn reader(&mut self) -> &mut dyn Reader {
         &mut *self.reader
+    }
+
+    /// The reader of the delay topics of all partitions. What it reads waits anyway, and it is apart so that fetches for
+    /// what is urgent stay small.
+    pub fn delays(&mut self) -> &mut dyn Reader {
+        &mut *self.delays
     }
 
     /// The ends of a partition, asked for now.

@@ -39,6 +39,12 @@ impl Owning {
             self.failed_effects.push_back(FailedEffect { step, effect, topic, message });
             return;
         }
+        if effect.kind == EffectKind::Delay {
+            tracing::error!(partition, step, topic, why = message, "a wake-up is refused; its attempt waits in memory");
+            self.wait_in_memory(&effect);
+            self.tracker.done(step);
+            return;
+        }
         tracing::error!(
             partition,
             step,

@@ -13,8 +13,8 @@ mod act;
 mod aside;
 pub mod claim;
 pub mod clock;
-pub mod deadline;
 mod decide;
+mod delays;
 pub mod definitions;
 mod faults;
 pub mod input;
@@ -33,6 +33,7 @@ pub mod state;
 pub mod step;
 pub mod tail;
 pub mod thread;
+pub mod timer;
 pub mod tracker;
 pub mod window;
 

@@ -3,7 +3,7 @@
 use super::aside::Aside;
 use super::claim::Recovered;
 use super::clock::CorrectedClock;
-use super::deadline::Deadlines;
+use super::delays::Delays;
 use super::input::Inputs;
 use super::io::{Claimant, Signal};
 use super::kept::Kept;
@@ -11,6 +11,7 @@ use super::partition::Env;
 use super::perform::EffectRef;
 use super::state::PartitionState;
 use super::step::{PendingStep, Planned, StepDraft};
+use super::timer::{Timers, add_timers};
 use super::tracker::EffectsTracker;
 use crate::core::command::Origin;
 use crate::core::id::WorkflowId;
@@ -96,7 +97,9 @@ pub struct Owning {
     pub(super) clock: CorrectedClock,
     pub(super) tracker: EffectsTracker,
     pub(super) inputs: Inputs,
-    pub(super) deadlines: Deadlines,
+    pub(super) deadlines: Timers,
+    /// Attempts that wait.
+    pub(super) delays: Delays,
     /// Runs with ready nodes that an earlier step had no room for.
     pub(super) continuing: BTreeSet<WorkflowId>,
     pub(super) failed_effects: VecDeque<FailedEffect>,
@@ -146,6 +149,7 @@ impl Owning {
         env.io.reader().unassign(&Topic::Events, claimant.partition).map_err(Stop::Log)?;
         let aside = Aside::sort(&mut state, env.definitions, culprits, claimant.partition);
         let inputs = Inputs::begin(claimant.partition, &state, env)?;
+        let delays = Delays::begin(claimant.partition, &state, env)?;
         let mut owning = Self {
             claimant,
             owner,
@@ -153,7 +157,8 @@ impl Owning {
             clock,
             tracker: EffectsTracker::new(state.effects_through),
             inputs,
-            deadlines: Deadlines::default(),
+            deadlines: Timers::default(),
+            delays,
             continuing: BTreeSet::new(),
             failed_effects: VecDeque::new(),
             kept: Kept::default(),
@@ -225,6 +230,10 @@ impl Owning {
 
     /// Something was read.
     pub fn on_delivery(&mut self, delivery: Delivery, env: &mut Env) -> Result<(), Stop> {
+        if matches!(delivery.topic(), Topic::Delay(_)) {
+            self.on_delay(delivery);
+            return Ok(());
+        }
         match delivery {
             Delivery::Record(record) if record.topic == Topic::Journal => self.on_journal(&record, env),
             Delivery::Lost { topic: Topic::Journal, wanted, low, high, .. } => {
@@ -286,6 +295,7 @@ impl Owning {
         self.hold_back(env)?;
         self.take_up(env.definitions);
         self.perform_kept(env);
+        self.wake(env)?;
         self.deadlines.prune(|deadline| self.state.is_under_way(deadline));
         if self.in_flight.len() >= env.settings.max_steps_ahead {
             return Ok(false);
@@ -350,7 +360,7 @@ impl Owning {
 
     fn derive_timers(&mut self) {
         for (workflow_id, entry) in &self.state.runs {
-            self.deadlines.add_run(&entry.run);
+            add_timers(&entry.run, &mut self.deadlines, &mut self.delays.heap);
             if entry.frontier.as_ref().is_some_and(|frontier| !frontier.ready().is_empty()) {
                 self.continuing.insert(workflow_id.clone());
             }

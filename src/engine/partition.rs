@@ -8,6 +8,7 @@ use super::owner::{Owning, Stop};
 use super::settings::EngineSettings;
 use super::snapshots::{Loaded, Snapshots};
 use crate::core::time::{Timestamp, millis};
+use crate::log::topic::DelayTier;
 use crate::log::{Delivery, Topic};
 use crate::store::StoreError;
 use rand::RngExt;
@@ -361,6 +362,11 @@ impl Partition {
         if matches!(self.phase, Phase::Claiming(_) | Phase::Owning(_)) {
             for topic in [Topic::Journal, Topic::Events, Topic::Requests, Topic::Signals, Topic::Results] {
                 if let Err(error) = env.io.reader().unassign(&topic, self.id) {
+                    tracing::debug!(%topic, partition = self.id, %error, "reading could not be stopped");
+                }
+            }
+            for topic in DelayTier::ALL.map(Topic::Delay) {
+                if let Err(error) = env.io.delays().unassign(&topic, self.id) {
                     tracing::debug!(%topic, partition = self.id, %error, "reading could not be stopped");
                 }
             }

@@ -1,7 +1,8 @@
 //! Effects as records: what is appended where, once a step counts.
 
+use super::delays::tier_for;
 use super::step::Planned;
-use crate::core::effect::{Answer, Dispatch, Effect, effects};
+use crate::core::effect::{Answer, Delay, Dispatch, Effect, effects};
 use crate::core::event::{InputForwarded, InputRefused, InputRejected, PartitionEvent, Recorded};
 use crate::core::id::{DispatchId, WorkflowId};
 use crate::core::partition::partition_of;
@@ -11,8 +12,10 @@ use crate::log::{Header, NewRecord, Topic};
 use crate::wire::answer::Response;
 use crate::wire::event::Published;
 use crate::wire::task::Task;
+use crate::wire::wakeup::{self, Wakeup};
 use crate::wire::{answer, chain, dead_letter, headers, request, task};
 use bytes::Bytes;
+use std::time::Duration;
 
 /// Where a step stands.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +52,8 @@ pub enum EffectKind {
     DeadLetter,
     /// Send an input on to its partition.
     Forward,
+    /// Wake the engine when an attempt is due.
+    Delay,
 }
 
 impl EffectKind {
@@ -59,6 +64,7 @@ impl EffectKind {
             Self::Respond => "respond",
             Self::DeadLetter => "dead_letter",
             Self::Forward => "forward",
+            Self::Delay => "delay",
         }
     }
 }
@@ -94,7 +100,7 @@ pub fn performances(planned: &Planned, place: Place) -> Vec<(EffectRef, NewRecor
         match published {
             Published::Run(recorded) => {
                 for effect in effects(recorded) {
-                    out.push(perform(recorded, effect, planned, place));
+                    out.extend(perform(recorded, effect, planned, place));
                 }
             }
             Published::Partition(recorded) => perform_partition(&recorded.event, planned, place, &mut out),
@@ -103,9 +109,9 @@ pub fn performances(planned: &Planned, place: Place) -> Vec<(EffectRef, NewRecor
     out
 }
 
-fn perform(recorded: &Recorded, effect: Effect, planned: &Planned, place: Place) -> (EffectRef, NewRecord) {
+fn perform(recorded: &Recorded, effect: Effect, planned: &Planned, place: Place) -> Option<(EffectRef, NewRecord)> {
     let workflow_id = recorded.workflow_id.clone();
-    match effect {
+    Some(match effect {
         Effect::Dispatch(dispatch) => {
             let reference = reference(EffectKind::Dispatch, Some(workflow_id), Some(dispatch.dispatch_id.clone()));
             (reference, dispatch_record(recorded, dispatch, planned, place))
@@ -114,12 +120,31 @@ fn perform(recorded: &Recorded, effect: Effect, planned: &Planned, place: Place)
             let record = response(place, answer_of(recorded, answer), trace(planned));
             (reference(EffectKind::Respond, Some(workflow_id), None), record)
         }
+        Effect::Delay(delay) => {
+            let reference = reference(EffectKind::Delay, Some(workflow_id), Some(delay.dispatch_id.clone()));
+            return Some((reference, delay_record(recorded, delay, place)?));
+        }
         Effect::DeadLetterNode(node) => {
             let value = dead_letter::encode_node(&workflow_id, &node);
             let record = letter(place, Some(&workflow_id), value, trace(planned));
             (reference(EffectKind::DeadLetter, Some(workflow_id), Some(node.dispatch_id)), record)
         }
-    }
+    })
+}
+
+/// None: the attempt waits in memory alone.
+fn delay_record(recorded: &Recorded, delay: Delay, place: Place) -> Option<NewRecord> {
+    let tier = tier_for(Duration::from_millis(delay.delay_ms))?;
+    let workflow_id = recorded.workflow_id.clone();
+    let key = Bytes::copy_from_slice(workflow_id.as_str().as_bytes());
+    let wakeup = Wakeup { dispatch_id: delay.dispatch_id, workflow_id, due_at: delay.due_at };
+    Some(NewRecord {
+        topic: Topic::Delay(tier),
+        partition: Some(place.partition),
+        key: Some(key),
+        value: Some(wakeup::encode(&wakeup)),
+        headers: Vec::new(),
+    })
 }
 
 fn dispatch_record(recorded: &Recorded, dispatch: Dispatch, planned: &Planned, place: Place) -> NewRecord {

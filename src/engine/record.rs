@@ -1,9 +1,11 @@
 //! Recording what was decided: events get their place, are applied, and go into the step.
 
 use super::decide::{origin_of, traceparent};
+use super::delays::tier_for;
 use super::owner::{Owning, Stop};
 use super::partition::Env;
 use super::step::Planned;
+use super::timer::{deadline, retry};
 use crate::core::command::Origin;
 use crate::core::definition::graph::Graph;
 use crate::core::event::{Event, InputRefused, InputRejected, PartitionEvent, Recorded};
@@ -16,6 +18,7 @@ use crate::log::Record;
 use crate::wire::event::{PartitionRecorded, Published, encode, encode_partition};
 use crate::wire::{chain, dead_letter};
 use std::sync::Arc;
+use std::time::Duration;
 
 impl Owning {
     /// Gives events their place, applies them, and keeps them for the step.
@@ -66,8 +69,15 @@ impl Owning {
             (None, Some(graph)) => entry.frontier = Some(Frontier::over(&entry.run, graph.clone())),
             (None, None) => {}
         }
-        if let Event::NodeStarted(started) = &recorded.event {
-            self.deadlines.add_node(&entry.run, &started.node_id);
+        match &recorded.event {
+            Event::NodeStarted(event) => {
+                deadline(&entry.run, &event.node_id).into_iter().for_each(|timer| self.deadlines.add(timer));
+            }
+            // A longer delay has a record that wakes it.
+            Event::NodeRetryScheduled(event) if tier_for(Duration::from_millis(event.delay_ms)).is_none() => {
+                retry(&entry.run, &event.node_id).into_iter().for_each(|timer| self.delays.heap.add(timer));
+            }
+            _ => {}
         }
         let leftover = entry.frontier.as_ref().is_some_and(|frontier| !frontier.ready().is_empty());
         if leftover && entry.run.failed_node.is_none() {

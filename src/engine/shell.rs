@@ -102,6 +102,10 @@ impl Engine {
         for delivery in deliveries.drain(..) {
             self.route(delivery, now);
         }
+        self.io.delays().poll(Duration::ZERO, &mut deliveries)?;
+        for delivery in deliveries.drain(..) {
+            self.route(delivery, now);
+        }
         self.deliveries = deliveries;
         self.pass_signals(now);
         while let Some(loaded) = self.snapshots.take_loaded() {
@@ -231,11 +235,8 @@ impl Engine {
     }
 
     fn route(&mut self, delivery: Delivery, now: Timestamp) {
-        let (topic, partition) = match &delivery {
-            Delivery::Record(record) => (&record.topic, record.partition),
-            Delivery::End { topic, partition, .. } | Delivery::Lost { topic, partition, .. } => (topic, *partition),
-        };
-        if *topic != Topic::Definitions {
+        if *delivery.topic() != Topic::Definitions {
+            let partition = delivery.partition();
             self.with(partition, now, |partition, env| partition.on_delivery(delivery, env));
             return;
         }

@@ -1,7 +1,7 @@
 //! The state of a partition: what folding the counting records of its journal gives.
 
-use super::deadline::Deadline;
 use super::settings::EngineSettings;
+use super::timer::Timer;
 use super::window::DuplicateWindow;
 use crate::core::apply::{HistoryFault, fold_first, fold_next};
 use crate::core::command::Origin;
@@ -204,7 +204,7 @@ impl PartitionState {
     }
 
     /// Whether a deadline's attempt has not ended.
-    pub fn is_under_way(&self, deadline: &Deadline) -> bool {
+    pub fn is_under_way(&self, deadline: &Timer) -> bool {
         let run = self.runs.get(&deadline.workflow_id).map(|entry| &entry.run);
         let node = run.filter(|run| run.run_id == deadline.run_id).and_then(|run| run.nodes.get(&deadline.node_id));
         node.is_some_and(|node| node.status.is_open() && node.attempt == deadline.attempt)

@@ -153,6 +153,24 @@ pub enum Delivery {
     },
 }
 
+impl Delivery {
+    /// The topic that it is of.
+    pub fn topic(&self) -> &Topic {
+        match self {
+            Self::Record(record) => &record.topic,
+            Self::End { topic, .. } | Self::Lost { topic, .. } => topic,
+        }
+    }
+
+    /// The partition that it is of.
+    pub fn partition(&self) -> u32 {
+        match self {
+            Self::Record(record) => record.partition,
+            Self::End { partition, .. } | Self::Lost { partition, .. } => *partition,
+        }
+    }
+}
+
 /// Reads partitions from given offsets, in order, committed records only.
 pub trait Reader: Send {
     /// Starts reading a partition at an offset (again, if it was being read).

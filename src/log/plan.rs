@@ -7,8 +7,7 @@ use crate::core::id::AgentName;
 /// The largest record of every topic: a step of the journal and a dead letter have to fit.
 pub const MAX_RECORD_BYTES: u64 = 8 << 20;
 
-const HOUR_MS: i64 = 3_600_000;
-const DAY_MS: i64 = 24 * HOUR_MS;
+const DAY_MS: i64 = 24 * 3_600_000;
 /// Kafka's word for "kept for ever".
 const FOR_EVER: i64 = -1;
 
@@ -45,14 +44,7 @@ pub fn agent_topics(agent: &AgentName, partitions: u32, brokers: u32) -> Vec<Top
 }
 
 fn tier_ms(tier: DelayTier) -> i64 {
-    match tier {
-        DelayTier::Second => 1_000,
-        DelayTier::TenSeconds => 10_000,
-        DelayTier::Minute => 60_000,
-        DelayTier::TenMinutes => 600_000,
-        DelayTier::Hour => HOUR_MS,
-        DelayTier::Day => DAY_MS,
-    }
+    i64::try_from(tier.delay().as_millis()).unwrap_or(i64::MAX)
 }
 
 fn spec(topic: Topic, partitions: u32, brokers: u32, retention_ms: i64) -> TopicSpec {

@@ -2,6 +2,7 @@
 
 use crate::core::id::AgentName;
 use std::fmt;
+use std::time::Duration;
 
 /// A topic of one installation. Its name on the log is `<namespace>.<this>`, e.g. `orchestrator.requests`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,6 +52,18 @@ impl DelayTier {
     /// All tiers, the shortest first.
     pub const ALL: [DelayTier; 6] =
         [Self::Second, Self::TenSeconds, Self::Minute, Self::TenMinutes, Self::Hour, Self::Day];
+
+    /// How long its records wait.
+    pub const fn delay(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::Second => 1,
+            Self::TenSeconds => 10,
+            Self::Minute => 60,
+            Self::TenMinutes => 600,
+            Self::Hour => 3_600,
+            Self::Day => 86_400,
+        })
+    }
 
     /// The part of the topic's name.
     pub fn as_str(self) -> &'static str {

@@ -123,7 +123,7 @@ impl Worker {
     fn outcome(&mut self, task: &Task, badly: bool, rng: &mut StdRng) -> ReportOutcome {
         self.answers += 1;
         if badly && rng.random_bool(0.05) {
-            return ReportOutcome::Failed(Failure::new(FailureClass::Retryable, "tired", "the worker is tired"));
+            return ReportOutcome::Failed(Failure::new(FailureClass::Retryable, "tired", "the worker is tired").into());
         }
         if task.agent_name.as_str() != "planner" {
             return ReportOutcome::Completed(json(&format!("{{\"answer\":{}}}", self.answers)));

@@ -1,6 +1,7 @@
 //! Points in time as people and programs write them.
 
 use crate::core::time::Timestamp;
+use std::time::Duration;
 
 /// RFC 3339 in UTC, e.g. `2025-01-31T12:00:00.123456Z`.
 pub fn rfc3339(time: Timestamp) -> String {
@@ -15,6 +16,13 @@ pub fn short(time: Timestamp) -> String {
 /// The time of day in UTC to the millisecond, e.g. `12:00:00.123`.
 pub fn clock(time: Timestamp) -> String {
     written(time, "%H:%M:%S%.3f")
+}
+
+/// A duration of nodes and runs: `389 ms`, `2.31 s`.
+pub fn short_duration(duration: Duration) -> String {
+    // Rounded first, so that 999.6 ms is not written as 1000 ms.
+    let millis = (duration.as_micros() + 500) / 1_000;
+    if millis < 1_000 { format!("{millis} ms") } else { format!("{}.{:02} s", millis / 1_000, millis % 1_000 / 10) }
 }
 
 fn written(time: Timestamp, format: &str) -> String {

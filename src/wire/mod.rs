@@ -21,6 +21,7 @@ pub mod request;
 pub mod rfc3339;
 pub mod schema;
 pub mod task;
+pub mod wakeup;
 
 /// Why bytes are not what they should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use super::inbound::{self, Kind};
 use super::json_text::{self, Object};
-use crate::core::failure::{Failure, FailureClass};
+use crate::core::failure::{FailureClass, ReportedFailure};
 use crate::core::id::{DispatchId, WorkflowId};
 use crate::core::json::Json;
 use crate::core::rejection::{Refusal, RefusalReason};
@@ -11,13 +11,15 @@ use serde::Deserialize;
 use serde::de::value::StrDeserializer;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::time::Duration;
 
 pub use super::report_whose::{Whose, whose_result};
 
 /// What a worker says of an attempt.
 ///
 /// `{"format":1,"type":"completed","dispatch_id":"run/node/attempt","workflow_id":"…","output":…}`, or `"type":"started"`,
-/// or `"type":"failed"` with `"class"` (default `retryable`), `"code"` (default `agent_failed`), `"message"`, `"details"`.
+/// or `"type":"failed"` with `"class"` (left out: the definition's rules and the default table say it by the code), `"code"`
+/// (default `agent_failed`), `"message"`, `"details"`, `"retry_after"` (seconds).
 /// `workflow_id` may be left out where the record's key is the workflow id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -37,7 +39,7 @@ pub enum ReportOutcome {
     /// It ended with an output.
     Completed(Json),
     /// It ended with a failure.
-    Failed(Failure),
+    Failed(ReportedFailure),
 }
 
 /// The code of a failure for which a worker gives none.
@@ -69,11 +71,15 @@ pub fn encode(report: &Report) -> Bytes {
     match &report.outcome {
         ReportOutcome::Started => text,
         ReportOutcome::Completed(output) => text.json("output", output),
-        ReportOutcome::Failed(failure) => text
-            .text("class", failure.class.as_str())
-            .text("code", &failure.code)
-            .text("message", &failure.message)
-            .json_or_null("details", failure.details.as_ref()),
+        ReportOutcome::Failed(failure) => {
+            let text = failure.class.into_iter().fold(text, |text, class| text.text("class", class.as_str()));
+            let text = text
+                .text("code", &failure.code)
+                .text("message", &failure.message)
+                .json_or_null("details", failure.details.as_ref());
+            let seconds = |after: Duration| after.as_secs_f64().to_string();
+            failure.retry_after.into_iter().fold(text, |text, after| text.literal("retry_after", &seconds(after)))
+        }
     }
     .finish()
 }
@@ -93,6 +99,7 @@ struct InJson<'a> {
     message: Option<String>,
     #[serde(borrow)]
     details: Option<&'a RawValue>,
+    retry_after: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -107,6 +114,8 @@ struct InAvro<'a> {
     code: Option<String>,
     message: Option<String>,
     details: Option<Cow<'a, str>>,
+    #[serde(default)]
+    retry_after: Option<f64>,
 }
 
 /// What either form says.
@@ -119,6 +128,7 @@ struct Said<'a> {
     code: Option<String>,
     message: Option<String>,
     details: Option<Json>,
+    retry_after: Option<f64>,
 }
 
 /// Reads a report. Checks size, depth, ids and that key and body name the same workflow. JSON, or Avro
@@ -140,6 +150,7 @@ pub fn decode(key: Option<&[u8]>, value: Option<&[u8]>, max_bytes: usize) -> Res
                         code: json.code,
                         message: json.message,
                         details: json.details.map(|raw| inbound::from_raw("details", raw)).transpose()?,
+                        retry_after: json.retry_after,
                     };
                     said.into_report(key)
                 },
@@ -153,6 +164,7 @@ pub fn decode(key: Option<&[u8]>, value: Option<&[u8]>, max_bytes: usize) -> Res
                         code: avro.code,
                         message: avro.message,
                         details: avro.details.map(|text| inbound::from_text("details", &text)).transpose()?,
+                        retry_after: avro.retry_after,
                     };
                     said.into_report(key)
                 },
@@ -174,11 +186,12 @@ impl Said<'_> {
             "completed" => ReportOutcome::Completed(self.output.ok_or_else(|| {
                 inbound::malformed("expected an `output` in a report of the type completed, found none".to_owned())
             })?),
-            "failed" => ReportOutcome::Failed(Failure {
-                class: self.class.map_or(Ok(FailureClass::Retryable), failure_class)?,
+            "failed" => ReportOutcome::Failed(ReportedFailure {
+                class: self.class.map(failure_class).transpose()?,
                 code: cut(self.code.unwrap_or_else(|| DEFAULT_CODE.to_owned()), MAX_CODE_BYTES),
                 message: cut(self.message.unwrap_or_else(|| DEFAULT_MESSAGE.to_owned()), MAX_MESSAGE_BYTES),
                 details: self.details.map(small_enough).transpose()?,
+                retry_after: self.retry_after.map(retry_after).transpose()?,
             }),
             other => {
                 let message = format!(
@@ -190,6 +203,11 @@ impl Said<'_> {
         };
         Ok(Report { dispatch_id, workflow_id, outcome })
     }
+}
+
+fn retry_after(seconds: f64) -> Result<Duration, Refusal> {
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| inbound::malformed(format!("expected `retry_after` in seconds, found {seconds}")))
 }
 
 /// A text, and what is too much of it left out.

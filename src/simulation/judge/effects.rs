@@ -73,6 +73,7 @@ pub(super) fn of(event: &Published) -> Vec<(EffectId, &'static str, Option<Workf
     let follow = |effect| match effect {
         Effect::Dispatch(dispatch) => (id("dispatch", dispatch.dispatch_id), "dispatch", workflow_id()),
         Effect::Respond(_) => (id("answer", &recorded.run_id), "respond", workflow_id()),
+        Effect::Delay(delay) => (id("delay", delay.dispatch_id), "delay", workflow_id()),
         Effect::DeadLetterNode(node) => (id("letter", node.dispatch_id), "dead_letter", workflow_id()),
     };
     effects(recorded).into_iter().map(follow).collect()

@@ -6,7 +6,7 @@ use super::guarded::Guarded;
 use super::outbox::Entry;
 use super::worker::{Job, Worker};
 use super::{lock, report};
-use crate::core::failure::{Failure, FailureClass};
+use crate::core::failure::{Failure, FailureClass, ReportedFailure};
 use crate::core::id::DispatchId;
 use crate::core::time::millis;
 use crate::log::NewRecord;
@@ -168,11 +168,11 @@ impl Attempt {
         shared.outbox.send(Entry::new(self.record(report), places));
     }
 
-    fn say_failed(&self, failure: &Failure) {
+    fn say_failed(&self, failure: &ReportedFailure) {
         let DispatchId { run_id, node_id, attempt } = &self.task.dispatch_id;
         let took_ms = millis(self.begun.elapsed());
         tracing::warn!(agent = %self.worker.name, workflow_id = %self.task.workflow_id, %run_id, %node_id, attempt, took_ms,
-            class = failure.class.as_str(), code = failure.code, "an attempt failed: {}", brief(&failure.message));
+            class = failure.class.map(FailureClass::as_str), code = failure.code, "an attempt failed: {}", brief(&failure.message));
     }
 
     fn report(&self, outcome: ReportOutcome) -> Report {

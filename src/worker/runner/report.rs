@@ -22,7 +22,7 @@ const SHORT_MESSAGE_BYTES: usize = 200;
 /// Turns what an agent returned into what is reported, but for the size of the whole report ([`too_large`]).
 pub(super) fn outcome(result: Result<Value, Failure>) -> ReportOutcome {
     match result {
-        Err(failure) => ReportOutcome::Failed(trimmed(failure)),
+        Err(failure) => ReportOutcome::Failed(trimmed(failure).into()),
         Ok(value) => {
             let output = Json::from_value(&value);
             if check_depth(output.as_str().as_bytes()).is_err() {
