@@ -6,9 +6,10 @@ use orchestrator::core::event::{
     Event, NodeCompleted, NodeFailed, NodeScheduled, NodeStarted, Recorded, RunSettings, StateTransitioned,
     WorkflowCompleted, WorkflowFailed, WorkflowStarted,
 };
-use orchestrator::core::failure::FailureClass;
+use orchestrator::core::failure::{ClassifiedBy, FailureClass, FinalBecause};
 use orchestrator::core::id::{AgentName, DefinitionName, NodeId, RunId, WorkflowId};
 use orchestrator::core::json::Json;
+use orchestrator::core::retry::RetryPolicy;
 use orchestrator::core::status::Status;
 use orchestrator::core::time::Timestamp;
 use orchestrator::demo::shop::papers::Answer;
@@ -86,7 +87,12 @@ fn started() -> Event {
         origin,
         payload_hash: "0".repeat(32),
         traceparent: None,
-        settings: RunSettings { parallel_threshold: 2, max_agent_calls: 5, agent_timeout_ms: 60_000 },
+        settings: RunSettings {
+            parallel_threshold: 2,
+            max_agent_calls: 5,
+            agent_timeout_ms: 60_000,
+            retry: RetryPolicy::never(),
+        },
     })
 }
 
@@ -113,6 +119,9 @@ fn failed(node: &str, message: &str) -> Event {
         message: message.to_owned(),
         details: None,
         input: None,
+        classified_by: ClassifiedBy::Agent,
+        retry_after_ms: None,
+        final_because: Some(FinalBecause::NotRetryable),
     })
 }
 

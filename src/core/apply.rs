@@ -1,8 +1,8 @@
 //! The fold: the only thing that makes state. Total, deterministic, and never in need of a definition.
 
 use super::event::{
-    Event, NodeCompleted, NodeFailed, NodeRetryScheduled, NodeScheduled, NodeStarted, PlanMade, Recorded, StateTransitioned,
-    WorkflowCompleted, WorkflowFailed,
+    Event, NodeCompleted, NodeFailed, NodeRetryScheduled, NodeScheduled, NodeStarted, PlanMade, Recorded,
+    StateTransitioned, WorkflowCompleted, WorkflowFailed,
 };
 use super::run::{FailedAttempt, NodeRun, Outcome, Plan, Run};
 use super::status::{NodeStatus, Status};

@@ -55,12 +55,6 @@ impl Delays {
         let tiers = DelayTier::ALL.map(|tier| Tier { tier, read: VecDeque::new(), paused: false });
         Ok(Self { partition, tiers, heap: Timers::default() })
     }
-
-    /// When the first of what has been read, or waits in the heap, is due.
-    pub fn next(&self) -> Option<Timestamp> {
-        let heads = self.tiers.iter().filter_map(|tier| Some(due(tier.tier, tier.read.front()?)));
-        heads.chain(self.heap.next()).min()
-    }
 }
 
 /// When a record of a tier is due.

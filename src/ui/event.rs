@@ -180,7 +180,7 @@ fn partition_words(recorded: &PartitionRecorded, paint: Paint) -> String {
 mod tests {
     use super::*;
     use crate::core::event::{NodeCompleted, NodeFailed};
-    use crate::core::failure::FailureClass;
+    use crate::core::failure::{ClassifiedBy, FailureClass, FinalBecause};
     use crate::core::id::{AgentName, NodeId, RunId, WorkflowId};
     use crate::core::json::Json;
     use crate::core::time::Timestamp;
@@ -216,6 +216,9 @@ mod tests {
             message: "no\n\u{1b}[2J".to_owned(),
             details: None,
             input: None,
+            classified_by: ClassifiedBy::Agent,
+            retry_after_ms: None,
+            final_because: Some(FinalBecause::NotRetryable),
         };
         let line = line(&recorded(Event::NodeFailed(event)), Paint::PLAIN);
         assert!(line.starts_with("12:00:00.000 order 7 "), "{line}");

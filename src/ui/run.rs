@@ -200,6 +200,7 @@ mod tests {
     use crate::core::event::{RunSettings, WorkflowStarted};
     use crate::core::failure::FailureClass;
     use crate::core::id::{AgentName, DefinitionName, RunId, WorkflowId};
+    use crate::core::retry::RetryPolicy;
     use crate::core::status::Status;
 
     fn at(ms: i64) -> Timestamp {
@@ -215,6 +216,8 @@ mod tests {
             input: None,
             output: ended.map(|_| Json::parse("{\"n\":1}").unwrap()),
             failure: None,
+            due_at: None,
+            failed_attempts: Vec::new(),
             scheduled_at: at(scheduled),
             started_at: Some(at(scheduled + 5)),
             ended_at: ended.map(at),
@@ -233,7 +236,12 @@ mod tests {
             origin: Origin { topic: "requests".to_owned(), partition: 1, offset: 2, time: at(0) },
             payload_hash: String::new(),
             traceparent: None,
-            settings: RunSettings { parallel_threshold: 2, max_agent_calls: 5, agent_timeout_ms: 60_000 },
+            settings: RunSettings {
+                parallel_threshold: 2,
+                max_agent_calls: 5,
+                agent_timeout_ms: 60_000,
+                retry: RetryPolicy::never(),
+            },
         };
         let mut run =
             Run::started(WorkflowId::new("order 7").unwrap(), RunId::new(&"a".repeat(32)).unwrap(), at(0), &started);

@@ -1,7 +1,7 @@
 //! A run of the core, step by step, written down.
 
 use orchestrator::core::apply::{apply, fold_first};
-use orchestrator::core::command::{Command, Origin, StartWorkflow};
+use orchestrator::core::command::{Command, NodeFault, Origin, StartWorkflow};
 use orchestrator::core::decide::{decide, start_workflow};
 use orchestrator::core::definition::graph::Graph;
 use orchestrator::core::definition::{Definition, DefinitionRef};
@@ -11,6 +11,7 @@ use orchestrator::core::frontier::Frontier;
 use orchestrator::core::id::{NodeId, RunId, WorkflowId};
 use orchestrator::core::json::Json;
 use orchestrator::core::limits::Limits;
+use orchestrator::core::retry::RetryPolicy;
 use orchestrator::core::run::Run;
 use orchestrator::core::time::Timestamp;
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub struct Scenario {
     definition: Definition,
     graph: Arc<Graph>,
     limits: Limits,
+    now: Timestamp,
     /// The run, once it has started.
     pub live: Option<(Run, Frontier)>,
     /// What happened, for people.
@@ -31,7 +33,14 @@ impl Scenario {
     pub fn of(yaml: &str) -> Self {
         let definition = Definition::read(yaml).unwrap();
         let graph = Arc::new(Graph::compile(&definition));
-        Self { definition, graph, limits: Limits::default(), live: None, transcript: String::new() }
+        Self {
+            definition,
+            graph,
+            limits: Limits { retry: RetryPolicy::never(), ..Limits::default() },
+            now: Timestamp(0),
+            live: None,
+            transcript: String::new(),
+        }
     }
 
     pub fn threshold(mut self, threshold: u32) -> Self {
@@ -100,7 +109,10 @@ impl Scenario {
 
     pub fn fail(&mut self, node: &str) -> &mut Self {
         let failure = Failure::new(FailureClass::Retryable, "tired", "the agent is tired");
-        self.when(&format!("fail {node}"), Command::FailNode { node_id: id(node), attempt: 1, failure })
+        self.when(
+            &format!("fail {node}"),
+            Command::FailNode { node_id: id(node), attempt: 1, failure: NodeFault::Reported(failure.into()) },
+        )
     }
 
     pub fn expire(&mut self, node: &str) -> &mut Self {
@@ -114,7 +126,7 @@ impl Scenario {
     fn when(&mut self, what: &str, command: Command) -> &mut Self {
         self.say(&format!("> {what}"));
         let (run, frontier) = self.live.as_ref().unwrap();
-        match decide(run, frontier, &command, &self.limits) {
+        match decide(run, frontier, &command, &self.limits, self.now) {
             Err(rejection) => self.say(&format!("  rejected {}: {rejection}", rejection.reason())),
             Ok(events) => self.follow(&events),
         }
@@ -125,7 +137,7 @@ impl Scenario {
         let (run, frontier) = self.live.as_mut().unwrap();
         let mut lines = String::new();
         for event in events {
-            apply(run, event, Timestamp(0));
+            apply(run, event, self.now);
             frontier.observe(event, run).unwrap();
             lines += &format!("  {}\n", words(event));
         }

@@ -8,9 +8,10 @@ use orchestrator::core::event::{
     Event, NodeCompleted, NodeFailed, NodeScheduled, NodeStarted, PlanMade, Recorded, RunSettings, StateTransitioned,
     WorkflowCompleted, WorkflowFailed, WorkflowStarted,
 };
-use orchestrator::core::failure::FailureClass;
+use orchestrator::core::failure::{ClassifiedBy, FailureClass, FinalBecause};
 use orchestrator::core::id::{AgentName, ConversationId, DefinitionName, NodeId, RunId, WorkflowId};
 use orchestrator::core::json::Json;
+use orchestrator::core::retry::RetryPolicy;
 use orchestrator::core::run::Run;
 use orchestrator::core::status::{NodeStatus, Status};
 use orchestrator::core::time::Timestamp;
@@ -70,7 +71,12 @@ impl History {
             },
             payload_hash: format!("{number:032x}"),
             traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
-            settings: RunSettings { parallel_threshold: 2, max_agent_calls: 5, agent_timeout_ms: 60_000 },
+            settings: RunSettings {
+                parallel_threshold: 2,
+                max_agent_calls: 5,
+                agent_timeout_ms: 60_000,
+                retry: RetryPolicy::never(),
+            },
         };
         let first = Recorded {
             workflow_id: WorkflowId::new(workflow_id).unwrap(),
@@ -175,6 +181,9 @@ pub fn failed(node_id: NodeId, attempt: u32, message: &str) -> Event {
         message: message.into(),
         details: Some(json(message)),
         input: None,
+        classified_by: ClassifiedBy::Agent,
+        retry_after_ms: None,
+        final_because: Some(FinalBecause::NotRetryable),
     })
 }
 

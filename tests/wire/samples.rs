@@ -5,9 +5,10 @@ use orchestrator::core::command::Origin;
 use orchestrator::core::definition::{DefinitionHash, DefinitionRef};
 use orchestrator::core::effect::DeadNode;
 use orchestrator::core::event::*;
-use orchestrator::core::failure::{Failure, FailureClass};
+use orchestrator::core::failure::{ClassifiedBy, Failure, FailureClass, FinalBecause};
 use orchestrator::core::id::*;
 use orchestrator::core::json::Json;
+use orchestrator::core::retry::RetryPolicy;
 use orchestrator::core::run::Outcome;
 use orchestrator::core::status::Status;
 use orchestrator::core::time::Timestamp;
@@ -68,7 +69,12 @@ pub fn run_events() -> Vec<Recorded> {
             origin: origin(),
             payload_hash: "00112233445566778899aabbccddeeff".into(),
             traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
-            settings: RunSettings { parallel_threshold: 2, max_agent_calls: 5, agent_timeout_ms: 60_000 },
+            settings: RunSettings {
+                parallel_threshold: 2,
+                max_agent_calls: 5,
+                agent_timeout_ms: 60_000,
+                retry: RetryPolicy::default(),
+            },
         }),
         Event::PlanMade(PlanMade { planner: None, definition_hash: Some("5f".repeat(32)), plan: None }),
         Event::NodeScheduled(NodeScheduled {
@@ -93,6 +99,16 @@ pub fn run_events() -> Vec<Recorded> {
             message: message.clone(),
             details: details.clone(),
             input: Some(json(r#"{"customer":"c-7"}"#)),
+            classified_by: ClassifiedBy::Table,
+            retry_after_ms: Some(2_500),
+            final_because: Some(FinalBecause::RetriesExhausted),
+        }),
+        Event::NodeRetryScheduled(NodeRetryScheduled {
+            node_id: node("find-orders"),
+            agent_name: id("orders"),
+            attempt: 2,
+            delay_ms: 1_500,
+            due_at: at(3),
         }),
         Event::StateTransitioned(StateTransitioned { from: Status::Initializing, to: Status::ExecutingSingle }),
         Event::WorkflowCompleted(WorkflowCompleted {
@@ -258,7 +274,7 @@ pub fn reports() -> Vec<(&'static str, Report)> {
     vec![
         ("report_started", report(ReportOutcome::Started)),
         ("report_completed", report(ReportOutcome::Completed(json(r#"[{"sku":"espresso","count":2}]"#)))),
-        ("report_failed", report(ReportOutcome::Failed(failure()))),
+        ("report_failed", report(ReportOutcome::Failed(failure().into()))),
     ]
 }
 

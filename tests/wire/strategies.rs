@@ -4,9 +4,10 @@ use bytes::Bytes;
 use orchestrator::core::command::Origin;
 use orchestrator::core::definition::{DefinitionHash, DefinitionRef};
 use orchestrator::core::event::*;
-use orchestrator::core::failure::{Failure, FailureClass};
+use orchestrator::core::failure::{ClassifiedBy, Failure, FailureClass, FinalBecause, ReportedFailure};
 use orchestrator::core::id::*;
 use orchestrator::core::json::Json;
+use orchestrator::core::retry::{Factor, Jitter, RetryPolicy};
 use orchestrator::core::run::Outcome;
 use orchestrator::core::status::Status;
 use orchestrator::core::time::Timestamp;
@@ -143,9 +144,26 @@ fn failure() -> impl Strategy<Value = Failure> {
 }
 
 fn settings() -> impl Strategy<Value = RunSettings> {
-    (any::<u32>(), any::<u32>(), number()).prop_map(|(parallel_threshold, max_agent_calls, agent_timeout_ms)| {
-        RunSettings { parallel_threshold, max_agent_calls, agent_timeout_ms }
-    })
+    (any::<u32>(), any::<u32>(), number(), retry()).prop_map(
+        |(parallel_threshold, max_agent_calls, agent_timeout_ms, retry)| RunSettings {
+            parallel_threshold,
+            max_agent_calls,
+            agent_timeout_ms,
+            retry,
+        },
+    )
+}
+
+fn retry() -> impl Strategy<Value = RetryPolicy> {
+    (any::<u32>(), number(), 1_000..=1_000_000_u32, number(), proptest::sample::select(&Jitter::ALL[..]), of(number()))
+        .prop_map(|(max_retries, base_delay_ms, thousandths, max_delay_ms, jitter, max_elapsed_ms)| RetryPolicy {
+            max_retries,
+            base_delay_ms,
+            exponential_base: Factor::try_from(f64::from(thousandths) / 1_000.0).unwrap(),
+            max_delay_ms,
+            jitter,
+            max_elapsed_ms,
+        })
 }
 
 fn started() -> impl Strategy<Value = Event> {
@@ -165,11 +183,15 @@ fn started() -> impl Strategy<Value = Event> {
 }
 
 fn node_event() -> impl Strategy<Value = Event> {
-    (name(), name(), small(), json(), number(), failure(), 0..5).prop_map(
-        |(node_id, agent_name, attempt, json, timeout_ms, failure, which)| match which {
+    (name(), name(), small(), json(), number(), failure(), time(), 0..6).prop_map(
+        |(node_id, agent_name, attempt, json, timeout_ms, failure, due_at, which)| match which {
             0 => Event::NodeScheduled(NodeScheduled { node_id, agent_name, attempt, input: json, timeout_ms }),
             1 => Event::NodeStarted(NodeStarted { node_id, attempt }),
             2 => Event::NodeCompleted(NodeCompleted { node_id, attempt, output: json }),
+            3 => {
+                let delay_ms = timeout_ms;
+                Event::NodeRetryScheduled(NodeRetryScheduled { node_id, agent_name, attempt, delay_ms, due_at })
+            }
             _ => {
                 let Failure { class, code, message, details } = failure;
                 Event::NodeFailed(NodeFailed {
@@ -180,7 +202,10 @@ fn node_event() -> impl Strategy<Value = Event> {
                     code,
                     message,
                     details,
-                    input: (which == 3).then_some(json),
+                    input: (which == 4).then_some(json),
+                    classified_by: if which == 4 { ClassifiedBy::Nobody } else { ClassifiedBy::Agent },
+                    retry_after_ms: (which == 4).then_some(timeout_ms),
+                    final_because: (which == 5).then_some(FinalBecause::MaxElapsed),
                 })
             }
         },
@@ -343,7 +368,11 @@ pub fn report() -> impl Strategy<Value = Report> {
     let outcome = prop_oneof![
         Just(ReportOutcome::Started),
         json().prop_map(ReportOutcome::Completed),
-        details_that_are_not_null().prop_map(ReportOutcome::Failed),
+        (details_that_are_not_null(), any::<bool>(), of(0..1_000_000_u64)).prop_map(|(failure, says, after)| {
+            let class = says.then_some(failure.class);
+            let retry_after = after.map(std::time::Duration::from_millis);
+            ReportOutcome::Failed(ReportedFailure { class, retry_after, ..failure.into() })
+        }),
     ];
     (dispatch_id(), workflow_id(), outcome).prop_map(|(dispatch_id, workflow_id, outcome)| Report {
         dispatch_id,

@@ -102,7 +102,9 @@ fn words(outcome: &ReportOutcome) -> String {
     match outcome {
         ReportOutcome::Started => "started".to_owned(),
         ReportOutcome::Completed(output) => format!("completed {}", output.as_str()),
-        ReportOutcome::Failed(failure) => format!("failed {} {}", failure.class.as_str(), failure.code),
+        ReportOutcome::Failed(failure) => {
+            format!("failed {} {}", failure.class.map_or("?", |class| class.as_str()), failure.code)
+        }
     }
 }
 

@@ -233,6 +233,7 @@ impl Runs {
 mod tests {
     use super::*;
     use crate::core::event::{NodeStarted, RunSettings, WorkflowStarted};
+    use crate::core::retry::RetryPolicy;
     use crate::core::{command::Origin, definition::*, id::*, json::Json, time::Timestamp};
 
     fn recorded(run: char, sequence: u64) -> Recorded {
@@ -248,7 +249,12 @@ mod tests {
                 origin: Origin { topic: "requests".to_owned(), partition: 0, offset: 0, time: Timestamp(0) },
                 payload_hash: String::new(),
                 traceparent: None,
-                settings: RunSettings { parallel_threshold: 2, max_agent_calls: 5, agent_timeout_ms: 1 },
+                settings: RunSettings {
+                    parallel_threshold: 2,
+                    max_agent_calls: 5,
+                    agent_timeout_ms: 1,
+                    retry: RetryPolicy::never(),
+                },
             }),
             _ => Event::NodeStarted(NodeStarted { node_id: NodeId::new("n").unwrap(), attempt: 1 }),
         };

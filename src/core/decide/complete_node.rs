@@ -2,9 +2,9 @@
 //! contract, and whatever becomes ready.
 
 use super::draft::Draft;
+use super::fail_node;
 use super::open_attempt;
 use super::schedule::{check_contract, go_on};
-use super::fail_node;
 use crate::core::definition::Role;
 use crate::core::definition::graph::GraphNode;
 use crate::core::definition::plan;

@@ -12,8 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 const AGENT_FIELDS: [&str; 2] = ["retry", "failure_rules"];
-const RETRY_FIELDS: [&str; 6] =
-    ["max_retries", "base_delay", "exponential_base", "max_delay", "jitter", "max_elapsed"];
+const RETRY_FIELDS: [&str; 6] = ["max_retries", "base_delay", "exponential_base", "max_delay", "jitter", "max_elapsed"];
 const RULE_FIELDS: [&str; 2] = ["code", "class"];
 /// Most rules of a node or an agent.
 const MAX_RULES: usize = 100;
