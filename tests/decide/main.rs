@@ -8,6 +8,7 @@
 mod scenario;
 mod table;
 
+use orchestrator::core::retry::{Jitter, RetryPolicy};
 use scenario::{Scenario, hold};
 
 const CHAIN: &str = "
@@ -181,4 +182,51 @@ fn what_changes_nothing_is_rejected_with_its_reason() {
 #[test]
 fn every_state_has_an_answer_to_every_command() {
     table::hold();
+}
+
+const RETRIED: &str = "
+name: retried
+agents:
+  shop:
+    retry: {max_retries: 5, base_delay: 2s, jitter: none}
+    failure_rules: [{code: http_409, class: retryable}, {code: sold_out, class: non_retryable}]
+nodes:
+  - {node_id: a, agent_name: shop, retry: {max_retries: 2}}
+  - {node_id: b, agent_name: echo, dependencies: [a]}
+";
+
+fn plain_policy() -> RetryPolicy {
+    RetryPolicy { jitter: Jitter::None, ..RetryPolicy::default() }
+}
+
+#[test]
+fn a_failed_attempt_is_tried_again_later_and_not_for_ever() {
+    let mut scenario = Scenario::of(RETRIED).retry(plain_policy()).start("1");
+    scenario.fail_with("a", 1, "http_409", None).wake("a", 2).after(2_000).wake("a", 2).wake("a", 2);
+    scenario.complete_attempt("a", 1, "0").fail_with("a", 2, "mystery", None).after(4_000).wake("a", 3);
+    scenario.fail_with("a", 3, "http_503", None);
+    hold("retries", &scenario);
+}
+
+#[test]
+fn a_retry_that_succeeds_goes_on() {
+    let mut scenario = Scenario::of(RETRIED).retry(plain_policy()).start("1");
+    scenario.fail_with("a", 1, "http_429", Some(7_500)).after(7_500).wake("a", 2).complete_attempt("a", 2, "1");
+    scenario.fail_with("b", 1, "connection_reset", None).after(1_000).wake("b", 2).complete_attempt("b", 2, "2");
+    hold("retry_succeeds", &scenario);
+}
+
+#[test]
+fn what_cannot_be_mended_is_not_tried_again() {
+    let mut scenario = Scenario::of(RETRIED).retry(plain_policy()).start("1");
+    scenario.fail_with("a", 1, "sold_out", None);
+    hold("not_retryable", &scenario);
+}
+
+#[test]
+fn a_run_that_has_failed_tries_nothing_again() {
+    let mut scenario = Scenario::of(FOUR).retry(plain_policy()).start("null");
+    scenario.fail_with("a", 1, "http_503", None).fail_with("b", 1, "http_404", None).after(1_000).wake("a", 2);
+    scenario.fail_with("c", 1, "http_503", None);
+    hold("retries_of_a_failed_run", &scenario);
 }

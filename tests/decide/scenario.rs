@@ -6,7 +6,7 @@ use orchestrator::core::decide::{decide, start_workflow};
 use orchestrator::core::definition::graph::Graph;
 use orchestrator::core::definition::{Definition, DefinitionRef};
 use orchestrator::core::event::{Event, Recorded};
-use orchestrator::core::failure::{Failure, FailureClass};
+use orchestrator::core::failure::{Failure, FailureClass, ReportedFailure};
 use orchestrator::core::frontier::Frontier;
 use orchestrator::core::id::{NodeId, RunId, WorkflowId};
 use orchestrator::core::json::Json;
@@ -16,6 +16,7 @@ use orchestrator::core::run::Run;
 use orchestrator::core::time::Timestamp;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A definition, limits, and a run of it.
 pub struct Scenario {
@@ -115,6 +116,36 @@ impl Scenario {
         )
     }
 
+    /// Failures are tried again by this policy, unless the definition says otherwise.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.limits.retry = policy;
+        self
+    }
+
+    /// Time passes.
+    pub fn after(&mut self, millis: i64) -> &mut Self {
+        self.now = Timestamp(self.now.0 + millis * 1_000);
+        self.say(&format!("> {millis} ms pass"));
+        self
+    }
+
+    /// An attempt fails with a code, and its worker says no more.
+    pub fn fail_with(&mut self, node: &str, attempt: u32, code: &str, retry_after: Option<u64>) -> &mut Self {
+        let failure = NodeFault::Reported(ReportedFailure {
+            class: None,
+            code: code.to_owned(),
+            message: "no".to_owned(),
+            details: None,
+            retry_after: retry_after.map(Duration::from_millis),
+        });
+        self.when(&format!("fail {node}/{attempt} {code}"), Command::FailNode { node_id: id(node), attempt, failure })
+    }
+
+    /// The timer of an attempt fires.
+    pub fn wake(&mut self, node: &str, attempt: u32) -> &mut Self {
+        self.when(&format!("wake {node}/{attempt}"), Command::RetryNode { node_id: id(node), attempt })
+    }
+
     pub fn expire(&mut self, node: &str) -> &mut Self {
         self.when(&format!("expire {node}"), Command::ExpireNode { node_id: id(node), attempt: 1 })
     }
@@ -170,7 +201,12 @@ fn words(event: &Event) -> String {
         Event::NodeCompleted(e) => format!("{name} {}/{} {}", e.node_id, e.attempt, shortened(e.output.as_str())),
         Event::NodeFailed(e) => {
             let details = e.details.as_ref().map_or(String::new(), |details| format!(" {}", details.as_str()));
-            format!("{name} {}/{} {} {}: {}{details}", e.node_id, e.attempt, e.class.as_str(), e.code, e.message)
+            let end = e.final_because.map_or(String::new(), |because| format!(", final: {because:?}"));
+            let said = format!("{} {}: {}{details}", e.class.as_str(), e.code, e.message);
+            format!("{name} {}/{} {said}, by {:?}{end}", e.node_id, e.attempt, e.classified_by)
+        }
+        Event::NodeRetryScheduled(e) => {
+            format!("{name} {}/{} in {} ms, at {} ms", e.node_id, e.attempt, e.delay_ms, e.due_at.as_millis())
         }
         Event::StateTransitioned(e) => format!("{name} {} -> {}", e.from, e.to),
         Event::WorkflowCompleted(e) => format!("{name} {}", shortened(e.answer.as_str())),
