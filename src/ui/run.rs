@@ -109,7 +109,7 @@ fn spans(run: &Run) -> Vec<Span> {
         start: node.started_at.unwrap_or(node.scheduled_at).since(run.started_at),
         end: node.ended_at.map(|ended| ended.since(run.started_at)),
         kind: match node.status {
-            NodeStatus::Failed => Kind::Failed,
+            NodeStatus::Failed | NodeStatus::AwaitingRetry => Kind::Failed,
             NodeStatus::Scheduled => {
                 let waits = if run.ended_at.is_some() { "waited" } else { "waits" };
                 Kind::Waits(format!("{waits} for a worker of {}", node.agent_name))

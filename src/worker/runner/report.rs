@@ -47,7 +47,8 @@ pub(super) fn too_large(outcome: ReportOutcome, found: usize, allowed: usize) ->
         }
         ReportOutcome::Failed(mut failure) => {
             failure.message.truncate(failure.message.floor_char_boundary(SHORT_MESSAGE_BYTES));
-            ReportOutcome::Failed(Failure { details: None, ..failure })
+            failure.details = None;
+            ReportOutcome::Failed(failure)
         }
         ReportOutcome::Started => ReportOutcome::Started,
     }
@@ -64,7 +65,7 @@ pub(super) fn instead(record: &NewRecord, fault: &str) -> Option<NewRecord> {
 }
 
 fn failed(code: &str, message: String) -> ReportOutcome {
-    ReportOutcome::Failed(Failure::new(FailureClass::NonRetryable, code, message))
+    ReportOutcome::Failed(Failure::new(FailureClass::NonRetryable, code, message).into())
 }
 
 fn trimmed(mut failure: Failure) -> Failure {
