@@ -222,6 +222,6 @@ mod tests {
         };
         let line = line(&recorded(Event::NodeFailed(event)), Paint::PLAIN);
         assert!(line.starts_with("12:00:00.000 order 7 "), "{line}");
-        assert!(line.ends_with("5 NodeFailed        sum agent_failed: no\\u{a}\\u{1b}[2J"), "{line}");
+        assert!(line.ends_with("5 NodeFailed         sum agent_failed: no\\u{a}\\u{1b}[2J"), "{line}");
     }
 }

@@ -6,6 +6,8 @@ use apache_avro::rabin::Rabin;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
 use bytes::Bytes;
+use orchestrator::core::event::Event;
+use orchestrator::core::retry::RetryPolicy;
 use orchestrator::journal::record::JournalRecord;
 use orchestrator::wire::{answer, dead_letter, definition, event, journal, report, schema, task};
 use serde_json::{Value, json};
@@ -27,7 +29,8 @@ fn dump(bytes: &[u8]) -> String {
 
 /// Reads with the file in `schemas/` and Apache's own library, nothing of ours.
 pub fn read_independently(name: &str, bytes: &[u8]) -> Value {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("schemas").join(format!("{name}.v1.avsc"));
+    let file = format!("{name}.v{}.avsc", schema::by_name(name).unwrap().version);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("schemas").join(file);
     let schema = apache_avro::Schema::parse_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let (frame, mut body) = bytes.split_at(10);
     assert_eq!(frame[..2], [0xC3, 0x01]);
@@ -48,9 +51,31 @@ fn to_json(value: Avro) -> Value {
 }
 
 fn hold_avro(name: &str, bytes: &Bytes) {
-    hold(&format!("{name}.hex"), &dump(bytes));
+    // What an earlier version wrote stays as it is.
+    let file = match schema::by_name(name).unwrap().version {
+        1 => name.to_owned(),
+        version => format!("{name}.v{version}"),
+    };
+    hold(&format!("{file}.hex"), &dump(bytes));
     let read = read_independently(name, bytes);
-    hold(&format!("{name}.json"), &format!("{read:#}\n"));
+    hold(&format!("{file}.json"), &format!("{read:#}\n"));
+}
+
+#[test]
+fn events_of_earlier_versions_are_read_as_what_they_meant() {
+    let read = |name: &str| {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/wire").join(format!("{name}.hex"));
+        let digits: String = std::fs::read_to_string(path).unwrap().split_whitespace().collect();
+        let event::Published::Run(recorded) = event::decode(&hex::decode(digits).unwrap()).unwrap() else {
+            panic!("{name} is of a run")
+        };
+        recorded.event
+    };
+    // Before there were retries every failure was final, and no run had a policy.
+    let Event::NodeFailed(failed) = read("NodeFailed") else { panic!("NodeFailed") };
+    assert_eq!((failed.final_because.is_some(), failed.retry_after_ms), (true, None));
+    let Event::WorkflowStarted(started) = read("WorkflowStarted") else { panic!("WorkflowStarted") };
+    assert_eq!(started.settings.retry, RetryPolicy::never());
 }
 
 #[test]

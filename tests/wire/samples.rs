@@ -103,13 +103,6 @@ pub fn run_events() -> Vec<Recorded> {
             retry_after_ms: Some(2_500),
             final_because: Some(FinalBecause::RetriesExhausted),
         }),
-        Event::NodeRetryScheduled(NodeRetryScheduled {
-            node_id: node("find-orders"),
-            agent_name: id("orders"),
-            attempt: 2,
-            delay_ms: 1_500,
-            due_at: at(3),
-        }),
         Event::StateTransitioned(StateTransitioned { from: Status::Initializing, to: Status::ExecutingSingle }),
         Event::WorkflowCompleted(WorkflowCompleted {
             definition: definition(),
@@ -124,6 +117,13 @@ pub fn run_events() -> Vec<Recorded> {
             code,
             message,
             details,
+        }),
+        Event::NodeRetryScheduled(NodeRetryScheduled {
+            node_id: node("find-orders"),
+            agent_name: id("orders"),
+            attempt: 2,
+            delay_ms: 1_500,
+            due_at: at(3),
         }),
     ]
     .into_iter()

@@ -9,11 +9,12 @@ use crate::core::event::PartitionEvent;
 use crate::core::id::{AgentName, NodeId, RunId, WorkflowId};
 use crate::core::rejection::Rejection;
 use crate::log::memory::MemoryLog;
+use crate::log::topic::DelayTier;
 use crate::log::{Record, Topic};
 use crate::simulation::definitions::AGENTS;
 use crate::wire::answer::{self, Response};
 use crate::wire::event::Published;
-use crate::wire::{headers, request, task};
+use crate::wire::{headers, request, task, wakeup};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -70,13 +71,17 @@ pub(super) fn of(event: &Published) -> Vec<(EffectId, &'static str, Option<Workf
         Published::Run(recorded) => recorded,
     };
     let workflow_id = || Some(recorded.workflow_id.clone());
-    let follow = |effect| match effect {
-        Effect::Dispatch(dispatch) => (id("dispatch", dispatch.dispatch_id), "dispatch", workflow_id()),
-        Effect::Respond(_) => (id("answer", &recorded.run_id), "respond", workflow_id()),
-        Effect::Delay(delay) => (id("delay", delay.dispatch_id), "delay", workflow_id()),
-        Effect::DeadLetterNode(node) => (id("letter", node.dispatch_id), "dead_letter", workflow_id()),
+    let follow = |effect| {
+        Some(match effect {
+            Effect::Dispatch(dispatch) => (id("dispatch", dispatch.dispatch_id), "dispatch", workflow_id()),
+            Effect::Respond(_) => (id("answer", &recorded.run_id), "respond", workflow_id()),
+            // A shorter one waits in memory.
+            Effect::Delay(delay) if delay.delay_ms < 1_000 => return None,
+            Effect::Delay(delay) => (id("delay", delay.dispatch_id), "delay", workflow_id()),
+            Effect::DeadLetterNode(node) => (id("letter", node.dispatch_id), "dead_letter", workflow_id()),
+        })
     };
-    effects(recorded).into_iter().map(follow).collect()
+    effects(recorded).into_iter().filter_map(follow).collect()
 }
 
 fn of_partition(event: &PartitionEvent) -> Vec<(EffectId, &'static str, Option<WorkflowId>)> {
@@ -172,6 +177,7 @@ fn is_retold(id: &EffectId, told: &[Told]) -> bool {
 fn places(partitions: u32) -> impl Iterator<Item = (Topic, u32)> {
     let ready = AGENTS.map(|agent| Topic::Ready(AgentName::new(agent).expect("the agents have legal names")));
     let topics = [Topic::Responses, Topic::DeadLetters, Topic::Requests, Topic::Results].into_iter().chain(ready);
+    let topics = topics.chain(DelayTier::ALL.map(Topic::Delay));
     topics.flat_map(move |topic| (0..partitions).map(move |partition| (topic.clone(), partition)))
 }
 
@@ -185,6 +191,7 @@ fn performed(record: &Record) -> Result<Option<EffectId>, String> {
             Response::Refused { origin, .. } => id("refusal", request::write_origin(&origin)),
         },
         Topic::DeadLetters => letter(value)?,
+        Topic::Delay(_) => id("delay", wakeup::decode(value).map_err(|error| error.to_string())?.dispatch_id),
         _ => match record.header(headers::ORIGIN) {
             Some(origin) => id("forward", String::from_utf8_lossy(origin)),
             None => return Ok(None),
