@@ -5,10 +5,11 @@ use super::stream::{self, Stream};
 use super::timeouts::Timeout;
 use super::{Clocks, Forgotten, Graphs, memory};
 use crate::core::apply::fold;
-use crate::core::event::{Event, PartitionEvent, Recorded};
+use crate::core::event::{Event, NodeScheduled, PartitionEvent, Recorded};
 use crate::core::frontier::Frontier;
 use crate::core::id::{RunId, WorkflowId};
-use crate::core::run::Run;
+use crate::core::run::{NodeRun, Run};
+
 use crate::core::status::NodeStatus;
 use crate::engine::EngineSettings;
 use crate::engine::state::PartitionState;
@@ -341,8 +342,8 @@ fn check_event(recorded: &Recorded, run: &Run, graphs: &Graphs) -> Result<(), St
     }
     match &recorded.event {
         Event::NodeScheduled(event) => {
-            if run.nodes.contains_key(&event.node_id) {
-                return Err(format!("{place}: {} is scheduled twice", event.node_id));
+            if let Some(node) = run.nodes.get(&event.node_id) {
+                return check_retry(recorded, event, node, run).map_err(|fault| format!("{place}: {fault}"));
             }
             let graph = graphs.get(&run.definition.hash).ok_or("an unknown definition")?;
             let frontier = Frontier::of(run, graph).map_err(|failure| failure.message)?;
@@ -358,6 +359,21 @@ fn check_event(recorded: &Recorded, run: &Run, graphs: &Graphs) -> Result<(), St
             }
         }
         _ => {}
+    }
+    Ok(())
+}
+
+/// A further attempt of a node: awaited, due, and one of those that its policy allows.
+fn check_retry(recorded: &Recorded, event: &NodeScheduled, node: &NodeRun, run: &Run) -> Result<(), String> {
+    let what = format!("attempt {} of {}", event.attempt, event.node_id);
+    if node.status != NodeStatus::AwaitingRetry || event.attempt != node.attempt + 1 {
+        return Err(format!("{what} is scheduled while attempt {} is {}", node.attempt, node.status));
+    }
+    if node.due_at.is_none_or(|due| recorded.time < due) {
+        return Err(format!("{what} is scheduled at {} and due at {:?}", recorded.time.0, node.due_at));
+    }
+    if event.attempt > run.settings.retry.max_retries + 1 {
+        return Err(format!("{what}: there are at most {} retries", run.settings.retry.max_retries));
     }
     Ok(())
 }
