@@ -16,11 +16,11 @@ use super::step::StepDraft;
 use super::timer::{Timer, Timers, retry};
 use crate::core::command::Command;
 use crate::core::time::Timestamp;
-use crate::journal::record::Cause;
+use crate::journal::record::{Cause, InputPosition};
 use crate::log::topic::DelayTier;
 use crate::log::{Delivery, Record, Topic};
 use crate::wire::wakeup;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// Reading a tier pauses with so many records that are not due.
@@ -30,6 +30,9 @@ const MAX_AHEAD: usize = 10_000;
 pub struct Delays {
     partition: u32,
     tiers: [Tier; DelayTier::ALL.len()],
+    /// How far records have come due, by topic, since the last step: nothing is decided by it, so it is written with
+    /// the next one.
+    positions: BTreeMap<String, InputPosition>,
     /// Attempts that are due before long.
     pub(super) heap: Timers,
 }
@@ -53,7 +56,7 @@ impl Delays {
             env.io.delays().assign(&topic, partition, next).map_err(Stop::Log)?;
         }
         let tiers = DelayTier::ALL.map(|tier| Tier { tier, read: VecDeque::new(), paused: false });
-        Ok(Self { partition, tiers, heap: Timers::default() })
+        Ok(Self { partition, tiers, positions: BTreeMap::new(), heap: Timers::default() })
     }
 }
 
@@ -70,8 +73,17 @@ pub fn tier_for(delay: Duration) -> Option<DelayTier> {
 impl Owning {
     /// Something was read of a delay topic.
     pub(super) fn on_delay(&mut self, delivery: Delivery) {
-        // One that is gone had been waited for, or its attempt is in the heap since the taking.
-        let Delivery::Record(record) = delivery else { return };
+        let record = match delivery {
+            Delivery::Record(record) => record,
+            Delivery::End { .. } => return,
+            // What was lost is not known: all that is awaited waits in memory from here on.
+            Delivery::Lost { .. } => {
+                let runs = self.state.runs.values().map(|entry| &entry.run);
+                let awaited = runs.flat_map(|run| run.nodes.keys().filter_map(|node_id| retry(run, node_id)));
+                awaited.for_each(|timer| self.delays.heap.add(timer));
+                return;
+            }
+        };
         let Topic::Delay(tier) = record.topic else { return };
         if let Some(read) = self.delays.tiers.iter_mut().find(|read| read.tier == tier) {
             read.read.push_back(record);
@@ -100,7 +112,7 @@ impl Owning {
 
     fn woken(&mut self, record: &Record) {
         let position = position_after(record);
-        self.state.inputs.insert(position.topic.clone(), position);
+        self.delays.positions.insert(position.topic.clone(), position);
         match wakeup::decode(record.value.as_deref().unwrap_or_default()) {
             Ok(wakeup) => self.delays.heap.add(Timer {
                 at: wakeup.due_at,
@@ -111,6 +123,11 @@ impl Owning {
             }),
             Err(error) => tracing::warn!(place = ?place_of(record), %error, "a record is skipped that is no wake-up"),
         }
+    }
+
+    /// Writes down how far records have come due.
+    pub(super) fn note_delays(&mut self) {
+        self.state.inputs.append(&mut self.delays.positions);
     }
 
     /// A wake-up that has no record.

@@ -316,6 +316,7 @@ impl Owning {
 
     fn append(&mut self, draft: StepDraft, env: &mut Env) {
         self.decided += 1;
+        self.note_delays();
         self.tracker.recorded();
         self.state.effects_through = self.tracker.through();
         let step = Step {
