@@ -34,7 +34,7 @@ fn the_defaults_are_those_that_are_promised() {
     assert_eq!(settings.limits.max_agent_calls, 5);
     assert_eq!(settings.limits.agent_timeout, Duration::from_secs(60));
     assert_eq!(settings.limits.parallel_threshold, 2);
-    assert_eq!((settings.max_retries, settings.partitions), (3, 4));
+    assert_eq!((settings.limits.retry.max_retries, settings.partitions), (3, 4));
     assert_eq!(settings.log, LogTarget::Kafka { brokers: "127.0.0.1:19092".to_owned() });
     assert_eq!(settings.store.kind, StoreKind::Postgres);
     assert_eq!(settings.namespace, "orchestrator");
@@ -48,7 +48,7 @@ fn the_defaults_are_those_that_are_promised() {
 fn a_flag_beats_the_environment_and_the_environment_beats_the_default() {
     let environment = [(table::PARTITIONS, "7"), (table::MAX_RETRIES, "9"), (table::GROUP, "")];
     let config = good(&environment, &[(table::PARTITIONS, "12")]);
-    assert_eq!((config.settings.partitions, config.settings.max_retries), (12, 9));
+    assert_eq!((config.settings.partitions, config.settings.limits.retry.max_retries), (12, 9));
     assert_eq!(row(&config, table::PARTITIONS), ("12", "flag".to_owned()));
     assert_eq!(row(&config, table::MAX_RETRIES), ("9", "environment".to_owned()));
     assert_eq!(row(&config, table::GROUP), ("orchestrator-engine", "default".to_owned()));

@@ -45,7 +45,7 @@ impl FromArgMatches for SettingFlags {
 
 fn value_name(kind: &Kind) -> &'static str {
     match kind {
-        Kind::Count { .. } => "NUMBER",
+        Kind::Count { .. } | Kind::Factor => "NUMBER",
         Kind::Duration { .. } => "DURATION",
         Kind::Bytes { .. } => "BYTES",
         Kind::Bool => "true|false",

@@ -1,6 +1,7 @@
 //! The kinds of value: how each is written, read and explained.
 
 use super::agents;
+use crate::core::retry::Factor;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub enum Kind {
         /// The greatest.
         max: u64,
     },
+    /// By how much each delay is longer than the one before.
+    Factor,
     /// Yes or no.
     Bool,
     /// A level of log lines.
@@ -60,6 +63,8 @@ pub enum Value {
     Count(u64),
     /// Of `Duration`.
     Duration(Duration),
+    /// Of `Factor`.
+    Factor(Factor),
     /// Of `Bool`.
     Bool(bool),
     /// Of `Level`.
@@ -95,6 +100,7 @@ impl Kind {
             Self::Bytes { min, max } => {
                 format!("are bytes or a number with KiB or MiB, from {} to {}", write_bytes(*min), write_bytes(*max))
             }
+            Self::Factor => "is a number from 1 to 1000, e.g. 1.5".to_owned(),
             Self::Bool => "are true and false".to_owned(),
             Self::Level => format!("are {}", LEVELS.map(|(name, _)| name).join(", ")),
             Self::Word(words) => format!("are {}", words.join(", ")),
@@ -124,6 +130,7 @@ impl Kind {
             Self::Duration { min_ms, max_ms } => {
                 within(parse_millis(text)?, *min_ms, *max_ms).map(|ms| Value::Duration(Duration::from_millis(ms)))
             }
+            Self::Factor => text.parse::<f64>().ok().and_then(|f| Factor::try_from(f).ok()).map(Value::Factor),
             Self::Bool => parse_bool(text).map(Value::Bool),
             Self::Level => {
                 LEVELS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, level)| Value::Level(*level))

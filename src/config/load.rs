@@ -8,6 +8,8 @@ use super::targets::{self, Given, LogTarget, Reasoned, StoreTarget};
 use super::{Config, Settings, Source};
 use crate::core::limits::Limits;
 use crate::core::mask;
+use crate::core::retry::{Jitter, RetryPolicy};
+use crate::core::time::millis;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
@@ -224,6 +226,22 @@ impl Values {
         }
     }
 
+    fn retry(&self) -> RetryPolicy {
+        let millis = |name| millis(self.duration(name));
+        let jitter = self.text(table::RETRY_JITTER);
+        RetryPolicy {
+            max_retries: u32::try_from(self.count(table::MAX_RETRIES)).unwrap_or(u32::MAX),
+            base_delay_ms: millis(table::BASE_RETRY_DELAY),
+            exponential_base: match self.values.get(table::RETRY_EXPONENTIAL_BASE) {
+                Some(Value::Factor(factor)) => *factor,
+                other => mismatch(table::RETRY_EXPONENTIAL_BASE, other),
+            },
+            max_delay_ms: millis(table::MAX_RETRY_DELAY),
+            jitter: Jitter::ALL.into_iter().find(|known| known.as_str() == jitter).unwrap_or(Jitter::Equal),
+            max_elapsed_ms: None,
+        }
+    }
+
     fn list(&self, name: &str) -> Vec<String> {
         match self.values.get(name) {
             Some(Value::List(list)) => list.clone(),
@@ -248,9 +266,9 @@ fn settings(values: &Values, kafka: Vec<KafkaProperty>) -> Settings {
             max_agent_calls: small(table::MAX_AGENT_CALLS),
             parallel_threshold: small(table::PARALLEL_THRESHOLD),
             agent_timeout: values.duration(table::AGENT_TIMEOUT),
+            retry: values.retry(),
             ..Limits::default()
         },
-        max_retries: small(table::MAX_RETRIES),
         log: LogTarget::parse(&log).unwrap_or(LogTarget::Sqlite { path: log.into() }),
         store: StoreTarget::parse(&store).unwrap_or(StoreTarget { kind: super::StoreKind::Sqlite, url: store }),
         namespace: values.text(table::NAMESPACE),

@@ -71,8 +71,6 @@ impl Config {
 pub struct Settings {
     /// What decisions respect: agent calls of a plan, parallel threshold, agent timeout.
     pub limits: Limits,
-    /// How often a node that failed may be tried again; takes effect with retries.
-    pub max_retries: u32,
     /// Where the log is.
     pub log: LogTarget,
     /// Where the store is.

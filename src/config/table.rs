@@ -52,7 +52,8 @@ macro_rules! names {
 }
 names!(
     LOG_URL STORE_URL STATE_STORAGE DATA NAMESPACE GROUP PARTITIONS HTTP_ADDRESS
-    MAX_AGENT_CALLS AGENT_TIMEOUT PARALLEL_THRESHOLD MAX_RETRIES
+    MAX_AGENT_CALLS AGENT_TIMEOUT PARALLEL_THRESHOLD
+    MAX_RETRIES BASE_RETRY_DELAY RETRY_EXPONENTIAL_BASE MAX_RETRY_DELAY RETRY_JITTER
     MAX_REQUEST_BYTES MAX_UNFINISHED DUPLICATE_WINDOW JOURNAL_TIMEOUT DEADLINE_GRACE
     WORKER_CONCURRENCY WORKER_STOP_TIMEOUT HTTP_AGENT_HOSTS EXEC_AGENT_PROGRAMS
     STRUCTURED_LOGGING LOG_LEVEL
@@ -147,10 +148,35 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         MAX_RETRIES,
-        Kind::Count { min: 0, max: 1_000 },
+        Kind::Count { min: 0, max: 100 },
         "3",
-        "How often a node that failed is tried again. Takes effect with retries: in this version every failure is \
-         final.",
+        "How often a node whose attempt has failed is tried again, where neither the node nor its agent says (`retry` in \
+         the definition). Resolved when a run starts, as the other settings of retries.",
+    ),
+    setting(
+        BASE_RETRY_DELAY,
+        Kind::Duration { min_ms: 0, max_ms: 86_400_000 },
+        "1",
+        "The delay before a node's second attempt. In seconds.",
+    ),
+    setting(
+        RETRY_EXPONENTIAL_BASE,
+        Kind::Factor,
+        "2",
+        "By how much each delay is longer than the one before: 1 is the same delay each time.",
+    ),
+    setting(
+        MAX_RETRY_DELAY,
+        Kind::Duration { min_ms: 0, max_ms: 7 * 86_400_000 },
+        "60",
+        "No delay is longer than this before jitter, and what the failure itself asks for (`retry_after`). In seconds.",
+    ),
+    setting(
+        RETRY_JITTER,
+        Kind::Word(&["none", "full", "equal"]),
+        "equal",
+        "How delays are spread, so that what failed together does not come back together: not at all; anything up to the \
+         delay; half of it, and anything up to the other half.",
     ),
     setting(
         MAX_REQUEST_BYTES,
