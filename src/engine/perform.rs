@@ -80,7 +80,7 @@ pub fn publications(planned: &Planned, place: Place) -> Vec<NewRecord> {
             partition: Some(place.partition),
             key: Some(key(published)),
             value: Some(body.clone()),
-            headers: headers::event_headers(place.namespace, published, place.offset, &chain, traceparent),
+            headers: headers::event_headers(place.namespace, published, body, place.offset, &chain, traceparent),
         }
     };
     planned.events.iter().map(record).collect()

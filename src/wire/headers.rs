@@ -2,6 +2,7 @@
 
 use super::event::Published;
 use super::rfc3339;
+use super::schema;
 use crate::log::Header;
 use bytes::Bytes;
 use std::borrow::Cow;
@@ -20,7 +21,7 @@ pub const CHAIN: &str = "orchestrator_chain";
 pub const CONTENT_TYPE: &str = "content-type";
 
 /// The headers of an event's record: `ce_specversion`, `ce_id` (`run_id/sequence`, or `partition-N/sequence`),
-/// `ce_type` (`orchestrator.<Name>.v1`), `ce_source` (the namespace), `ce_subject` (the workflow id, or
+/// `ce_type` (`orchestrator.<Name>.v<version>`, the schema of `body`), `ce_source` (the namespace), `ce_subject` (the workflow id, or
 /// `partition-N`), `ce_time` (RFC 3339), `ce_sequence`, `content-type`, then the journal offset, the chain and, where
 /// known, the trace context.
 ///
@@ -29,27 +30,29 @@ pub const CONTENT_TYPE: &str = "content-type";
 pub fn event_headers(
     namespace: &str,
     event: &Published,
+    body: &[u8],
     journal_offset: u64,
     chain: &[u8; 16],
     traceparent: Option<&str>,
 ) -> Vec<Header> {
-    let (of, subject, name, sequence, time) = match event {
+    let (of, subject, sequence, time) = match event {
         Published::Run(event) => (
             Cow::from(event.run_id.as_str()),
             Cow::from(event.workflow_id.as_str()),
-            event.event.name(),
             event.sequence,
             event.time,
         ),
         Published::Partition(event) => {
             let of = Cow::from(partition_key(event.partition));
-            (of.clone(), of, event.event.name(), event.sequence, event.time)
+            (of.clone(), of, event.sequence, event.time)
         }
     };
+    // What an earlier version has written to the journal is published as it stands there.
+    let schema = schema::of(body).expect("an event is published with the body that it was read from or encoded to");
     let mut block = Block::with_capacity(256 + subject.len());
     block.put("ce_specversion", format_args!("1.0"));
     block.put("ce_id", format_args!("{of}/{sequence}"));
-    block.put("ce_type", format_args!("orchestrator.{name}.v1"));
+    block.put("ce_type", format_args!("orchestrator.{schema:?}"));
     block.put("ce_source", format_args!("{namespace}"));
     block.put("ce_subject", format_args!("{subject}"));
     block.put("ce_time", format_args!("{}", rfc3339::write(time)));

@@ -10,6 +10,7 @@ use crate::core::id::{IllegalId, WorkflowId};
 use crate::core::json::{Json, JsonFault, MAX_DEPTH};
 use crate::core::rejection::{Refusal, RefusalReason};
 use serde::Deserialize;
+use serde::de::DeserializeSeed;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -18,7 +19,31 @@ use std::marker::PhantomData;
 #[derive(Clone, Copy)]
 pub(super) enum Body<'a> {
     Json(&'a str),
-    Avro(&'a [u8]),
+    Avro(Avro<'a>),
+}
+
+/// Avro without its framing, and the schemas that it may be written with, the newest first: one, or, where the framing
+/// does not say which, all versions. (Versions only add fields at the end, so that a body fits one of them alone.)
+#[derive(Clone, Copy)]
+pub(super) struct Avro<'a> {
+    bytes: &'a [u8],
+    schemas: &'static [Schema],
+}
+
+impl<'a> Avro<'a> {
+    /// Reads the value; the fault is the one that the newest schema finds.
+    fn read<T: Deserialize<'a>>(&self) -> Result<T, (&'static Schema, String)> {
+        let read = |schema: &'static Schema| {
+            schema::read_all(self.bytes, schema.avro(), PhantomData).map_err(|fault| (schema, fault))
+        };
+        let newest = read(&self.schemas[0]);
+        self.schemas[1..].iter().fold(newest, |found, older| found.or_else(|fault| read(older).map_err(|_| fault)))
+    }
+
+    /// Reads into something that keeps what comes before a fault. All versions begin with the same fields.
+    pub(super) fn peek<S: DeserializeSeed<'a>>(&self, seed: S) -> Option<S::Value> {
+        schema::read_all(self.bytes, self.schemas[0].avro(), seed).ok()
+    }
 }
 
 /// A kind of record: its word in messages, its schema.
@@ -28,10 +53,6 @@ pub(super) struct Kind {
 }
 
 impl Kind {
-    pub(super) fn schema(&self) -> &'static Schema {
-        schema::known(self.schema)
-    }
-
     /// Takes the framing off, once the size is known to be allowed.
     pub(super) fn body<'a>(&self, value: Option<&'a [u8]>, max_bytes: usize) -> Result<Body<'a>, Refusal> {
         let value = value.filter(|value| !value.is_empty()).ok_or_else(|| {
@@ -43,26 +64,29 @@ impl Kind {
         }
         match value {
             [0xC3, 0x01, ..] => self.single_object(value),
-            [0, _, _, _, _, body @ ..] => Ok(Body::Avro(body)),
+            [0, _, _, _, _, bytes @ ..] => Ok(Body::Avro(Avro { bytes, schemas: schema::versions(self.schema) })),
             _ => self.json(value),
         }
     }
 
     fn single_object<'a>(&self, value: &'a [u8]) -> Result<Body<'a>, Refusal> {
         debug_assert_eq!(value[..2], SINGLE_OBJECT);
-        let Some((frame, body)) = value.split_at_checked(FRAME_BYTES) else {
+        let Some((frame, bytes)) = value.split_at_checked(FRAME_BYTES) else {
             return Err(malformed(format!("expected Avro single-object framing of 10 bytes, found {}", value.len())));
         };
         match schema::by_fingerprint(&frame[2..]) {
-            Some(schema) if schema.name == self.schema => Ok(Body::Avro(body)),
+            Some(schema) if schema.name == self.schema => {
+                Ok(Body::Avro(Avro { bytes, schemas: std::slice::from_ref(schema) }))
+            }
             Some(other) => Err(malformed(format!("expected a {}, found an Avro {}", self.schema, other.name))),
             None => {
                 let fingerprint = hex::encode(&frame[2..]);
-                let message = format!(
-                    "expected Avro written with schemas/{}.v1.avsc (fingerprint {}), found the fingerprint {fingerprint}",
-                    self.schema,
-                    hex::encode(self.schema().fingerprint()),
-                );
+                let known: Vec<String> = schema::versions(self.schema)
+                    .iter()
+                    .map(|schema| format!("schemas/{schema:?}.avsc (fingerprint {})", hex::encode(schema.fingerprint())))
+                    .collect();
+                let known = known.join(" or ");
+                let message = format!("expected Avro written with {known}, found the fingerprint {fingerprint}");
                 Err(Refusal::new(RefusalReason::Unsupported, message))
             }
         }
@@ -103,15 +127,10 @@ impl Kind {
                 });
                 from_json(read?)
             }
-            Body::Avro(bytes) => {
-                from_avro(schema::read_all(bytes, self.schema().avro(), PhantomData::<A>).map_err(|fault| {
-                    malformed(format!(
-                        "expected Avro as schemas/{}.v1.avsc says, found: {}",
-                        self.schema,
-                        json_text::brief(&fault)
-                    ))
-                })?)
-            }
+            Body::Avro(avro) => from_avro(avro.read().map_err(|(schema, fault)| {
+                let fault = json_text::brief(&fault);
+                malformed(format!("expected Avro as schemas/{schema:?}.avsc says, found: {fault}"))
+            })?),
         }
     }
 
@@ -141,7 +160,7 @@ impl Kind {
         let by_body = || {
             let peek = match self.body(value, max).ok()? {
                 Body::Json(text) => serde_json::from_str::<Peek>(text).ok()?,
-                Body::Avro(bytes) => schema::read_all(bytes, self.schema().avro(), PhantomData::<Peek>).ok()?,
+                Body::Avro(avro) => avro.read::<Peek>().ok()?,
             };
             WorkflowId::new(&peek.workflow_id?).ok()
         };

@@ -132,7 +132,7 @@ struct Said<'a> {
 }
 
 /// Reads a report. Checks size, depth, ids and that key and body name the same workflow. JSON, or Avro
-/// (`schemas/Report.v1.avsc`) with either framing, told apart by the first bytes. Fields that are not known here are
+/// (`schemas/Report.v2.avsc`, or version 1) with either framing, told apart by the first bytes. Fields that are not known here are
 /// left alone: a worker may say more than the engine asks.
 pub fn decode(key: Option<&[u8]>, value: Option<&[u8]>, max_bytes: usize) -> Result<Report, Refusal> {
     KIND.body(value, max_bytes)

@@ -2,7 +2,6 @@
 
 use super::inbound::Body;
 use super::report::KIND;
-use super::schema;
 use crate::core::id::{DispatchId, WorkflowId};
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -26,7 +25,7 @@ pub fn whose_result(key: Option<&[u8]>, value: Option<&[u8]>) -> Option<Whose> {
     let mut peeked = Peeked::default();
     // What is read before a fault stays; the fault has been found by others.
     let _ = match KIND.body(Some(value), usize::MAX) {
-        Ok(Body::Avro(bytes)) => schema::read_all(bytes, KIND.schema().avro(), &mut peeked).is_ok(),
+        Ok(Body::Avro(avro)) => avro.peek(&mut peeked).is_some(),
         Ok(Body::Json(_)) | Err(_) => {
             (&mut peeked).deserialize(&mut serde_json::Deserializer::from_slice(value)).is_ok()
         }

@@ -81,9 +81,22 @@ pub fn by_fingerprint(fingerprint: &[u8]) -> Option<&'static Schema> {
     ALL.iter().find(|schema| schema.fingerprint() == fingerprint)
 }
 
+/// The schema that framed bytes were written with.
+pub fn of(bytes: &[u8]) -> Option<&'static Schema> {
+    bytes.get(SINGLE_OBJECT.len()..FRAME_BYTES).and_then(by_fingerprint)
+}
+
 /// The newest version of a schema.
 pub fn by_name(name: &str) -> Option<&'static Schema> {
     ALL.iter().filter(|schema| schema.name == name).max_by_key(|schema| schema.version)
+}
+
+/// All versions of a schema, the newest first. They stand one behind the other where records may come from others.
+pub(super) fn versions(name: &str) -> &'static [Schema] {
+    let is_other = |schema: &Schema| schema.name != name;
+    let from = ALL.iter().position(|schema| !is_other(schema)).unwrap_or(ALL.len());
+    let rest = &ALL[from..];
+    &rest[..rest.iter().position(is_other).unwrap_or(rest.len())]
 }
 
 impl Schema {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use orchestrator::core::event::Event;
 use orchestrator::core::retry::RetryPolicy;
 use orchestrator::journal::record::JournalRecord;
-use orchestrator::wire::{answer, dead_letter, definition, event, journal, report, schema, task};
+use orchestrator::wire::{answer, dead_letter, definition, event, headers, journal, report, schema, task, wakeup};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -25,6 +25,13 @@ fn hold(file: &str, actual: &str) {
 /// Hexadecimal digits, 64 to a line.
 fn dump(bytes: &[u8]) -> String {
     bytes.chunks(32).map(|line| hex::encode(line) + "\n").collect()
+}
+
+/// What a golden file holds.
+fn recorded_bytes(name: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/wire").join(format!("{name}.hex"));
+    let digits: String = std::fs::read_to_string(path).unwrap().split_whitespace().collect();
+    hex::decode(digits).unwrap()
 }
 
 /// Reads with the file in `schemas/` and Apache's own library, nothing of ours.
@@ -64,9 +71,7 @@ fn hold_avro(name: &str, bytes: &Bytes) {
 #[test]
 fn events_of_earlier_versions_are_read_as_what_they_meant() {
     let read = |name: &str| {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/wire").join(format!("{name}.hex"));
-        let digits: String = std::fs::read_to_string(path).unwrap().split_whitespace().collect();
-        let event::Published::Run(recorded) = event::decode(&hex::decode(digits).unwrap()).unwrap() else {
+        let event::Published::Run(recorded) = event::decode(&recorded_bytes(name)).unwrap() else {
             panic!("{name} is of a run")
         };
         recorded.event
@@ -76,6 +81,16 @@ fn events_of_earlier_versions_are_read_as_what_they_meant() {
     assert_eq!((failed.final_because.is_some(), failed.retry_after_ms), (true, None));
     let Event::WorkflowStarted(started) = read("WorkflowStarted") else { panic!("WorkflowStarted") };
     assert_eq!(started.settings.retry, RetryPolicy::never());
+}
+
+#[test]
+fn what_an_earlier_version_wrote_is_published_under_the_version_that_it_has() {
+    for (file, version) in [("NodeFailed", 1), ("NodeFailed.v2", 2)] {
+        let body = recorded_bytes(file);
+        let headers = headers::event_headers("shop", &event::decode(&body).unwrap(), &body, 0, &[0; 16], None);
+        let expected = format!("orchestrator.NodeFailed.v{version}");
+        assert!(headers.iter().any(|(name, value)| name == "ce_type" && *value == expected), "{headers:?}");
+    }
 }
 
 #[test]
@@ -98,6 +113,7 @@ fn journal_records_are_readable_with_their_schema_alone() {
 fn json_records_do_not_change() {
     let text = |bytes: Bytes| String::from_utf8(bytes.to_vec()).unwrap() + "\n";
     hold("task.json", &text(task::encode(&samples::task())));
+    hold("wakeup.json", &text(wakeup::encode(&samples::wakeup())));
     for (name, sample) in samples::reports() {
         hold(&format!("{name}.json"), &text(report::encode(&sample)));
     }

@@ -3,7 +3,7 @@
 use crate::{samples, strategies};
 use bytes::Bytes;
 use orchestrator::journal::record::JournalRecord;
-use orchestrator::wire::{WireError, answer, definition, event, journal, report, request, schema, task};
+use orchestrator::wire::{WireError, answer, definition, event, journal, report, request, schema, task, wakeup};
 use proptest::prelude::*;
 
 /// Hands the bytes to every decoder. What they say does not matter here, only that they say it.
@@ -11,6 +11,7 @@ fn decode_all(bytes: &[u8]) {
     let _ = event::decode(bytes);
     let _ = journal::decode(&Bytes::copy_from_slice(bytes));
     let _ = task::decode(bytes);
+    let _ = wakeup::decode(bytes);
     let _ = answer::decode(bytes);
     let _ = definition::decode(bytes, bytes);
     let _ = definition::decode(definition::INSTALLATION_KEY, bytes);

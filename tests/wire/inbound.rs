@@ -7,6 +7,7 @@ use orchestrator::core::rejection::{Refusal, RefusalReason};
 use orchestrator::wire::report::{self, Report, ReportOutcome};
 use orchestrator::wire::{request, schema};
 use serde::Serialize;
+use std::time::Duration;
 
 const LIMIT: usize = 1 << 20;
 const DISPATCH: &str = "0123456789abcdef0123456789abcdef/find-orders/1";
@@ -30,6 +31,7 @@ struct AvroReport<'a> {
     code: Option<&'a str>,
     message: Option<&'a str>,
     details: Option<&'a str>,
+    retry_after: Option<f64>,
 }
 
 /// As a client writes it that has the schema file and nothing of ours.
@@ -50,10 +52,25 @@ pub fn avro_request() -> Vec<u8> {
 }
 
 pub fn avro_report() -> Vec<u8> {
+    avro_report_of(2)
+}
+
+fn frame(name: &str, version: u32) -> [u8; schema::FRAME_BYTES] {
+    schema::all().iter().find(|schema| (schema.name, schema.version) == (name, version)).unwrap().frame()
+}
+
+fn avro_report_of(version: u32) -> Vec<u8> {
     let [output, class, code, message, details] = [None, None, None, Some("no beans"), Some("{}")];
     let r#type = "failed";
     let (dispatch_id, workflow_id) = (DISPATCH, Some("w"));
-    avro("Report", AvroReport { r#type, dispatch_id, workflow_id, output, class, code, message, details })
+    let retry_after = Some(2.5);
+    let record = AvroReport { r#type, dispatch_id, workflow_id, output, class, code, message, details, retry_after };
+    let newest = avro("Report", record);
+    match version {
+        // Version 1 lacks the last field: which branch of the union, and a double.
+        1 => [&frame("Report", 1)[..], &newest[schema::FRAME_BYTES..newest.len() - 9]].concat(),
+        _ => newest,
+    }
 }
 
 /// The same body with the Confluent framing.
@@ -201,11 +218,15 @@ fn reports_that_are_understood() {
         (Some(FailureClass::RateLimited), "c", "m")
     );
     assert_eq!(failure.details, Some(samples::json("[1]")));
-    for value in [avro_report(), confluent(&avro_report())] {
-        let ReportOutcome::Failed(failure) = said(report::decode(None, Some(&value), LIMIT)) else {
-            panic!("it failed")
-        };
-        assert_eq!((failure.class, failure.message.as_str()), (None, "no beans"));
+    for version in [1, 2] {
+        for value in [avro_report_of(version), confluent(&avro_report_of(version))] {
+            let ReportOutcome::Failed(failure) = said(report::decode(None, Some(&value), LIMIT)) else {
+                panic!("it failed")
+            };
+            assert_eq!((failure.class, failure.message.as_str()), (None, "no beans"), "version {version}");
+            let expected = (version == 2).then(|| Duration::from_millis(2_500));
+            assert_eq!(failure.retry_after, expected, "version {version}");
+        }
     }
 }
 
@@ -261,9 +282,9 @@ fn reports_that_are_refused() {
         ("an empty key", Some(b""), Some(with(r#""type":"started""#)), IllegalId, "the key", Some("w")),
         ("a key that is no UTF-8", Some(b"\xff"), Some(with(r#""type":"started""#)), IllegalId, "byte 0", Some("w")),
         ("key against body", Some(b"k"), Some(with(r#""type":"started""#)), KeyMismatch, "\"k\"", Some("k")),
-        ("an unknown fingerprint", None, Some(foreign), Unsupported, "Report.v1.avsc", None),
+        ("an unknown fingerprint", None, Some(foreign), Unsupported, "Report.v2.avsc", None),
         ("another schema", None, Some(avro_request()), Malformed, "Avro Request", None),
-        ("a cut Confluent body", None, Some(confluent(&avro_report()[..30])), Malformed, "Report.v1.avsc", None),
+        ("a cut Confluent body", None, Some(confluent(&avro_report()[..30])), Malformed, "Report.v2.avsc", None),
     ];
     for (what, key, value, reason, part, workflow) in cases {
         println!("{what}");

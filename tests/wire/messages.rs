@@ -17,8 +17,9 @@ fn text(headers: &[Header]) -> Vec<(&str, &str)> {
 
 #[test]
 fn the_headers_of_an_event() {
-    let of_run = Published::Run(samples::run_events()[4].clone());
-    let headers = headers::event_headers("orchestrator", &of_run, 99, &[0xAB; 16], Some("00-trace"));
+    let completed = samples::run_events()[4].clone();
+    let (of_run, body) = (Published::Run(completed.clone()), event::encode(&completed));
+    let headers = headers::event_headers("orchestrator", &of_run, &body, 99, &[0xAB; 16], Some("00-trace"));
     assert_eq!(
         text(&headers),
         [
@@ -35,8 +36,9 @@ fn the_headers_of_an_event() {
             ("traceparent", "00-trace"),
         ]
     );
-    let of_partition = Published::Partition(samples::partition_events()[1].clone());
-    let headers = headers::event_headers("shop", &of_partition, 0, &chain::START, None);
+    let rejected = samples::partition_events()[1].clone();
+    let (of_partition, body) = (Published::Partition(rejected.clone()), event::encode_partition(&rejected));
+    let headers = headers::event_headers("shop", &of_partition, &body, 0, &chain::START, None);
     let headers = text(&headers);
     for expected in [
         ("ce_id", "partition-2/2"),

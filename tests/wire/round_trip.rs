@@ -6,7 +6,7 @@ use bytes::Bytes;
 use orchestrator::core::command::Request;
 use orchestrator::journal::record::JournalRecord;
 use orchestrator::wire::event::Published;
-use orchestrator::wire::{answer, definition, event, journal, report, request, task};
+use orchestrator::wire::{answer, definition, event, journal, report, request, task, wakeup};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -42,6 +42,11 @@ proptest! {
     #[test]
     fn tasks(sample in strategies::task()) {
         prop_assert_eq!(task::decode(&task::encode(&sample)), Ok(sample));
+    }
+
+    #[test]
+    fn wakeups(sample in strategies::wakeup()) {
+        prop_assert_eq!(wakeup::decode(&wakeup::encode(&sample)), Ok(sample));
     }
 
     #[test]

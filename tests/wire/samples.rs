@@ -5,7 +5,7 @@ use orchestrator::core::command::Origin;
 use orchestrator::core::definition::{DefinitionHash, DefinitionRef};
 use orchestrator::core::effect::DeadNode;
 use orchestrator::core::event::*;
-use orchestrator::core::failure::{ClassifiedBy, Failure, FailureClass, FinalBecause};
+use orchestrator::core::failure::{ClassifiedBy, Failure, FailureClass, FinalBecause, ReportedFailure};
 use orchestrator::core::id::*;
 use orchestrator::core::json::Json;
 use orchestrator::core::retry::RetryPolicy;
@@ -18,6 +18,7 @@ use orchestrator::wire::definition::DefinitionRecord;
 use orchestrator::wire::event::{self, PartitionRecorded};
 use orchestrator::wire::report::{Report, ReportOutcome};
 use orchestrator::wire::task::Task;
+use orchestrator::wire::wakeup::Wakeup;
 
 pub fn id<T: std::str::FromStr<Err = IllegalId>>(text: &str) -> T {
     text.parse().unwrap()
@@ -269,12 +270,26 @@ pub fn task() -> Task {
     }
 }
 
+pub fn wakeup() -> Wakeup {
+    Wakeup { dispatch_id: dispatch_id(), workflow_id: id("order 7 / ☕"), due_at: at(9) }
+}
+
 pub fn reports() -> Vec<(&'static str, Report)> {
     let report = |outcome| Report { dispatch_id: dispatch_id(), workflow_id: id("order 7 / ☕"), outcome };
     vec![
         ("report_started", report(ReportOutcome::Started)),
         ("report_completed", report(ReportOutcome::Completed(json(r#"[{"sku":"espresso","count":2}]"#)))),
         ("report_failed", report(ReportOutcome::Failed(failure().into()))),
+        (
+            "report_unclassified",
+            report(ReportOutcome::Failed(ReportedFailure {
+                class: None,
+                code: "http_503".into(),
+                message: "the host answered 503 Service Unavailable".into(),
+                details: None,
+                retry_after: Some(std::time::Duration::from_millis(2_500)),
+            })),
+        ),
     ]
 }
 

@@ -17,6 +17,7 @@ use orchestrator::wire::definition::DefinitionRecord;
 use orchestrator::wire::event::{self, PartitionRecorded};
 use orchestrator::wire::report::{Report, ReportOutcome};
 use orchestrator::wire::task::Task;
+use orchestrator::wire::wakeup::Wakeup;
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
@@ -362,6 +363,11 @@ pub fn task() -> impl Strategy<Value = Task> {
             reply_partition,
         },
     )
+}
+
+pub fn wakeup() -> impl Strategy<Value = Wakeup> {
+    (dispatch_id(), workflow_id(), written_time())
+        .prop_map(|(dispatch_id, workflow_id, due_at)| Wakeup { dispatch_id, workflow_id, due_at })
 }
 
 pub fn report() -> impl Strategy<Value = Report> {
