@@ -5,7 +5,9 @@ engine. What must hold after any number of crashes:
 - every accepted request has exactly one run, every run ends once, with one answer, and was answered;
 - every record of the event stream has right CloudEvents headers, a whole body of its schema, the next sequence of
   its run and the next link of its chain; a record that comes twice is identical;
-- each (run, node) has exactly one NodeCompleted;
+- each (run, node) has at most one NodeCompleted, and its attempts follow each other: one that failed and is not final
+  is followed by the next one, not before that is due, and none follows an end;
+- every wake-up in the delay topics is one that a retry asked for, in the longest tier that is not longer than its delay;
 - the event stream is what counts in the journal, event by event;
 - the tables are the fold of the events.
 
@@ -26,6 +28,8 @@ from wire import Schemas, next_chain, partition_of
 
 STARTS = b"\0" * 16
 RUN_ENDS = ("WorkflowCompleted", "WorkflowFailed")
+# The delay topics, in milliseconds.
+TIERS = {"1s": 1_000, "10s": 10_000, "1m": 60_000, "10m": 600_000, "1h": 3_600_000, "1d": 86_400_000}
 
 
 class Check:
@@ -35,6 +39,8 @@ class Check:
         self.fold = fold.Fold()
         # By subject (a run, or partition-N): ce_id -> record, last sequence, chain, names and events in order.
         self.seen, self.subjects = {}, {}
+        # By dispatch_id of the attempt that is awaited: partition, workflow, delay in ms, when it is due.
+        self.retries = {}
 
     def fault(self, text):
         self.faults.append(text)
@@ -66,7 +72,7 @@ class Check:
         if len(headers) != len(record.headers):
             self.fault(f"{place}: a header came twice")
         name, event = self.schemas.read(record.value)
-        moment = event["time"]
+        base, moment = name.split(".")[0], event["time"]
         event = micros(event)
         of_partition = "partition" in event
         subject = f"partition-{event['partition']}" if of_partition else event["workflow_id"]
@@ -93,14 +99,14 @@ class Check:
         self.expect(headers.get("orchestrator_chain"), story["chain"].hex(), f"{place}: chain of {who}")
         story["events"].append((name, event, record.value))
         if of_partition:
-            self.fold.partition_event(name.split(".")[0], event)
+            self.fold.partition_event(base, event)
             return 0
-        if name == "WorkflowStarted.v1":
+        if base == "WorkflowStarted":
             story["traceparent"] = event["traceparent"]
         self.expect(headers.get("traceparent"), story.get("traceparent"), f"{place}: traceparent")
-        if name != "WorkflowStarted.v1" and len(story["events"]) == 1:
+        if base != "WorkflowStarted" and len(story["events"]) == 1:
             raise ValueError(f"run {who} begins with {name}")
-        self.fold.run_event(record.partition, name.split(".")[0], event, story["chain"])
+        self.fold.run_event(record.partition, base, event, story["chain"])
         return 0
 
     def story(self, run, story):
@@ -110,10 +116,55 @@ class Check:
         completed = [event["node_id"] for name, event, _ in story["events"] if name.startswith("NodeCompleted")]
         for node in sorted({node for node in completed if completed.count(node) > 1}):
             self.fault(f"run {run}: node {node} has {completed.count(node)} NodeCompleted")
+        self.attempts(run, names, story)
         times = [event["time"] for _, event, _ in story["events"]]
         if times != sorted(times):
             self.fault(f"run {run}: time runs backwards")
         self.counts["completed_nodes"] = self.counts.get("completed_nodes", 0) + len(completed)
+
+    def attempts(self, run, names, story):
+        """What may follow what, by node: (attempt, since when it may be scheduled; none: it is scheduled)."""
+        expected, ended = {}, set()
+        for name, (_, event, _) in zip(names, story["events"]):
+            if not name.startswith("Node"):
+                continue
+            node, attempt, time = event["node_id"], event["attempt"], event["time"]
+            what = f"run {run}: {name} of {node}/{attempt}"
+            if node in ended:
+                self.fault(f"{what}: the node had ended")
+            awaited, due_at = expected.get(node, (1, 0))
+            self.expect(attempt, awaited, f"{what}: attempt")
+            if name == "NodeScheduled":
+                if due_at is None or due_at > time:
+                    self.fault(f"{what}: due at {due_at}, scheduled at {time}")
+                expected[node] = (attempt, None)
+                self.counts["attempts"] = self.counts.get("attempts", 0) + 1
+            elif name == "NodeRetryScheduled":
+                self.expect(event["due_at"] - time, event["delay_ms"] * 1_000, f"{what}: delay")
+                expected[node] = (attempt, event["due_at"])
+                dispatch = f"{run}/{node}/{attempt}"
+                self.retries[dispatch] = (story["partition"], event["workflow_id"], event["delay_ms"], event["due_at"])
+            elif name == "NodeFailed" and event.get("final_because", "retries_exhausted") is None:
+                # Only NodeRetryScheduled may follow, with the next attempt.
+                expected[node] = (attempt + 1, None)
+            elif name in ("NodeCompleted", "NodeFailed"):
+                ended.add(node)
+
+    def wakeups(self):
+        """What stands in the delay topics, against the retries that were decided."""
+        total = 0
+        for tier, length in TIERS.items():
+            for record in self.topics.records(f"delay.{tier}"):
+                total += 1
+                place, wakeup = f"delay.{tier}/{record.partition}/{record.offset}", json.loads(record.value)
+                if wakeup["dispatch_id"] not in self.retries:
+                    self.fault(f"{place}: nobody asked for {wakeup['dispatch_id']}")
+                    continue
+                partition, workflow, delay, due_at = self.retries[wakeup["dispatch_id"]]
+                longest = max(length for length in TIERS.values() if length <= delay)
+                self.expect((length, record.partition), (longest, partition), f"{place}: tier and partition")
+                self.expect((wakeup["workflow_id"], wakeup["due_at"]), (workflow, rfc3339(stores.moment(due_at))), place)
+        self.counts.update(retries=len(self.retries), wakeups=total)
 
     # The journal
 
@@ -252,6 +303,7 @@ def main():
         topics, store = KafkaTopics(args.kafka, args.namespace), args.store
     check = Check(topics, Schemas(args.schemas), store, args.namespace)
     check.events()
+    check.wakeups()
     check.journal()
     check.answers(args.workflows)
     check.tables()

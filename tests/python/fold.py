@@ -2,6 +2,8 @@
 schemas alone."""
 
 ENDED = ("completed", "failed", "cancelled")
+# What counts as an open node: handed out, or waiting for its next attempt.
+OPEN = ("open", "awaiting_retry")
 # Upper ends of the histogram's buckets, in microseconds.
 BUCKETS = [
     ("upto_5ms", 5_000), ("upto_10ms", 10_000), ("upto_25ms", 25_000), ("upto_50ms", 50_000), ("upto_100ms", 100_000),
@@ -44,15 +46,17 @@ class Fold:
             node["started_at"] = time
         elif name == "NodeCompleted":
             node["status"] = "completed"
-            self.ended(event, node, {"output": event["output"]})
+            self.ended(event, node, "completed", {"output": event["output"]})
         elif name == "NodeFailed":
             if node is None:
                 node = nodes[event["node_id"]] = {
                     "agent_name": event["agent_name"], "attempt": event["attempt"], "timeout_ms": 0,
                     "scheduled_at": time, "started_at": None,
                 }
-            node["status"] = "failed"
-            self.ended(event, node, {"error_" + k: event[k] for k in ("class", "code", "message", "details")})
+            # Version 1 has no such field: every failure was final.
+            final = event.get("final_because", "retries_exhausted") is not None
+            node["status"] = "failed" if final else "awaiting_retry"
+            self.ended(event, node, "failed", {"error_" + k: event[k] for k in ("class", "code", "message", "details")})
             self.error(event, name, node)
         elif name == "StateTransitioned":
             state["status"] = event["to"]
@@ -67,14 +71,14 @@ class Fold:
                          **{"error_" + k: event[k] for k in ("class", "code", "message")})
             self.error(event, name, nodes.get(event["node_id"]) or {})
         counts = [node["status"] for node in nodes.values()]
-        for column, status in [("nodes_completed", "completed"), ("nodes_failed", "failed"), ("nodes_open", "open")]:
-            state[column] = counts.count(status)
+        state["nodes_completed"], state["nodes_failed"] = counts.count("completed"), counts.count("failed")
+        state["nodes_open"] = sum(counts.count(status) for status in OPEN)
 
-    def ended(self, event, node, outcome):
+    def ended(self, event, node, status, outcome):
         """The rows of an attempt that has ended."""
         run, sequence, time = event["run_id"], event["sequence"], event["time"]
         duration = max(0, time - node["scheduled_at"])
-        call = {"workflow_id": event["workflow_id"], "node_id": event["node_id"], "status": node["status"]}
+        call = {"workflow_id": event["workflow_id"], "node_id": event["node_id"], "status": status}
         call.update({key: node[key] for key in ("agent_name", "attempt")})
         nothing = dict.fromkeys(["output", "error_class", "error_code", "error_message", "error_details"])
         times = {key: node[key] for key in ("timeout_ms", "scheduled_at", "started_at")}
@@ -83,7 +87,7 @@ class Fold:
         row = self.metrics.setdefault((node["agent_name"], time - time % 60_000_000), dict.fromkeys(
             ["calls", "failures", "duration_us"] + [name for name, _ in BUCKETS], 0))
         row["calls"] += 1
-        row["failures"] += node["status"] == "failed"
+        row["failures"] += status == "failed"
         row["duration_us"] += duration
         row[next(name for name, upto in BUCKETS if upto is None or duration <= upto)] += 1
 

@@ -33,6 +33,10 @@ def plain(value):
     return value
 
 
+def moment(microseconds):
+    return EPOCH + datetime.timedelta(microseconds=microseconds)
+
+
 def table(url, name):
     """The rows of a table by their primary key."""
     keys = TABLES[name]
