@@ -1,6 +1,6 @@
 //! An agent in Rust: `cargo run --example rust_agent -- localhost:9092` runs the nodes whose `agent_name` is `shout`.
 
-use orchestrator::core::failure::{Failure, FailureClass};
+use orchestrator::core::failure::{Failure, FailureClass, ReportedFailure};
 use orchestrator::core::id::AgentName;
 use orchestrator::log::kafka::{KafkaLog, KafkaSettings};
 use orchestrator::worker::{Agent, Agents, Call, Runner, RunnerSettings};
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 struct Shout;
 
 impl Agent for Shout {
-    async fn run(&self, call: Call) -> Result<Value, Failure> {
+    async fn run(&self, call: Call) -> Result<Value, ReportedFailure> {
         let not_text = || Failure::new(FailureClass::NonRetryable, "not_text", "expected a string as input");
         Ok(json!(call.input.as_str().ok_or_else(not_text)?.to_uppercase()))
     }

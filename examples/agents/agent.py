@@ -7,8 +7,17 @@
 import json, os, signal, sys
 from confluent_kafka import Consumer, Producer
 
+class Failed(Exception):
+    """A failure that says more than its words. Each of class, code, details and retry_after (seconds) may be left out;
+    without a class the definition's rules and the default table say, by the code, whether another attempt may help."""
+    def __init__(self, message, **said):
+        super().__init__(message)
+        self.said = said
+
 def shout(text):
     """The work: what goes in is the node's input, what comes out is its output."""
+    if not isinstance(text, str):
+        raise Failed(f"expected a string, found {text!r}", **{"class": "non_retryable", "code": "not_text"})
     return text.upper()
 
 agent, brokers = (sys.argv[1:] + ["shout", "localhost:9092"][len(sys.argv) - 1:])[:2]
@@ -35,8 +44,10 @@ while running:
     report = {"format": 1, "dispatch_id": task["dispatch_id"], "workflow_id": task["workflow_id"]}
     try:
         report |= {"type": "completed", "output": shout(task["input"])}
-    except Exception as fault:
-        report |= {"type": "failed", "class": "retryable", "code": "agent_failed", "message": repr(fault)}
+    except Failed as fault:  # e.g. Failed("the model is busy", code="overloaded", retry_after=2.5)
+        report |= {"type": "failed", "message": str(fault), **fault.said}
+    except Exception as fault:  # the exception's name as a code: the table knows ConnectionError, TimeoutError, ...
+        report |= {"type": "failed", "code": type(fault).__name__, "message": repr(fault)}
     producer.produce(task["reply"]["topic"], json.dumps(report), task["workflow_id"],
                      task["reply"]["partition"], headers=message.headers())
     if producer.flush(30) == 0:  # confirmed: only now the task is done; else it comes again after a restart

@@ -96,6 +96,13 @@ pub struct ReportedFailure {
     pub retry_after: Option<Duration>,
 }
 
+impl ReportedFailure {
+    /// A failure whose class is left to the definition's rules and the default table.
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { class: None, code: code.into(), message: message.into(), details: None, retry_after: None }
+    }
+}
+
 impl From<Failure> for ReportedFailure {
     fn from(failure: Failure) -> Self {
         let Failure { class, code, message, details } = failure;

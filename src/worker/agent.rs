@@ -1,6 +1,6 @@
 //! What an agent is.
 
-use crate::core::failure::Failure;
+use crate::core::failure::ReportedFailure;
 use crate::core::id::{DispatchId, WorkflowId};
 use serde_json::Value;
 use std::future::Future;
@@ -26,6 +26,7 @@ pub trait Agent: Send + Sync + 'static {
     /// Does the work of one attempt. Dropped at the deadline.
     ///
     /// # Errors
-    /// What becomes the attempt's failure.
-    fn run(&self, call: Call) -> impl Future<Output = Result<Value, Failure>> + Send;
+    /// What becomes the attempt's failure. Where it does not say its class, the definition's rules and the default table
+    /// do, by its code; a [`Failure`](crate::core::failure::Failure), which says it, becomes one with `?` or `into()`.
+    fn run(&self, call: Call) -> impl Future<Output = Result<Value, ReportedFailure>> + Send;
 }

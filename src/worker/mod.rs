@@ -11,6 +11,7 @@ pub mod exec;
 pub mod progress;
 pub mod registry;
 pub mod runner;
+mod said;
 pub mod settings;
 
 pub use agent::{Agent, Call};

@@ -1,7 +1,7 @@
 //! Agents by name, in the form that the runner keeps them.
 
 use super::agent::{Agent, Call};
-use crate::core::failure::Failure;
+use crate::core::failure::ReportedFailure;
 use crate::core::id::AgentName;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 /// The work of one attempt under way.
-pub type Work = Pin<Box<dyn Future<Output = Result<Value, Failure>> + Send>>;
+pub type Work = Pin<Box<dyn Future<Output = Result<Value, ReportedFailure>> + Send>>;
 
 /// An [`Agent`] of any type. Implemented for every agent; nobody has to write one.
 pub trait DynAgent: Send + Sync + 'static {
@@ -87,7 +87,7 @@ pub struct FnAgent<F>(F);
 pub fn agent_fn<F, Fut>(function: F) -> FnAgent<F>
 where
     F: Fn(Call) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<Value, Failure>> + Send + 'static,
+    Fut: Future<Output = Result<Value, ReportedFailure>> + Send + 'static,
 {
     FnAgent(function)
 }
@@ -95,9 +95,9 @@ where
 impl<F, Fut> Agent for FnAgent<F>
 where
     F: Fn(Call) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<Value, Failure>> + Send + 'static,
+    Fut: Future<Output = Result<Value, ReportedFailure>> + Send + 'static,
 {
-    fn run(&self, call: Call) -> impl Future<Output = Result<Value, Failure>> + Send {
+    fn run(&self, call: Call) -> impl Future<Output = Result<Value, ReportedFailure>> + Send {
         (self.0)(call)
     }
 }

@@ -1,7 +1,7 @@
 //! Programs as agents: what real shell scripts do.
 
 use crate::house::{call, name, until};
-use orchestrator::core::failure::{Failure, FailureClass};
+use orchestrator::core::failure::{FailureClass, ReportedFailure};
 use orchestrator::worker::builtin::ExecByDefinition;
 use orchestrator::worker::{Agent, ExecAgent};
 use serde_json::{Value, json};
@@ -17,11 +17,11 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Runs a script to its end; none comes within a minute: it hangs.
-fn run(agent: &impl Agent, input: Value) -> Result<Value, Failure> {
+fn run(agent: &impl Agent, input: Value) -> Result<Value, ReportedFailure> {
     block_on(async { tokio::time::timeout(Duration::from_secs(60), agent.run(call(input))).await.expect("it hangs") })
 }
 
-fn code(result: Result<Value, Failure>) -> (FailureClass, String) {
+fn code(result: Result<Value, ReportedFailure>) -> (Option<FailureClass>, String) {
     let failure = result.expect_err("it completed");
     (failure.class, failure.code)
 }
@@ -47,7 +47,7 @@ fn what_is_no_json_is_quoted() {
     for script in ["echo rubbish", "true", "echo 1 2", "printf '\\377\\376'", "yes '[' | head -n 200 | tr -d '\\n'"] {
         assert_eq!(
             code(run(&shell(script), json!(1))),
-            (FailureClass::NonRetryable, "bad_output".to_owned()),
+            (Some(FailureClass::NonRetryable), "bad_output".to_owned()),
             "{script}"
         );
     }
@@ -58,24 +58,58 @@ fn what_is_no_json_is_quoted() {
 #[test]
 fn an_exit_code_is_a_failure_with_the_end_of_stderr() {
     let failure = run(&shell("yes noise | head -n 5000 >&2; echo no beans >&2; exit 3"), json!(1)).unwrap_err();
-    assert_eq!((failure.class, failure.code.as_str()), (FailureClass::Retryable, "exit_3"));
+    assert_eq!((failure.class, failure.code.as_str()), (None, "exit_3"));
     assert!(failure.message.ends_with("no beans"), "{}", failure.message);
     let details = failure.details.unwrap().value();
     let stderr = details["stderr"].as_str().unwrap();
     assert!(stderr.ends_with("noise\nno beans\n") && stderr.len() <= 2_048, "{}", stderr.len());
-    assert_eq!(code(run(&shell("kill -9 $$"), json!(1))), (FailureClass::Retryable, "signal_9".to_owned()));
+    assert_eq!(code(run(&shell("kill -9 $$"), json!(1))), (None, "signal_9".to_owned()));
+}
+
+#[test]
+fn a_program_may_say_more_of_its_failure() {
+    let said = r#"{"class":"rate_limited","code":"quota","message":"later","details":[1],"retry_after":2.5}"#;
+    let failure = run(&shell(&format!("echo '{said}'; echo noise >&2; exit 1")), json!(1)).unwrap_err();
+    assert_eq!((failure.class, failure.code.as_str()), (Some(FailureClass::RateLimited), "quota"));
+    assert_eq!((failure.message.as_str(), failure.retry_after), ("later", Some(Duration::from_millis(2_500))));
+    assert_eq!(failure.details.unwrap().value(), json!([1]));
+    // What it leaves out is said by how it ended.
+    let failure = run(&shell(r#"echo '{"retry_after":7}'; echo no beans >&2; exit 75"#), json!(1)).unwrap_err();
+    assert_eq!((failure.class, failure.code.as_str()), (None, "exit_75"));
+    assert_eq!(failure.retry_after, Some(Duration::from_secs(7)));
+    assert!(failure.message.ends_with("no beans"), "{}", failure.message);
+    assert_eq!(failure.details.unwrap().value(), json!({ "stderr": "no beans\n" }));
+}
+
+#[test]
+fn what_a_failing_program_prints_beside_is_quoted_with_why_it_is_no_failure() {
+    for (printed, why) in [
+        ("working", "expected"),
+        (r#"{"class":"retriable"}"#, "retriable"),
+        (r#"{"kode":"x"}"#, "kode"),
+        (r#"{"retry_after":-1}"#, "retry_after"),
+        (r#"{"retry_after":1e300}"#, "retry_after"),
+        ("[1]", "expected"),
+    ] {
+        let failure = run(&shell(&format!("echo '{printed}'; exit 9")), json!(1)).unwrap_err();
+        assert_eq!((failure.class, failure.code.as_str()), (None, "exit_9"), "{printed}");
+        let details = failure.details.unwrap().value();
+        assert_eq!(details["stdout"], format!("{printed}\n"));
+        let fault = details["stdout_is_no_failure"].as_str().unwrap();
+        assert!(fault.contains(why), "{printed}: {fault}");
+    }
 }
 
 #[test]
 fn an_output_over_the_limit_ends_the_program() {
     let mut agent = shell("yes x");
     agent.max_output_bytes = 100_000;
-    assert_eq!(code(run(&agent, json!(1))), (FailureClass::NonRetryable, "output_too_large".to_owned()));
+    assert_eq!(code(run(&agent, json!(1))), (Some(FailureClass::NonRetryable), "output_too_large".to_owned()));
     let mut agent = shell("printf '\"%s\"' 12345678");
     agent.max_output_bytes = 10;
     assert_eq!(run(&agent, json!(1)), Ok(json!("12345678")));
     agent.max_output_bytes = 9;
-    assert_eq!(code(run(&agent, json!(1))), (FailureClass::NonRetryable, "output_too_large".to_owned()));
+    assert_eq!(code(run(&agent, json!(1))), (Some(FailureClass::NonRetryable), "output_too_large".to_owned()));
 }
 
 #[test]
@@ -121,7 +155,7 @@ fn ends(pid: &Path) {
 #[test]
 fn a_program_that_is_not_there_is_said_to_be_not_there() {
     let agent = ExecAgent::new(name("agent"), PathBuf::from("/no/such/program"), []);
-    assert_eq!(code(run(&agent, json!(1))), (FailureClass::NonRetryable, "program_not_started".to_owned()));
+    assert_eq!(code(run(&agent, json!(1))), (Some(FailureClass::NonRetryable), "program_not_started".to_owned()));
 }
 
 #[test]
@@ -131,7 +165,7 @@ fn a_definition_starts_only_what_the_operator_allows() {
         ExecByDefinition::new(&programs, 1_000)
     };
     let cat = json!({ "program": "/bin/cat", "input": { "a": 1 } });
-    let refused = (FailureClass::NonRetryable, "program_not_allowed".to_owned());
+    let refused = (Some(FailureClass::NonRetryable), "program_not_allowed".to_owned());
     assert_eq!(code(run(&agent(&[]).unwrap(), cat.clone())), refused);
     assert_eq!(code(run(&agent(&["/bin/sh"]).unwrap(), cat.clone())), refused);
     assert_eq!(run(&agent(&["/bin/cat"]).unwrap(), cat), Ok(json!({ "a": 1 })));
@@ -140,7 +174,7 @@ fn a_definition_starts_only_what_the_operator_allows() {
         assert_eq!(code(run(&agent(&["/bin/cat"]).unwrap(), input)), refused, "{program}");
     }
     assert!(agent(&["cat"]).unwrap_err().to_string().contains("absolute"));
-    let bad_input = (FailureClass::NonRetryable, "bad_input".to_owned());
+    let bad_input = (Some(FailureClass::NonRetryable), "bad_input".to_owned());
     assert_eq!(code(run(&agent(&["/bin/cat"]).unwrap(), json!({ "args": [] }))), bad_input);
     // The worker's own environment is not the definition's.
     let script = json!({ "program": "/bin/sh", "args": ["-c", "printf '\"%s\"' \"$CARGO_MANIFEST_DIR\""] });

@@ -2,7 +2,7 @@
 
 use crate::fake_log::FakeLog;
 use bytes::Bytes;
-use orchestrator::core::failure::Failure;
+use orchestrator::core::failure::ReportedFailure;
 use orchestrator::core::id::{AgentName, DispatchId};
 use orchestrator::core::json::Json;
 use orchestrator::log::{Log, Topic};
@@ -205,7 +205,7 @@ impl Drop for Watched<'_> {
 }
 
 impl Agent for Gate {
-    async fn run(&self, call: Call) -> Result<Value, Failure> {
+    async fn run(&self, call: Call) -> Result<Value, ReportedFailure> {
         let node = call.dispatch_id.node_id.as_str();
         *self.0.0.lock().unwrap().runs.entry(node.to_owned()).or_default() += 1;
         let mut watched = Watched(self, false);

@@ -51,8 +51,8 @@ fn whatever_an_agent_does_has_a_word() {
     let defaults = RunnerSettings::default;
     let fail = json!({ "class": "rate_limited", "code": "busy", "message": "later" });
     assert_eq!(ends_as(Fail, defaults(), &fail, 60_000), "failed rate_limited busy");
-    assert_eq!(ends_as(Fail, defaults(), &json!({}), 60_000), "failed retryable asked_to_fail");
-    assert_eq!(ends_as(Fail, defaults(), &json!({ "after_ms": 1 }), 60_000), "failed retryable asked_to_fail");
+    assert_eq!(ends_as(Fail, defaults(), &json!({}), 60_000), "failed ? asked_to_fail");
+    assert_eq!(ends_as(Fail, defaults(), &json!({ "after_ms": 1, "note": "" }), 60_000), "failed ? asked_to_fail");
     assert_eq!(ends_as(Fail, defaults(), &json!({ "class": "odd" }), 60_000), "failed non_retryable bad_input");
     assert_eq!(ends_as(Sleep, defaults(), &json!({ "ms": 1, "x": 1 }), 60_000), "completed {\"ms\":1,\"x\":1}");
     assert_eq!(ends_as(Sleep, defaults(), &json!({ "seconds": 0.001 }), 60_000), "completed {\"seconds\":0.001}");
@@ -199,7 +199,7 @@ fn an_agent_that_blocks_does_not_keep_its_neighbours_waiting() {
             std::thread::sleep(Duration::from_millis(2));
             tokio::task::yield_now().await;
             meeting.wait();
-            Err(Failure::new(FailureClass::Cancelled, "met", "they met"))
+            Err(Failure::new(FailureClass::Cancelled, "met", "they met").into())
         }
     });
     let running = Running::start(&log, agent, RunnerSettings::default());

@@ -1,7 +1,7 @@
 //! A desk: an agent that answers one kind of question from the books, after the time that such work takes.
 
 use super::data::Shop;
-use crate::core::failure::{Failure, FailureClass};
+use crate::core::failure::{Failure, FailureClass, ReportedFailure};
 use crate::worker::{Agent, Call};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -52,9 +52,9 @@ impl<Q, A> Desk<Q, A> {
 }
 
 impl<Q: DeserializeOwned + 'static, A: Serialize + 'static> Agent for Desk<Q, A> {
-    async fn run(&self, call: Call) -> Result<Value, Failure> {
+    async fn run(&self, call: Call) -> Result<Value, ReportedFailure> {
         tokio::time::sleep(self.pace.of(self.name, &call.input)).await;
-        answer(self.name, &self.shop, self.work, call.input)
+        Ok(answer(self.name, &self.shop, self.work, call.input)?)
     }
 }
 

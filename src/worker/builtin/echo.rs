@@ -1,7 +1,7 @@
 //! `echo` returns its input.
 
 use super::super::agent::{Agent, Call};
-use crate::core::failure::Failure;
+use crate::core::failure::ReportedFailure;
 use serde_json::Value;
 
 /// Returns its input.
@@ -9,7 +9,7 @@ use serde_json::Value;
 pub struct Echo;
 
 impl Agent for Echo {
-    async fn run(&self, call: Call) -> Result<Value, Failure> {
+    async fn run(&self, call: Call) -> Result<Value, ReportedFailure> {
         Ok(call.input)
     }
 }

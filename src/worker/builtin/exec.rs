@@ -3,7 +3,7 @@
 use super::super::agent::{Agent, Call};
 use super::super::exec::{ExecAgent, Surroundings};
 use super::read;
-use crate::core::failure::{Failure, FailureClass};
+use crate::core::failure::{Failure, FailureClass, ReportedFailure};
 use crate::core::id::{AgentName, IllegalId};
 use serde::Deserialize;
 use serde_json::Value;
@@ -61,7 +61,7 @@ impl ExecByDefinition {
 }
 
 impl Agent for ExecByDefinition {
-    async fn run(&self, mut call: Call) -> Result<Value, Failure> {
+    async fn run(&self, mut call: Call) -> Result<Value, ReportedFailure> {
         let input: Input = read("exec", std::mem::take(&mut call.input))?;
         self.check(&input.program)?;
         call.input = input.input;

@@ -2,9 +2,10 @@
 
 use super::super::agent::{Agent, Call};
 use super::read;
-use crate::core::failure::{Failure, FailureClass};
+use super::retry_after::retry_after;
+use crate::core::failure::{Failure, FailureClass, ReportedFailure};
 use crate::core::json::Json;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Request, Response, StatusCode, Url, redirect};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -30,11 +31,8 @@ pub struct BadHost(String);
 /// Host and port of the URL, and of every redirect, must be on the operator's list. What a name resolves to is not
 /// looked at: whoever allows a name trusts its owner.
 ///
-/// | status | failure |
-/// |---|---|
-/// | 429 | rate_limited, `http_429`, with `retry_after` in the details where the response has it |
-/// | 408, 425, 5xx | retryable, `http_<status>` |
-/// | any other from 400 on | non_retryable, `http_<status>` |
+/// A status from 400 on fails with the code `http_<status>`, and with what the response's `Retry-After` asks for; a call
+/// that is not answered with `http_unreachable` or `timeout`. The definition's rules and the default table say the class.
 #[derive(Clone, Debug)]
 pub struct Http {
     client: Client,
@@ -141,12 +139,12 @@ impl Http {
         request.build().map_err(|fault| bad("the request", fault.without_url().to_string()))
     }
 
-    async fn body(&self, response: &mut Response) -> Result<Vec<u8>, Failure> {
+    async fn body(&self, response: &mut Response) -> Result<Vec<u8>, ReportedFailure> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(fault)? {
             if body.len() + chunk.len() > self.max_response_bytes {
                 let message = format!("the response has more than the allowed {} bytes", self.max_response_bytes);
-                return Err(refused("response_too_large", message));
+                return Err(refused("response_too_large", message).into());
             }
             body.extend_from_slice(&chunk);
         }
@@ -155,7 +153,7 @@ impl Http {
 }
 
 impl Agent for Http {
-    async fn run(&self, call: Call) -> Result<Value, Failure> {
+    async fn run(&self, call: Call) -> Result<Value, ReportedFailure> {
         let input = read("http", call.input.clone())?;
         let request = self.request(&call, input)?;
         let mut response = self.client.execute(request).await.map_err(fault)?;
@@ -186,42 +184,32 @@ fn content(headers: &HeaderMap, body: Vec<u8>) -> Result<Value, Failure> {
 }
 
 /// The failure of a call that was answered with a status from 400 on.
-fn answered(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
-    let class = match status.as_u16() {
-        429 => FailureClass::RateLimited,
-        408 | 425 | 500.. => FailureClass::Retryable,
-        _ => FailureClass::NonRetryable,
-    };
+fn answered(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ReportedFailure {
     let quoted = String::from_utf8_lossy(&body[..body.len().min(QUOTED_BYTES)]);
-    let mut details = json!({ "status": status.as_u16(), "body": quoted });
-    if let Some(retry_after) = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()) {
-        details["retry_after"] =
-            retry_after.parse::<u64>().map_or_else(|_| json!(retry_after), |seconds| json!(seconds));
+    let details = json!({ "status": status.as_u16(), "body": quoted });
+    ReportedFailure {
+        details: Some(Json::from_value(&details)),
+        retry_after: retry_after(headers),
+        ..ReportedFailure::new(format!("http_{}", status.as_u16()), format!("the host answered {status}"))
     }
-    let (code, message) = (format!("http_{}", status.as_u16()), format!("the host answered {status}"));
-    Failure { class, code, message, details: Some(Json::from_value(&details)) }
 }
 
 /// The failure of a call that was not answered. It does not show the URL, in which keys may stand.
-fn fault(fault: reqwest::Error) -> Failure {
+fn fault(fault: reqwest::Error) -> ReportedFailure {
     let fault = fault.without_url();
     let mut words = fault.to_string();
     let mut source = std::error::Error::source(&fault);
     while let Some(inner) = source {
         if let Some(RedirectRefused(failure)) = inner.downcast_ref() {
-            return failure.clone();
+            return failure.clone().into();
         }
         words = format!("{words}: {inner}");
         source = inner.source();
     }
-    let (class, code) = if fault.is_timeout() {
-        (FailureClass::Timeout, "timeout")
-    } else if fault.is_redirect() {
-        (FailureClass::NonRetryable, "too_many_redirects")
-    } else {
-        (FailureClass::Retryable, "http_unreachable")
-    };
-    Failure::new(class, code, words)
+    if fault.is_redirect() {
+        return refused("too_many_redirects", words).into();
+    }
+    ReportedFailure::new(if fault.is_timeout() { "timeout" } else { "http_unreachable" }, words)
 }
 
 fn refused(code: &str, message: String) -> Failure {

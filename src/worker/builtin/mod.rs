@@ -7,6 +7,7 @@ mod echo;
 mod exec;
 mod fail;
 mod http;
+mod retry_after;
 mod sleep;
 
 pub use echo::Echo;

@@ -2,7 +2,7 @@
 
 use super::super::agent::{Agent, Call};
 use super::read;
-use crate::core::failure::{Failure, FailureClass};
+use crate::core::failure::{Failure, FailureClass, ReportedFailure};
 use serde::Deserialize;
 use serde_json::Value;
 use std::time::Duration;
@@ -18,7 +18,7 @@ struct Input {
 }
 
 impl Agent for Sleep {
-    async fn run(&self, call: Call) -> Result<Value, Failure> {
+    async fn run(&self, call: Call) -> Result<Value, ReportedFailure> {
         let duration = match read("sleep", call.input.clone())? {
             Input { ms: Some(ms), seconds: None } => Some(Duration::from_millis(ms)),
             Input { ms: None, seconds: Some(seconds) } => Duration::try_from_secs_f64(seconds).ok(),

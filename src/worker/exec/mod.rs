@@ -5,8 +5,9 @@ mod spawner;
 mod streams;
 
 use super::agent::{Agent, Call};
+use super::said::SaidFailure;
 use super::settings::MAX_REPORT_BYTES;
-use crate::core::failure::{Failure, FailureClass};
+use crate::core::failure::{Failure, FailureClass, ReportedFailure};
 use crate::core::id::AgentName;
 use crate::core::json::Json;
 use group::ProcessGroup;
@@ -45,11 +46,15 @@ pub enum Surroundings {
 ///
 /// | what happens | failure |
 /// |---|---|
-/// | an exit code N other than 0 | retryable, `exit_N`, the end of stderr in the details |
-/// | killed by signal N | retryable, `signal_N`, likewise |
+/// | an exit code N other than 0 | `exit_N`, the end of stderr in the details |
+/// | killed by signal N | `signal_N`, likewise |
 /// | stdout is not one JSON value | non-retryable, `bad_output`, with its first 200 characters |
 /// | stdout is over the limit | non-retryable, `output_too_large` |
 /// | it cannot be started | non-retryable `program_not_started`, retryable where the system is short of something |
+///
+/// Of the first two the definition's rules and the default table say the class, unless the program does: with an exit
+/// code other than 0 it may print `{"class": …, "code": …, "message": …, "details": …, "retry_after": seconds}`, each of
+/// which may be left out.
 ///
 /// The program is the leader of a process group of its own, and whatever is left of that group is killed when the
 /// attempt has ended, by itself or at the deadline. On Linux the program itself is killed too when this process is
@@ -153,9 +158,9 @@ impl ExecAgent {
 }
 
 impl Agent for ExecAgent {
-    async fn run(&self, call: Call) -> Result<Value, Failure> {
+    async fn run(&self, call: Call) -> Result<Value, ReportedFailure> {
         let ended = self.execute(&call).await?;
-        if ended.status.success() { output(&ended.stdout) } else { Err(failure(&ended)) }
+        if ended.status.success() { Ok(output(&ended.stdout)?) } else { Err(failure(&ended)) }
     }
 }
 
@@ -165,13 +170,13 @@ fn output(stdout: &[u8]) -> Result<Value, Failure> {
         Err(fault) => Err(fault.to_string()),
     };
     parsed.map(|json| json.value()).map_err(|fault| {
-        let quoted: String = String::from_utf8_lossy(stdout).chars().take(QUOTED_CHARS).collect();
-        let message = format!("expected one JSON value on stdout ({fault}), found {quoted:?}");
+        let message = format!("expected one JSON value on stdout ({fault}), found {:?}", quoted(stdout));
         Failure::new(FailureClass::NonRetryable, "bad_output", message)
     })
 }
 
-fn failure(ended: &Ended) -> Failure {
+/// What the program says of its failure, and where it does not, how it ended.
+fn failure(ended: &Ended) -> ReportedFailure {
     use std::os::unix::process::ExitStatusExt;
     let (code, how) = match (ended.status.code(), ended.status.signal()) {
         (Some(code), _) => (format!("exit_{code}"), format!("ended with exit code {code}")),
@@ -181,10 +186,34 @@ fn failure(ended: &Ended) -> Failure {
     let stderr = ended.stderr.text();
     let last = stderr.trim_end().rsplit('\n').next().unwrap_or_default();
     let colon = if last.is_empty() { "" } else { ": " };
-    Failure {
-        class: FailureClass::Retryable,
-        code,
-        message: format!("the program {how}{colon}{last}"),
-        details: Some(Json::from_value(&json!({ "stderr": stderr }))),
+    let message = || format!("the program {how}{colon}{last}");
+    let mut details = json!({ "stderr": stderr });
+    match said(&ended.stdout) {
+        Ok(said) => {
+            let mut failure = said.or(&code, message);
+            failure.details.get_or_insert_with(|| Json::from_value(&details));
+            failure
+        }
+        Err(fault) => {
+            // It is often no more than what the program had to say before it failed; else the author sees why it does
+            // not count.
+            if !ended.stdout.is_empty() {
+                details["stdout"] = json!(quoted(&ended.stdout));
+                details["stdout_is_no_failure"] = json!(fault);
+            }
+            ReportedFailure { details: Some(Json::from_value(&details)), ..ReportedFailure::new(code, message()) }
+        }
     }
+}
+
+/// A failure as the program printed it.
+fn said(stdout: &[u8]) -> Result<SaidFailure, String> {
+    let text = std::str::from_utf8(stdout).map_err(|fault| fault.to_string())?;
+    // Read by the same rules as an output.
+    let value = Json::parse(text).map_err(|fault| fault.to_string())?.value();
+    serde_json::from_value(value).map_err(|fault| fault.to_string())
+}
+
+fn quoted(stdout: &[u8]) -> String {
+    String::from_utf8_lossy(stdout).chars().take(QUOTED_CHARS).collect()
 }

@@ -99,13 +99,13 @@ impl Attempt {
     }
 
     /// Polls the work once on this thread. A task that goes on with it polls again, with a waker of its own.
-    fn poll_here(&mut self) -> Poll<Result<Value, Failure>> {
+    fn poll_here(&mut self) -> Poll<Result<Value, ReportedFailure>> {
         let runtime = self.worker.shared.runtime.clone();
         let _entered = runtime.enter();
         self.first_poll(&mut Context::from_waker(Waker::noop()))
     }
 
-    fn first_poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Value, Failure>> {
+    fn first_poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Value, ReportedFailure>> {
         let polled = Pin::new(&mut self.work).poll(context);
         self.worker.note_first_poll(polled.is_ready(), self.begun.elapsed());
         polled
@@ -122,7 +122,7 @@ impl Attempt {
     }
 
     /// Waits for the work, says `started` in between, and drops it at the deadline.
-    async fn wait(&mut self) -> Result<Value, Failure> {
+    async fn wait(&mut self) -> Result<Value, ReportedFailure> {
         let timeout = Duration::from_millis(self.task.timeout_ms);
         let gone = self.begun.elapsed();
         let mut deadline = pin!(tokio::time::sleep(timeout.saturating_sub(gone)));
@@ -136,7 +136,7 @@ impl Attempt {
                 () = deadline.as_mut() => {
                     self.work.discard();
                     let message = format!("the attempt took longer than {} ms", self.task.timeout_ms);
-                    return Err(Failure::new(FailureClass::Timeout, "timeout", message));
+                    return Err(Failure::new(FailureClass::Timeout, "timeout", message).into());
                 }
                 () = started.as_mut(), if !said => {
                     said = true;
@@ -153,7 +153,7 @@ impl Attempt {
     }
 
     /// Reports how the attempt ended.
-    fn end(self, result: Result<Value, Failure>) {
+    fn end(self, result: Result<Value, ReportedFailure>) {
         let shared = &self.worker.shared;
         let (mut said, max_bytes) = (self.report(report::outcome(result)), shared.settings.max_report_bytes);
         let mut report = wire::report::encode(&said);

@@ -1,7 +1,7 @@
 //! Work that cannot take its thread down with it.
 
 use super::super::registry::Work;
-use crate::core::failure::{Failure, FailureClass};
+use crate::core::failure::{Failure, FailureClass, ReportedFailure};
 use serde_json::Value;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 pub(super) struct Guarded {
     work: Option<Work>,
     /// A panic before the work was there.
-    failure: Option<Failure>,
+    failure: Option<ReportedFailure>,
 }
 
 impl Guarded {
@@ -33,11 +33,11 @@ impl Guarded {
 }
 
 impl Future for Guarded {
-    type Output = Result<Value, Failure>;
+    type Output = Result<Value, ReportedFailure>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(work) = &mut self.work else {
-            let ended = || Failure::new(FailureClass::Retryable, "agent_panicked", "the agent has ended already");
+            let ended = || failed("the agent has ended already".to_owned());
             return Poll::Ready(Err(self.failure.take().unwrap_or_else(ended)));
         };
         let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
@@ -57,9 +57,13 @@ impl Drop for Guarded {
     }
 }
 
-fn panicked(panic: Box<dyn Any + Send>) -> Failure {
+fn panicked(panic: Box<dyn Any + Send>) -> ReportedFailure {
     let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
     let words = words.or_else(|| panic.downcast_ref::<String>().cloned());
     let words = words.unwrap_or_else(|| "without words".to_owned());
-    Failure::new(FailureClass::Retryable, "agent_panicked", format!("the agent panicked: {words}"))
+    failed(format!("the agent panicked: {words}"))
+}
+
+fn failed(message: String) -> ReportedFailure {
+    Failure::new(FailureClass::Retryable, "agent_panicked", message).into()
 }

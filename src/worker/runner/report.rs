@@ -1,6 +1,6 @@
 //! What became of an attempt, as a record that the engine takes.
 
-use crate::core::failure::{Failure, FailureClass};
+use crate::core::failure::{Failure, FailureClass, ReportedFailure};
 use crate::core::id::WorkflowId;
 use crate::core::json::{Json, MAX_DEPTH, check_depth};
 use crate::log::{NewRecord, Topic};
@@ -20,9 +20,9 @@ const MAX_DETAILS_BYTES: usize = 64 << 10;
 const SHORT_MESSAGE_BYTES: usize = 200;
 
 /// Turns what an agent returned into what is reported, but for the size of the whole report ([`too_large`]).
-pub(super) fn outcome(result: Result<Value, Failure>) -> ReportOutcome {
+pub(super) fn outcome(result: Result<Value, ReportedFailure>) -> ReportOutcome {
     match result {
-        Err(failure) => ReportOutcome::Failed(trimmed(failure).into()),
+        Err(failure) => ReportOutcome::Failed(trimmed(failure)),
         Ok(value) => {
             let output = Json::from_value(&value);
             if check_depth(output.as_str().as_bytes()).is_err() {
@@ -68,7 +68,7 @@ fn failed(code: &str, message: String) -> ReportOutcome {
     ReportOutcome::Failed(Failure::new(FailureClass::NonRetryable, code, message).into())
 }
 
-fn trimmed(mut failure: Failure) -> Failure {
+fn trimmed(mut failure: ReportedFailure) -> ReportedFailure {
     failure.code.truncate(failure.code.floor_char_boundary(MAX_CODE_BYTES));
     if failure.message.len() > MAX_MESSAGE_BYTES {
         failure.message.truncate(failure.message.floor_char_boundary(MAX_MESSAGE_BYTES));
@@ -113,11 +113,9 @@ mod tests {
 
     #[test]
     fn a_failure_of_any_size_fits_into_a_report() {
-        let failure = Failure {
-            class: FailureClass::Retryable,
-            code: "ä".repeat(MAX_CODE_BYTES),
-            message: "ä".repeat(1 << 20),
+        let failure = ReportedFailure {
             details: Some(Json::from_value(&Value::String("x".repeat(1 << 20)))),
+            ..ReportedFailure::new("ä".repeat(MAX_CODE_BYTES), "ä".repeat(1 << 20))
         };
         let ReportOutcome::Failed(failure) = outcome(Err(failure)) else { panic!("a failure completes") };
         assert!(failure.code.len() <= MAX_CODE_BYTES && failure.message.len() < MAX_MESSAGE_BYTES + 4);
