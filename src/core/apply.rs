@@ -200,4 +200,8 @@ fn workflow_failed(run: &mut Run, event: &WorkflowFailed, time: Timestamp) {
     run.status = Status::Failed;
     run.ended_at = Some(time);
     run.outcome = Some(Outcome::Failure(event.node_id.clone(), event.failure()));
+    // What was awaited does not come any more.
+    for node in run.nodes.values_mut().filter(|node| node.status == NodeStatus::AwaitingRetry) {
+        node.status = NodeStatus::Failed;
+    }
 }

@@ -87,7 +87,8 @@ pub struct NodeRun {
     pub output: Option<Json>,
     /// The failure of the latest attempt, once it has failed.
     pub failure: Option<Failure>,
-    /// When the next attempt is due, while one is awaited.
+    /// When the next attempt is due, while one is awaited; of a failed node: when the one would have been due that did
+    /// not come, because the run failed before.
     pub due_at: Option<Timestamp>,
     /// The attempts before the latest, the oldest first.
     pub failed_attempts: Vec<FailedAttempt>,

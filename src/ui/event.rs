@@ -139,10 +139,13 @@ fn detail(event: &Event) -> String {
         }
         Event::NodeStarted(e) => format!("{} attempt {}", e.node_id, e.attempt),
         Event::NodeCompleted(e) => format!("{} {}", e.node_id, value(&e.output)),
-        Event::NodeFailed(e) => format!("{} {}: {}", e.node_id, e.code, short(&harmless(&e.message), VALUE_CHARS)),
+        Event::NodeFailed(e) => {
+            let message = short(&harmless(&e.message), VALUE_CHARS);
+            format!("{} attempt {} {}: {message}", e.node_id, e.attempt, harmless(&e.code))
+        }
         Event::NodeRetryScheduled(e) => {
             let delay = short_duration(Duration::from_millis(e.delay_ms));
-            format!("{} attempt {} in {delay}", e.node_id, e.attempt)
+            format!("{} attempt {} in {delay}, at {}", e.node_id, e.attempt, clock(e.due_at))
         }
         Event::StateTransitioned(e) => format!("{} → {}", e.from, e.to),
         Event::WorkflowCompleted(e) => value(&e.answer),
@@ -222,6 +225,6 @@ mod tests {
         };
         let line = line(&recorded(Event::NodeFailed(event)), Paint::PLAIN);
         assert!(line.starts_with("12:00:00.000 order 7 "), "{line}");
-        assert!(line.ends_with("5 NodeFailed         sum agent_failed: no\\u{a}\\u{1b}[2J"), "{line}");
+        assert!(line.ends_with("5 NodeFailed         sum attempt 1 agent_failed: no\\u{a}\\u{1b}[2J"), "{line}");
     }
 }

@@ -8,7 +8,7 @@ use crate::core::definition::DefinitionRef;
 use crate::core::failure::Failure;
 use crate::core::id::NodeId;
 use crate::core::json::Json;
-use crate::core::run::{NodeRun, Outcome, Run};
+use crate::core::run::{FailedAttempt, NodeRun, Outcome, Run};
 use crate::core::status::NodeStatus;
 use crate::core::time::Timestamp;
 use serde_json::{Map, Value, json};
@@ -88,7 +88,13 @@ fn nodes(run: &Run, paint: Paint) -> String {
         let ended = node.ended_at;
         let waited = node.started_at.map(|started| duration(started.since(node.scheduled_at)));
         let ran = ended.map(|ended| duration(ended.since(node.started_at.unwrap_or(node.scheduled_at))));
-        let error = node.failure.as_ref().map_or_else(String::new, |failure| failure_words(None, failure));
+        let error = node.failure.as_ref().map_or_else(String::new, |failure| {
+            format!(
+                "{}{}",
+                failure_words(None, failure),
+                next_words(node).map_or_else(String::new, |it| "; ".to_owned() + &it)
+            )
+        });
         rows.add_row(vec![
             node_id.as_str().into(),
             node.agent_name.as_str().into(),
@@ -102,6 +108,16 @@ fn nodes(run: &Run, paint: Paint) -> String {
     lines(&rows)
 }
 
+/// What is said of the attempt that follows a failed one, or would have.
+fn next_words(node: &NodeRun) -> Option<String> {
+    let (attempt, due) = (node.attempt + 1, short(node.due_at?));
+    match node.status {
+        NodeStatus::AwaitingRetry => Some(format!("attempt {attempt} is due {due} UTC")),
+        NodeStatus::Failed => Some(format!("attempt {attempt} did not come, as the run failed")),
+        NodeStatus::Scheduled | NodeStatus::Running | NodeStatus::Completed => None,
+    }
+}
+
 fn spans(run: &Run) -> Vec<Span> {
     let span = |(node_id, node): (&NodeId, &NodeRun)| Span {
         label: node_id.to_string(),
@@ -109,7 +125,8 @@ fn spans(run: &Run) -> Vec<Span> {
         start: node.started_at.unwrap_or(node.scheduled_at).since(run.started_at),
         end: node.ended_at.map(|ended| ended.since(run.started_at)),
         kind: match node.status {
-            NodeStatus::Failed | NodeStatus::AwaitingRetry => Kind::Failed,
+            NodeStatus::AwaitingRetry => Kind::Waits(next_words(node).unwrap_or_default()),
+            NodeStatus::Failed => Kind::Failed,
             NodeStatus::Scheduled => {
                 let waits = if run.ended_at.is_some() { "waited" } else { "waits" };
                 Kind::Waits(format!("{waits} for a worker of {}", node.agent_name))
@@ -179,6 +196,18 @@ fn node_json(node: &NodeRun) -> Value {
         "ended_at": node.ended_at.map(rfc3339),
         "output": node.output.as_ref().map(Json::value),
         "error": node.failure.as_ref().map(|failure| failure_json(None, failure)),
+        "due_at": node.due_at.map(rfc3339),
+        "failed_attempts": node.failed_attempts.iter().map(failed_attempt_json).collect::<Vec<_>>(),
+    })
+}
+
+fn failed_attempt_json(failed: &FailedAttempt) -> Value {
+    json!({
+        "attempt": failed.attempt,
+        "scheduled_at": rfc3339(failed.scheduled_at),
+        "started_at": failed.started_at.map(rfc3339),
+        "ended_at": rfc3339(failed.ended_at),
+        "error": failure_json(None, &failed.failure),
     })
 }
 
@@ -195,9 +224,10 @@ fn failure_json(node: Option<&NodeId>, failure: &Failure) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::apply::apply;
     use crate::core::command::Origin;
     use crate::core::definition::DefinitionHash;
-    use crate::core::event::{RunSettings, WorkflowStarted};
+    use crate::core::event::{Event, RunSettings, WorkflowFailed, WorkflowStarted};
     use crate::core::failure::FailureClass;
     use crate::core::id::{AgentName, DefinitionName, RunId, WorkflowId};
     use crate::core::retry::RetryPolicy;
@@ -269,6 +299,41 @@ mod tests {
         let text = show(&run, 3, Paint::PLAIN);
         assert!(text.contains("·│ 200 ms, waits for a worker of writer\n"), "{text}");
         assert!(text.contains("400 ms elapsed, 490 ms of work\n"), "{text}");
+    }
+
+    #[test]
+    fn a_node_that_waits_for_its_retry_says_why_and_until_when_and_not_once_its_run_has_failed() {
+        let mut run = run();
+        let failure = Failure::new(FailureClass::Retryable, "http_503", "the host answered 503");
+        let waiting = NodeRun {
+            status: NodeStatus::AwaitingRetry,
+            failure: Some(failure.clone()),
+            due_at: Some(at(5_000)),
+            ..node("writer", 200, Some(300))
+        };
+        run.nodes.insert(NodeId::new("c-third").unwrap(), waiting);
+        let text = show(&run, 3, Paint::PLAIN);
+        assert!(
+            text.contains("http_503 (retryable): the host answered 503; attempt 2 is due 2025-01-31 12:00:05 UTC\n"),
+            "{text}"
+        );
+        assert!(text.contains("awaiting_retry"), "{text}");
+        assert!(text.contains("attempt 2 is due 2025-01-31 12:00:05 UTC\n"), "{text}");
+        assert_eq!(json(&run, 3)["nodes"]["c-third"]["due_at"], "2025-01-31T12:00:05Z");
+
+        let failed = WorkflowFailed {
+            definition: run.definition.clone(),
+            started_at: run.started_at,
+            node_id: Some(NodeId::new("sum").unwrap()),
+            class: failure.class,
+            code: failure.code,
+            message: failure.message,
+            details: None,
+        };
+        apply(&mut run, &Event::WorkflowFailed(failed), at(400));
+        let text = show(&run, 3, Paint::PLAIN);
+        assert!(text.contains("attempt 2 did not come, as the run failed\n"), "{text}");
+        assert!(!text.contains("awaiting_retry") && !text.contains("is due"), "{text}");
     }
 
     #[test]

@@ -67,6 +67,8 @@ class Fold:
         elif name == "WorkflowCompleted":
             state.update(status="completed", ended_at=time, answer=event["answer"])
         elif name == "WorkflowFailed":
+            for waiting in (node for node in nodes.values() if node["status"] == "awaiting_retry"):
+                waiting["status"] = "failed"  # the attempt that it waits for does not come any more
             state.update(status="failed", ended_at=time, error_node=event["node_id"],
                          **{"error_" + k: event[k] for k in ("class", "code", "message")})
             self.error(event, name, nodes.get(event["node_id"]) or {})

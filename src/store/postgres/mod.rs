@@ -145,14 +145,14 @@ impl PostgresStore {
 
 /// The migrations, in order; the files are part of the program.
 fn migrator() -> Migrator {
-    let first = Migration::new(
-        1,
-        "projections".into(),
-        MigrationType::Simple,
-        SqlStr::from_static(include_str!("../../../migrations/postgres/0001_projections.sql")),
-        false,
-    );
-    let mut migrator = Migrator::with_migrations(vec![first]);
+    let migration = |version, name: &'static str, text| {
+        Migration::new(version, name.into(), MigrationType::Simple, SqlStr::from_static(text), false)
+    };
+    let all = vec![
+        migration(1, "projections", include_str!("../../../migrations/postgres/0001_projections.sql")),
+        migration(3, "retries", include_str!("../../../migrations/postgres/0003_retries.sql")),
+    ];
+    let mut migrator = Migrator::with_migrations(all);
     // The database may be shared with others that use sqlx.
     migrator.dangerous_set_table_name("orchestrator_migrations");
     migrator
