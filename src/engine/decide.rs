@@ -285,7 +285,7 @@ impl Owning {
         while self.has_room(draft, env) {
             let Some(due) = self.deadlines.pop(asked) else { break };
             let command = Command::ExpireNode { node_id: due.node_id, attempt: due.attempt };
-            if let Ok(planned) = self.command(&due.workflow_id, Some(&due.run_id), &command, Cause::Deadline, env)? {
+            if let Ok(planned) = self.command(&due.workflow_id, Some(&due.run_id), &command, Cause::Timer, env)? {
                 draft.push(planned);
             }
         }

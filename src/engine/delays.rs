@@ -146,7 +146,7 @@ impl Owning {
         while self.has_room(draft, env) {
             let Some(due) = self.delays.heap.pop(now) else { break };
             let command = Command::RetryNode { node_id: due.node_id, attempt: due.attempt };
-            if let Ok(planned) = self.command(&due.workflow_id, Some(&due.run_id), &command, Cause::Deadline, env)? {
+            if let Ok(planned) = self.command(&due.workflow_id, Some(&due.run_id), &command, Cause::Timer, env)? {
                 draft.push(planned);
             }
         }

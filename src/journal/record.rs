@@ -106,8 +106,9 @@ pub struct Transition {
 pub enum Cause {
     /// An input record.
     Input(Origin),
-    /// A deadline.
-    Deadline,
+    /// A time that came: the deadline of an attempt, or the time at which a failed node's next attempt is due. (The
+    /// schema's word is `deadline`.)
+    Timer,
     /// Something that was found or decided before: ready nodes that an earlier step had no room for, the attempt of a
     /// result that was refused, a loss of inputs.
     Continuation,

@@ -36,12 +36,9 @@ pub fn event_headers(
     traceparent: Option<&str>,
 ) -> Vec<Header> {
     let (of, subject, sequence, time) = match event {
-        Published::Run(event) => (
-            Cow::from(event.run_id.as_str()),
-            Cow::from(event.workflow_id.as_str()),
-            event.sequence,
-            event.time,
-        ),
+        Published::Run(event) => {
+            (Cow::from(event.run_id.as_str()), Cow::from(event.workflow_id.as_str()), event.sequence, event.time)
+        }
         Published::Partition(event) => {
             let of = Cow::from(partition_key(event.partition));
             (of.clone(), of, event.sequence, event.time)

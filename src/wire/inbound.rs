@@ -83,7 +83,9 @@ impl Kind {
                 let fingerprint = hex::encode(&frame[2..]);
                 let known: Vec<String> = schema::versions(self.schema)
                     .iter()
-                    .map(|schema| format!("schemas/{schema:?}.avsc (fingerprint {})", hex::encode(schema.fingerprint())))
+                    .map(|schema| {
+                        format!("schemas/{schema:?}.avsc (fingerprint {})", hex::encode(schema.fingerprint()))
+                    })
                     .collect();
                 let known = known.join(" or ");
                 let message = format!("expected Avro written with {known}, found the fingerprint {fingerprint}");

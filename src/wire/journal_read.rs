@@ -72,7 +72,7 @@ impl CauseIn {
         Ok(match (self.kind, self.origin) {
             (CauseKind::Input, Some(origin)) => Cause::Input(origin),
             (CauseKind::Input, None) => return Err(E::custom("a cause of the kind input without origin")),
-            (CauseKind::Deadline, _) => Cause::Deadline,
+            (CauseKind::Deadline, _) => Cause::Timer,
             (CauseKind::Continuation, _) => Cause::Continuation,
             (CauseKind::EffectFailed, _) => Cause::EffectFailed,
         })
@@ -175,7 +175,7 @@ impl<'de> Visitor<'de> for TransitionSeed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Transition, A::Error> {
         let mut cause = None;
         let mut transition =
-            Transition { cause: Cause::Deadline, chain: [0; 16], traceparent: None, events: Vec::new(), input: None };
+            Transition { cause: Cause::Timer, chain: [0; 16], traceparent: None, events: Vec::new(), input: None };
         while let Some(field) = fields.next_key()? {
             match field {
                 TransitionField::Cause => cause = Some(fields.next_value::<CauseIn>()?.into_cause()?),

@@ -100,7 +100,7 @@ impl<'a> TransitionOut<'a> {
     fn of(transition: &'a Transition) -> Self {
         let cause = match &transition.cause {
             Cause::Input(origin) => CauseOut { kind: CauseKind::Input, origin: Some(origin) },
-            Cause::Deadline => CauseOut { kind: CauseKind::Deadline, origin: None },
+            Cause::Timer => CauseOut { kind: CauseKind::Deadline, origin: None },
             Cause::Continuation => CauseOut { kind: CauseKind::Continuation, origin: None },
             Cause::EffectFailed => CauseOut { kind: CauseKind::EffectFailed, origin: None },
         };
