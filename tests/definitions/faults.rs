@@ -31,6 +31,19 @@ const BAD: &[(&str, &str)] = &[
         "name: shop\nretry_policy: {}\nnodes:\n  - node_id: a\n    agent_name: echo\n    retry: 3\n    max_retries: 3\n    base_delay: 1s\n    on_failure: continue\n",
     ),
     (
+        "retry rules",
+        "name: shop\nnodes:\n  - {node_id: a, agent_name: echo, retry: 3}\n  - {node_id: b, agent_name: echo, retry: {max_retries: 101}}\n  - {node_id: c, agent_name: echo, retry: {max_retries: -1, base_delay: soon, exponential_base: 0.5}}\n  - {node_id: d, agent_name: echo, retry: {max_retries: 1.5, exponential_base: two, max_delay: -1s}}\n  - {node_id: e, agent_name: echo, retry: {jitter: ful, max_elapsed: 1000h, delay: 1s}}\n  - {node_id: f, agent_name: echo, retry: {max_attempts: 3, backoff: 1s, max_backoff: 2s, jitter: 3, exponential_base: 1001}}\n",
+    ),
+    (
+        "failure rules",
+        "name: shop\nnodes:\n  - {node_id: a, agent_name: echo, failure_rules: {http_404: retryable}}\n  - node_id: b\n    agent_name: echo\n    failure_rules:\n      - http_404\n      - {code: http_404}\n      - {class: retryable}\n      - {code: 404, class: retryable}\n      - {code: '', class: retryable}\n      - {code: '*_*', class: retryable}\n      - {code: http_404, class: retriable}\n      - {code: http_404, class: fatal}\n      - {code: http_404, class: timeout, because: of}\n",
+    ),
+    (
+        "policies of agents",
+        "name: shop\nagents:\n  echo: {retry: {max_retries: many}, failure_rules: [{code: x, class: y}], timeout: 1s}\n  ech: {}\n  no agent: {}\n  other: []\nnodes: [{node_id: a, agent_name: echo}]\n",
+    ),
+    ("agents of the wrong type", "name: shop\nagents: [echo]\nnodes: [{node_id: a, agent_name: echo}]\n"),
+    (
         "duplicate ids",
         "name: shop\nnodes:\n  - {node_id: a, agent_name: echo}\n  - {node_id: b, agent_name: echo}\n  - {node_id: a, agent_name: echo}\n",
     ),

@@ -80,6 +80,7 @@ pub fn validate(document: Value) -> Result<Definition, Vec<Fault>> {
     let nodes = reader.nodes(&document);
     let sound: Vec<&ExecutionNode> = nodes.iter().filter_map(|node| node.node.as_ref()).collect();
     reader.too_many(&sound);
+    reader.used_agents(header.as_ref().map(|header| &header.agents), &sound);
     let outside = Outside::default();
     let topology = Topology::of(&nodes, &outside, &mut reader.faults);
     topology.check_mappings(&nodes, &outside, &mut reader.faults);

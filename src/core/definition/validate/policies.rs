@@ -3,12 +3,12 @@
 use super::fields::{Members, Reader};
 use super::hint::closest;
 use crate::core::classify::FailureRule;
-use crate::core::definition::{AgentPolicies, MAX_RETRIES};
+use crate::core::definition::{AgentPolicies, ExecutionNode, MAX_RETRIES, Role};
 use crate::core::failure::FailureClass;
 use crate::core::id::AgentName;
 use crate::core::retry::{Factor, Jitter, RetryRules};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 const AGENT_FIELDS: [&str; 2] = ["retry", "failure_rules"];
@@ -33,6 +33,21 @@ impl Reader {
             }
         }
         all
+    }
+
+    /// Policies of an agent that no node has are a slip, unless a plan may still name it.
+    pub fn used_agents(&mut self, agents: Option<&BTreeMap<AgentName, AgentPolicies>>, nodes: &[&ExecutionNode]) {
+        let used: BTreeSet<&str> = nodes.iter().map(|node| node.agent_name.as_str()).collect();
+        if nodes.iter().any(|node| node.role == Role::Planner) {
+            return;
+        }
+        for name in agents.into_iter().flat_map(BTreeMap::keys).filter(|name| !used.contains(name.as_str())) {
+            let hint = match closest(name.as_str(), used.iter().copied()) {
+                Some(close) => format!("did you mean \"{close}\"?"),
+                None => format!("the nodes have {}", used.iter().copied().collect::<Vec<_>>().join(", ")),
+            };
+            self.fault(&format!("/agents/{name}"), format!("no node has the agent \"{name}\"; {hint}"));
+        }
     }
 
     fn agent(&mut self, at: &str, value: &Value) -> AgentPolicies {
