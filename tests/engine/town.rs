@@ -50,7 +50,7 @@ pub struct Town {
 
 /// A definition `name` of one node `work`, whose attempts may take two seconds.
 pub fn one_node(name: &str) -> Definition {
-    let node = json!({ "node_id": "work", "agent_name": "hand", "timeout": "2s" });
+    let node = json!({ "node_id": "work", "agent_name": "hand", "timeout": "2s", "retry": { "max_retries": 0 } });
     validate(json!({ "name": name, "nodes": [node] })).unwrap()
 }
 

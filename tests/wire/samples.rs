@@ -239,7 +239,7 @@ pub fn step() -> Step {
                 events: vec![event::encode_partition(&partition_events()[0])],
                 input: Some(input_record()),
             },
-            nothing(Cause::Deadline),
+            nothing(Cause::Timer),
             nothing(Cause::Continuation),
             nothing(Cause::EffectFailed),
         ],

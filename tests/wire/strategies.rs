@@ -299,7 +299,7 @@ pub fn input_record() -> impl Strategy<Value = InputRecord> {
 fn transition() -> impl Strategy<Value = Transition> {
     let cause = prop_oneof![
         origin().prop_map(Cause::Input),
-        Just(Cause::Deadline),
+        Just(Cause::Timer),
         Just(Cause::Continuation),
         Just(Cause::EffectFailed),
     ];
@@ -366,8 +366,11 @@ pub fn task() -> impl Strategy<Value = Task> {
 }
 
 pub fn wakeup() -> impl Strategy<Value = Wakeup> {
-    (dispatch_id(), workflow_id(), written_time())
-        .prop_map(|(dispatch_id, workflow_id, due_at)| Wakeup { dispatch_id, workflow_id, due_at })
+    (dispatch_id(), workflow_id(), written_time()).prop_map(|(dispatch_id, workflow_id, due_at)| Wakeup {
+        dispatch_id,
+        workflow_id,
+        due_at,
+    })
 }
 
 pub fn report() -> impl Strategy<Value = Report> {
