@@ -101,7 +101,8 @@ fn a_python_agent_executes_nodes() {
     for id in ["one", "two", "three"] {
         assert_eq!(watched.answer(id)["answer"], "TWO CUPS");
     }
-    assert_eq!(watched.answer("bad")["error"]["code"], "agent_failed");
+    let failed = watched.answer("bad");
+    assert_eq!((&failed["error"]["class"], &failed["error"]["code"]), (&"non_retryable".into(), &"not_text".into()));
     agent.signal("TERM");
     assert_eq!(agent.wait(), 0, "it ends in order");
     watched.at.judge(4);

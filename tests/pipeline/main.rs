@@ -9,6 +9,7 @@ mod bad_input;
 mod clients;
 mod kill;
 mod ready;
+mod retries;
 #[path = "../support/pipeline/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "shared with other test targets")]
 mod support;

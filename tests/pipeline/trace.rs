@@ -11,7 +11,7 @@ const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const FAILING: &str = "\
 name: failing
 nodes:
-  - { node_id: one, agent_name: hand }
+  - { node_id: one, agent_name: hand, retry: { max_retries: 0 } }
 ";
 
 /// How many records of a workflow carry the trace, and how many there are.

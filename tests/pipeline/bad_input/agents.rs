@@ -7,7 +7,7 @@ use serde_json::json;
 const SLOW: &str = "\
 name: slow
 nodes:
-  - { node_id: one, agent_name: hand, timeout: 1s }
+  - { node_id: one, agent_name: hand, timeout: 1s, retry: { max_retries: 0 } }
 ";
 
 #[test]

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 /// Two nodes that the test executes by hand; what they return is an object with a number.
 const BY_HAND: &str = "\
 name: by-hand
+agents:
+  hand: { retry: { max_retries: 0 } }
 nodes:
   - node_id: one
     agent_name: hand
