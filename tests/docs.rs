@@ -25,6 +25,8 @@ mod session;
 mod support;
 
 use blocks::{Block, blocks_of};
+use orchestrator::core::classify::DEFAULT_TABLE;
+use orchestrator::core::failure::FailureClass;
 use session::Session;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -120,6 +122,16 @@ fn definitions_in_documents_and_examples_are_valid() {
 fn links_lead_somewhere() {
     let faults: Vec<String> = documents().iter().flat_map(|document| links::broken_in(document)).collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn the_default_table_is_the_one_that_decides() {
+    let page = fs::read_to_string(Path::new(ROOT).join("docs/failures.md")).unwrap();
+    let (_, table) = page.split_once("## The default table").unwrap();
+    let shown: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
+    let line =
+        |(code, class, what): &(&str, FailureClass, &str)| format!("| `{code}` | `{}` | {what} |", class.as_str());
+    assert_eq!(shown, DEFAULT_TABLE.iter().map(line).collect::<Vec<_>>());
 }
 
 #[test]
