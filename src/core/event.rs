@@ -330,7 +330,7 @@ pub struct InputForwarded {
 /// An effect could not be performed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EffectFailed {
-    /// Which kind: `dispatch`, `respond`, `dead_letter`, `forward`.
+    /// Which kind: `dispatch`, `respond`, `dead_letter`, `forward`, `delay`.
     pub effect: String,
     /// The step whose effect it was.
     pub step: u64,

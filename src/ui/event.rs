@@ -1,7 +1,8 @@
 //! Events as lines for people and as JSON for programs.
 
 use super::style::{Paint, harmless, short};
-use super::time::{clock, rfc3339, short_duration};
+use super::time::{clock, rfc3339};
+use super::timeline::duration;
 use crate::core::event::{Event, PartitionEvent, Recorded};
 use crate::wire::event::{PartitionRecorded, Published};
 use serde::Serialize;
@@ -144,7 +145,7 @@ fn detail(event: &Event) -> String {
             format!("{} attempt {} {}: {message}", e.node_id, e.attempt, harmless(&e.code))
         }
         Event::NodeRetryScheduled(e) => {
-            let delay = short_duration(Duration::from_millis(e.delay_ms));
+            let delay = duration(Duration::from_millis(e.delay_ms));
             format!("{} attempt {} in {delay}, at {}", e.node_id, e.attempt, clock(e.due_at))
         }
         Event::StateTransitioned(e) => format!("{} → {}", e.from, e.to),
