@@ -32,7 +32,7 @@ nodes:
 const BY_HAND: &str = "\
 name: by-hand
 nodes:
-  - { node_id: one, agent_name: hand, timeout: 25s }
+  - { node_id: one, agent_name: hand, timeout: 25s, retry: { max_retries: 0 } }
 ";
 
 const BY_HAND_TIMEOUT: Duration = Duration::from_secs(25);
