@@ -35,7 +35,7 @@ const TOP: [&str; 3] = ["cli", "lib", "main"];
 const LOG_AND_STORE: [&str; 8] = ["engine", "projector", "history", "cli", "api", "demo", "embedded", "simulation"];
 
 /// What the pure rooms may import from outside.
-const PURE_CRATES: [&str; 15] = [
+const PURE_CRATES: [&str; 16] = [
     "std",
     "serde",
     "serde_json",
@@ -45,6 +45,7 @@ const PURE_CRATES: [&str; 15] = [
     "jsonschema",
     "base64",
     "hex",
+    "jiff",
     "regex",
     "sha2",
     "stacker",

@@ -81,6 +81,9 @@ fn definition() -> DefinitionRef {
 fn started() -> Event {
     let origin = Origin { topic: "requests".to_owned(), partition: 0, offset: 0, time: Timestamp::default() };
     Event::WorkflowStarted(WorkflowStarted {
+        lineage: None,
+        carried: Vec::new(),
+        inputs: Vec::new(),
         definition: definition(),
         input: Json::null(),
         conversation_id: None,
@@ -92,13 +95,22 @@ fn started() -> Event {
             max_agent_calls: 5,
             agent_timeout_ms: 60_000,
             retry: RetryPolicy::never(),
+            timeout_ms: None,
         },
     })
 }
 
 fn scheduled(node: &str) -> Event {
     let (node_id, agent_name) = (NodeId::new(node).unwrap(), AgentName::new(node).unwrap());
-    Event::NodeScheduled(NodeScheduled { node_id, agent_name, attempt: 1, input: Json::null(), timeout_ms: 1_000 })
+    Event::NodeScheduled(NodeScheduled {
+        heartbeat: false,
+        deadline: None,
+        node_id,
+        agent_name,
+        attempt: 1,
+        input: Json::null(),
+        timeout_ms: 1_000,
+    })
 }
 
 fn running(node: &str) -> Event {
@@ -111,6 +123,7 @@ fn completed(node: &str) -> Event {
 
 fn failed(node: &str, message: &str) -> Event {
     Event::NodeFailed(NodeFailed {
+        handling: None,
         node_id: NodeId::new(node).unwrap(),
         agent_name: AgentName::new(node).unwrap(),
         attempt: 1,
@@ -157,6 +170,7 @@ fn story() -> Story {
             700,
             "complaint-3",
             Event::WorkflowFailed(WorkflowFailed {
+                context: None,
                 definition: definition(),
                 started_at: Timestamp::from_millis(1_000_004),
                 node_id: Some(NodeId::new("orders").unwrap()),

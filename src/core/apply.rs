@@ -1,9 +1,12 @@
 //! The fold: the only thing that makes state. Total, deterministic, and never in need of a definition.
 
 use super::event::{
-    Event, NodeCompleted, NodeFailed, NodeRetryScheduled, NodeScheduled, NodeStarted, PlanMade, Recorded,
-    StateTransitioned, WorkflowCompleted, WorkflowFailed,
+    Event, NodeCompleted, NodeFailed, NodeProgressed, NodeRecovered, NodeRetryScheduled, NodeScheduled, NodeStarted,
+    PlanMade, Recorded, StateTransitioned, WorkflowCompleted, WorkflowFailed,
 };
+use super::failure::Recovery;
+use super::id::NodeId;
+use super::json::Json;
 use super::run::{FailedAttempt, NodeRun, Outcome, Plan, Run};
 use super::status::{NodeStatus, Status};
 use super::time::Timestamp;
@@ -86,9 +89,11 @@ pub fn apply(run: &mut Run, event: &Event, time: Timestamp) {
         Event::PlanMade(event) => plan_made(run, event),
         Event::NodeScheduled(event) => node_scheduled(run, event, time),
         Event::NodeStarted(event) => node_started(run, event, time),
+        Event::NodeProgressed(event) => node_progressed(run, event, time),
         Event::NodeCompleted(event) => node_completed(run, event, time),
         Event::NodeFailed(event) => node_failed(run, event, time),
         Event::NodeRetryScheduled(event) => node_retry_scheduled(run, event),
+        Event::NodeRecovered(event) => node_recovered(run, event, time),
         Event::StateTransitioned(event) => state_transitioned(run, event),
         Event::WorkflowCompleted(event) => workflow_completed(run, event, time),
         Event::WorkflowFailed(event) => workflow_failed(run, event, time),
@@ -103,23 +108,16 @@ fn plan_made(run: &mut Run, event: &PlanMade) {
 
 fn node_scheduled(run: &mut Run, event: &NodeScheduled, time: Timestamp) {
     let failed_attempts = run.nodes.remove(&event.node_id).map(past_attempts).unwrap_or_default();
-    run.nodes.insert(
-        event.node_id.clone(),
-        NodeRun {
-            status: NodeStatus::Scheduled,
-            agent_name: event.agent_name.clone(),
-            attempt: event.attempt,
-            timeout_ms: event.timeout_ms,
-            input: Some(event.input.clone()),
-            output: None,
-            failure: None,
-            due_at: None,
-            failed_attempts,
-            scheduled_at: time,
-            started_at: None,
-            ended_at: None,
-        },
-    );
+    let node = NodeRun::first(event.agent_name.clone(), NodeStatus::Scheduled, event.attempt, time, run.sequence);
+    let node = NodeRun {
+        timeout_ms: event.timeout_ms,
+        heartbeat: event.heartbeat,
+        deadline: event.deadline,
+        input: Some(event.input.clone()),
+        failed_attempts,
+        ..node
+    };
+    run.nodes.insert(event.node_id.clone(), node);
 }
 
 /// The attempts of a node, the latest one too.
@@ -131,6 +129,8 @@ fn past_attempts(node: NodeRun) -> Vec<FailedAttempt> {
         scheduled_at: node.scheduled_at,
         started_at: node.started_at,
         ended_at: node.ended_at.unwrap_or(node.scheduled_at),
+        scheduled_by: node.scheduled_by,
+        ended_by: node.ended_by.unwrap_or(node.scheduled_by),
     }));
     past
 }
@@ -142,42 +142,62 @@ fn node_started(run: &mut Run, event: &NodeStarted, time: Timestamp) {
     }
 }
 
-fn node_completed(run: &mut Run, event: &NodeCompleted, time: Timestamp) {
+fn node_progressed(run: &mut Run, event: &NodeProgressed, time: Timestamp) {
     if let Some(node) = run.nodes.get_mut(&event.node_id) {
-        node.status = NodeStatus::Completed;
-        node.input = None;
-        // They are told by their events; a store keeps what is open or has failed.
-        node.failed_attempts = Vec::new();
-        node.output = Some(event.output.clone());
-        node.ended_at = Some(time);
+        node.progressed_at = Some(time);
+    }
+}
+
+fn node_completed(run: &mut Run, event: &NodeCompleted, time: Timestamp) {
+    has_output(run, &event.node_id, NodeStatus::Completed, &event.output, time);
+}
+
+fn node_recovered(run: &mut Run, event: &NodeRecovered, time: Timestamp) {
+    let status = if event.how == Recovery::Skip { NodeStatus::Skipped } else { NodeStatus::Recovered };
+    has_output(run, &event.node_id, status, &event.output, time);
+}
+
+/// Of a node with an output the state keeps what later decisions need; how it came to it is told by its events.
+fn has_output(run: &mut Run, node_id: &NodeId, status: NodeStatus, output: &Json, time: Timestamp) {
+    let sequence = run.sequence;
+    if let Some(node) = run.nodes.get_mut(node_id) {
+        *node = NodeRun {
+            timeout_ms: node.timeout_ms,
+            output: Some(output.clone()),
+            started_at: node.started_at,
+            ended_at: Some(time),
+            ended_by: Some(sequence),
+            ..NodeRun::first(node.agent_name.clone(), status, node.attempt, node.scheduled_at, 0)
+        };
     }
 }
 
 fn node_failed(run: &mut Run, event: &NodeFailed, time: Timestamp) {
+    let sequence = run.sequence;
     // A node whose input could not be made fails without having been scheduled.
-    let node = run.nodes.entry(event.node_id.clone()).or_insert_with(|| NodeRun {
-        status: NodeStatus::Failed,
-        agent_name: event.agent_name.clone(),
-        attempt: event.attempt,
-        timeout_ms: 0,
-        input: None,
-        output: None,
-        failure: None,
-        due_at: None,
-        failed_attempts: Vec::new(),
-        scheduled_at: time,
-        started_at: None,
-        ended_at: None,
-    });
+    let node = run
+        .nodes
+        .entry(event.node_id.clone())
+        .or_insert_with(|| NodeRun::first(event.agent_name.clone(), NodeStatus::Failed, event.attempt, time, sequence));
+    // One whose time was up while it awaited its next attempt fails once more.
+    if node.status == NodeStatus::AwaitingRetry {
+        node.failed_attempts = past_attempts(node.clone());
+    }
     node.input = None;
     node.failure = Some(event.failure());
+    node.handling = event.handling;
+    node.due_at = None;
     node.ended_at = Some(time);
+    node.ended_by = Some(sequence);
     if event.final_because.is_none() {
         node.status = NodeStatus::AwaitingRetry;
         return;
     }
     node.status = NodeStatus::Failed;
-    run.failed_node.get_or_insert_with(|| event.node_id.clone());
+    if event.fails_the_run() {
+        run.failed_node.get_or_insert_with(|| event.node_id.clone());
+        run.compensating |= event.handling.is_some();
+    }
 }
 
 fn node_retry_scheduled(run: &mut Run, event: &NodeRetryScheduled) {
@@ -200,8 +220,11 @@ fn workflow_failed(run: &mut Run, event: &WorkflowFailed, time: Timestamp) {
     run.status = Status::Failed;
     run.ended_at = Some(time);
     run.outcome = Some(Outcome::Failure(event.node_id.clone(), event.failure()));
-    // What was awaited does not come any more.
-    for node in run.nodes.values_mut().filter(|node| node.status == NodeStatus::AwaitingRetry) {
-        node.status = NodeStatus::Failed;
+    // What is still under way will not be heard, and what awaits its next attempt will have none.
+    for node in run.nodes.values_mut().filter(|node| node.status.awaits()) {
+        node.status = NodeStatus::Cancelled;
+        node.input = None;
+        node.due_at = None;
+        node.ended_at = Some(time);
     }
 }

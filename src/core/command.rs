@@ -4,6 +4,8 @@ use super::definition::DefinitionRef;
 use super::failure::{Failure, ReportedFailure};
 use super::id::{ConversationId, DefinitionName, NodeId, RunId, WorkflowId};
 use super::json::Json;
+use super::lineage::{GivenInput, LineageKind};
+use super::status::NodeStatus;
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,23 @@ pub struct Request {
     pub workflow_id: Option<WorkflowId>,
     /// The conversation it belongs to.
     pub conversation_id: Option<ConversationId>,
+    /// The run that it takes up; none: it begins anew.
+    pub resume: Option<Resume>,
+}
+
+/// Takes up a run that has ended: the new one need not do again what is carried over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resume {
+    /// Why.
+    pub kind: LineageKind,
+    /// The run that is taken up.
+    pub run_id: RunId,
+    /// Who asks for it.
+    pub by: Option<String>,
+    /// Nodes that are not run, with how they count (`completed`, `recovered`, `skipped`) and their outputs.
+    pub carried: Vec<(NodeId, NodeStatus, Json)>,
+    /// Inputs that are given to nodes.
+    pub inputs: Vec<GivenInput>,
 }
 
 /// `StartWorkflow`: a request whose ids and definition are resolved.
@@ -54,6 +73,8 @@ pub struct StartWorkflow {
     pub payload_hash: [u8; 16],
     /// The W3C trace context of the request.
     pub traceparent: Option<String>,
+    /// The run that it takes up.
+    pub resume: Option<Resume>,
 }
 
 /// Why an attempt has failed, and who says so.
@@ -93,13 +114,36 @@ pub enum Command {
         /// Why.
         failure: NodeFault,
     },
-    /// An attempt's deadline has passed.
-    ExpireNode {
+    /// A worker says that it still works on an attempt.
+    ProgressNode {
         /// The node.
         node_id: NodeId,
         /// The attempt.
         attempt: u32,
     },
+    /// A person gives a node its output.
+    SupplyNode {
+        /// The node.
+        node_id: NodeId,
+        /// The output.
+        output: Json,
+        /// Who.
+        by: String,
+    },
+    /// An attempt's deadline has passed.
+    ExpireAttempt {
+        /// The node.
+        node_id: NodeId,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// A node's deadline over all its attempts has passed.
+    ExpireNode {
+        /// The node.
+        node_id: NodeId,
+    },
+    /// The run's deadline has passed.
+    ExpireWorkflow,
     /// The next attempt of a failed node is due.
     RetryNode {
         /// The node.

@@ -54,6 +54,8 @@ pub struct Answer {
     pub definition: DefinitionRef,
     /// How it ended.
     pub outcome: Outcome,
+    /// The story of the failure of its node, if it failed by one.
+    pub context: Option<Json>,
     /// When it started.
     pub started_at: Timestamp,
     /// When it ended.
@@ -78,25 +80,30 @@ pub fn effects(recorded: &Recorded) -> Vec<Effect> {
     let Recorded { run_id, time, event, .. } = recorded;
     match event {
         Event::NodeScheduled(event) => vec![Effect::Dispatch(dispatch(run_id, event))],
-        Event::NodeFailed(event) if event.final_because.is_some() => {
+        // One that is handled leaves nothing to be done by hand.
+        Event::NodeFailed(event) if event.final_because.is_some() && event.fails_the_run() => {
             vec![Effect::DeadLetterNode(dead_node(run_id, event))]
         }
         Event::NodeRetryScheduled(event) => vec![Effect::Delay(delay(run_id, event))],
         Event::WorkflowCompleted(event) => vec![Effect::Respond(Answer {
             definition: event.definition.clone(),
             outcome: Outcome::Answer(event.answer.clone()),
+            context: None,
             started_at: event.started_at,
             ended_at: *time,
         })],
         Event::WorkflowFailed(event) => vec![Effect::Respond(Answer {
             definition: event.definition.clone(),
             outcome: Outcome::Failure(event.node_id.clone(), event.failure()),
+            context: event.context.clone(),
             started_at: event.started_at,
             ended_at: *time,
         })],
         Event::WorkflowStarted(_)
         | Event::PlanMade(_)
         | Event::NodeStarted(_)
+        | Event::NodeProgressed(_)
+        | Event::NodeRecovered(_)
         | Event::NodeCompleted(_)
         | Event::NodeFailed(_)
         | Event::StateTransitioned(_) => Vec::new(),

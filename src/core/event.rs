@@ -4,9 +4,10 @@
 
 use super::command::Origin;
 use super::definition::DefinitionRef;
-use super::failure::{ClassifiedBy, Failure, FailureClass, FinalBecause};
+use super::failure::{ClassifiedBy, Failure, FailureClass, FinalBecause, Handling, Recovery};
 use super::id::{AgentName, ConversationId, NodeId, RunId, WorkflowId};
 use super::json::Json;
+use super::lineage::{Carried, GivenInput, Lineage};
 use super::retry::RetryPolicy;
 use super::status::Status;
 use super::time::Timestamp;
@@ -38,12 +39,16 @@ pub enum Event {
     NodeScheduled(NodeScheduled),
     /// A worker works on the attempt.
     NodeStarted(NodeStarted),
+    /// A worker still works on the attempt: its timeout begins anew.
+    NodeProgressed(NodeProgressed),
     /// The attempt ended with an output.
     NodeCompleted(NodeCompleted),
     /// The attempt ended with a failure.
     NodeFailed(NodeFailed),
     /// A failed attempt is followed by another one, at a later time.
     NodeRetryScheduled(NodeRetryScheduled),
+    /// Another output stands in for that of a node.
+    NodeRecovered(NodeRecovered),
     /// The run's state changed.
     StateTransitioned(StateTransitioned),
     /// The run ended with an answer. The last event of a run that succeeds.
@@ -69,6 +74,15 @@ pub struct WorkflowStarted {
     pub traceparent: Option<String>,
     /// The rules of this run, resolved once.
     pub settings: RunSettings,
+    /// The run that it goes on from; none: it begins anew.
+    #[serde(default)]
+    pub lineage: Option<Lineage>,
+    /// Nodes that are not run: their outputs are taken over.
+    #[serde(default)]
+    pub carried: Vec<Carried>,
+    /// Inputs that are given to nodes instead of those that their definition makes.
+    #[serde(default)]
+    pub inputs: Vec<GivenInput>,
 }
 
 /// The rules of a run, resolved at its start.
@@ -84,6 +98,9 @@ pub struct RunSettings {
     /// there were retries have none.)
     #[serde(default = "RetryPolicy::never")]
     pub retry: RetryPolicy,
+    /// How long the run may take, in milliseconds; none: as long as it takes.
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
 }
 
 /// It is known which nodes there are.
@@ -110,11 +127,26 @@ pub struct NodeScheduled {
     pub input: Json,
     /// How long the attempt may take from `started`, in milliseconds.
     pub timeout_ms: u64,
+    /// Whether a heartbeat begins the timeout anew.
+    #[serde(default)]
+    pub heartbeat: bool,
+    /// When the node has to have ended, over all its attempts; none: whenever it ends.
+    #[serde(default)]
+    pub deadline: Option<Timestamp>,
 }
 
 /// A worker works on the attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeStarted {
+    /// The node.
+    pub node_id: NodeId,
+    /// The attempt.
+    pub attempt: u32,
+}
+
+/// A worker still works on the attempt. Recorded where its node asks for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeProgressed {
     /// The node.
     pub node_id: NodeId,
     /// The attempt.
@@ -160,6 +192,9 @@ pub struct NodeFailed {
     /// Why no other attempt follows; none: one does. (Every failure was final before there were retries.)
     #[serde(default = "final_by_default")]
     pub final_because: Option<FinalBecause>,
+    /// How the definition handles it; none: another attempt follows, or the run fails.
+    #[serde(default)]
+    pub handling: Option<Handling>,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the type of the field")]
@@ -182,7 +217,29 @@ pub struct NodeRetryScheduled {
     pub due_at: Timestamp,
 }
 
+/// Another output stands in for that of a node: the node counts as completed for what waits for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeRecovered {
+    /// The node.
+    pub node_id: NodeId,
+    /// Its latest attempt.
+    pub attempt: u32,
+    /// Whose output stands in.
+    pub how: Recovery,
+    /// The output.
+    pub output: Json,
+    /// The failure node whose output it is.
+    pub failure_node: Option<NodeId>,
+    /// Who supplied it.
+    pub by: Option<String>,
+}
+
 impl NodeFailed {
+    /// Whether the run fails by it, if it is final: no handling lets it go on.
+    pub fn fails_the_run(&self) -> bool {
+        matches!(self.handling, None | Some(Handling::Compensate))
+    }
+
     /// The failure by itself.
     pub fn failure(&self) -> Failure {
         Failure {
@@ -231,6 +288,9 @@ pub struct WorkflowFailed {
     pub message: String,
     /// More, as JSON.
     pub details: Option<Json>,
+    /// The story of the node's failure ([`super::decide`]), as a failure node is given it.
+    #[serde(default)]
+    pub context: Option<Json>,
 }
 
 impl WorkflowFailed {
@@ -253,9 +313,11 @@ impl Event {
             Self::PlanMade(_) => "PlanMade",
             Self::NodeScheduled(_) => "NodeScheduled",
             Self::NodeStarted(_) => "NodeStarted",
+            Self::NodeProgressed(_) => "NodeProgressed",
             Self::NodeCompleted(_) => "NodeCompleted",
             Self::NodeFailed(_) => "NodeFailed",
             Self::NodeRetryScheduled(_) => "NodeRetryScheduled",
+            Self::NodeRecovered(_) => "NodeRecovered",
             Self::StateTransitioned(_) => "StateTransitioned",
             Self::WorkflowCompleted(_) => "WorkflowCompleted",
             Self::WorkflowFailed(_) => "WorkflowFailed",

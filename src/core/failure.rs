@@ -79,6 +79,36 @@ pub enum FinalBecause {
     MaxElapsed,
     /// The run has failed elsewhere, and nothing new is started.
     RunFailed,
+    /// The node's time over all attempts is up.
+    TotalTimeout,
+}
+
+/// How a definition handles the failure of a node that has failed for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Handling {
+    /// The run goes on with the output `null`.
+    Skip,
+    /// The run goes on with an output that the definition gives.
+    ContinueWith,
+    /// A failure node is run, whose output stands in.
+    RouteTo,
+    /// The run fails, after what has completed has been undone.
+    Compensate,
+}
+
+/// Whose output stands in for that of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recovery {
+    /// Nobody's: it is `null`.
+    Skip,
+    /// The definition's.
+    ContinueWith,
+    /// A failure node's.
+    RouteTo,
+    /// A person's, who supplied it.
+    Supply,
 }
 
 /// A failure as a worker reports it: the class may be left to the definition's rules and the default table.

@@ -2,12 +2,12 @@
 //! it changes and not what the graph weighs. Never recorded; built anew at recovery.
 
 use super::definition::Role;
-use super::definition::graph::Graph;
+use super::definition::graph::{Graph, StandsBy};
 use super::definition::plan;
 use super::event::Event;
-use super::failure::Failure;
+use super::failure::{Failure, Handling, Recovery};
 use super::id::NodeId;
-use super::run::Run;
+use super::run::{NodeRun, Run};
 use super::status::{NodeStatus, Status};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,9 +23,9 @@ pub struct Frontier {
     ready: BTreeSet<usize>,
     /// Attempts under way, by role.
     open: Open,
-    /// Nodes whose next attempt is due later, by role.
-    delayed: Open,
-    /// Nodes that have not completed.
+    /// Nodes whose next attempt is due later.
+    delayed: BTreeSet<usize>,
+    /// Nodes that have no output, save those that are only called upon.
     remaining: usize,
 }
 
@@ -99,24 +99,30 @@ impl Frontier {
 
     /// Builds the frontier of a run over a graph that is whole.
     pub fn over(run: &Run, graph: Arc<Graph>) -> Self {
-        let status_of = |i: usize| run.nodes.get(&graph.nodes[i].node.node_id).map(|node| node.status);
-        let completed = |i: &usize| status_of(*i) == Some(NodeStatus::Completed);
-        let (mut open, mut delayed) = (Open::default(), Open::default());
+        let state_of = |i: usize| run.nodes.get(&graph.nodes[i].node.node_id);
+        let has_output = |i: &usize| state_of(*i).is_some_and(|node| node.status.has_output());
+        let (mut open, mut delayed) = (Open::default(), BTreeSet::new());
         let (mut waiting, mut ready, mut remaining) = (Vec::with_capacity(graph.nodes.len()), BTreeSet::new(), 0);
         for (i, node) in graph.nodes.iter().enumerate() {
-            let missing = node.dependencies.iter().filter(|d| !completed(d)).count();
+            let missing = node.dependencies.iter().filter(|d| !has_output(d)).count();
             waiting.push(u32::try_from(missing).unwrap_or(u32::MAX));
-            match status_of(i) {
-                Some(NodeStatus::Completed) => continue,
-                Some(status) if status.is_open() => *open.of(node.node.role) += 1,
-                Some(NodeStatus::AwaitingRetry) => *delayed.of(node.node.role) += 1,
-                Some(_) => {}
-                None if missing == 0 => {
+            if node.stands_by.is_none() && !has_output(&i) {
+                remaining += 1;
+            }
+            match (state_of(i).map(|node| node.status), node.stands_by) {
+                (Some(status), _) if status.is_open() => *open.of(node.node.role) += 1,
+                (Some(NodeStatus::AwaitingRetry), _) => {
+                    delayed.insert(i);
+                }
+                (Some(_), _) => {}
+                (None, None) if missing == 0 => {
                     ready.insert(i);
                 }
-                None => {}
+                (None, Some(StandsBy::Failure(of))) if state_of(of).is_some_and(is_routed) => {
+                    ready.insert(i);
+                }
+                (None, _) => {}
             }
-            remaining += 1;
         }
         Self { graph, waiting, ready, open, delayed, remaining }
     }
@@ -135,46 +141,68 @@ impl Frontier {
             }
             Event::NodeScheduled(event) => {
                 if let Some(i) = self.index(&event.node_id) {
-                    let role = self.graph.nodes[i].node.role;
                     self.ready.remove(&i);
-                    *self.open.of(role) += 1;
-                    if event.attempt > 1 {
-                        *self.delayed.of(role) -= 1;
-                    }
+                    self.delayed.remove(&i);
+                    *self.open.of(self.graph.nodes[i].node.role) += 1;
                 }
             }
             Event::NodeCompleted(event) => {
                 if let Some(i) = self.index(&event.node_id) {
                     self.close(i);
-                    self.remaining -= 1;
-                    for next in self.released_by(i) {
-                        self.ready.insert(next);
+                    self.has_output(i);
+                }
+            }
+            Event::NodeRecovered(event) => {
+                if let Some(i) = self.index(&event.node_id) {
+                    // A person may supply the output of an attempt that is under way, or awaited.
+                    if event.how == Recovery::Supply && !self.delayed.remove(&i) {
+                        self.close(i);
                     }
-                    let graph = self.graph.clone();
-                    for dependent in &graph.nodes[i].dependents {
-                        self.waiting[*dependent] -= 1;
-                    }
+                    self.has_output(i);
                 }
             }
             Event::NodeFailed(event) => {
                 if let Some(i) = self.index(&event.node_id) {
-                    // One that could not be scheduled was ready; any other was open.
-                    if !self.ready.remove(&i) {
+                    // One that could not be scheduled was ready; one whose time was up may have awaited its next
+                    // attempt; any other was open.
+                    if !self.ready.remove(&i) && !self.delayed.remove(&i) {
                         self.close(i);
                     }
                     if event.final_because.is_none() {
-                        *self.delayed.of(self.graph.nodes[i].node.role) += 1;
+                        self.delayed.insert(i);
+                    }
+                    if event.handling == Some(Handling::RouteTo) {
+                        self.ready.extend(self.graph.nodes[i].failure_node);
                     }
                 }
             }
             Event::WorkflowStarted(_)
             | Event::NodeStarted(_)
+            | Event::NodeProgressed(_)
             | Event::NodeRetryScheduled(_)
             | Event::StateTransitioned(_)
-            | Event::WorkflowCompleted(_)
-            | Event::WorkflowFailed(_) => {}
+            | Event::WorkflowCompleted(_) => {}
+            // What was under way, or awaited, is no more.
+            Event::WorkflowFailed(_) => {
+                self.open = Open::default();
+                self.delayed.clear();
+            }
         }
         Ok(())
+    }
+
+    /// A node has an output: what waits for it may be ready.
+    fn has_output(&mut self, i: usize) {
+        let node = self.graph.nodes[i].clone();
+        if node.stands_by.is_none() {
+            self.remaining -= 1;
+        }
+        for dependent in &node.dependents {
+            self.waiting[*dependent] -= 1;
+            if self.waiting[*dependent] == 0 {
+                self.ready.insert(*dependent);
+            }
+        }
     }
 
     /// The index of a node.
@@ -187,9 +215,9 @@ impl Frontier {
         &self.ready
     }
 
-    /// Nodes that become ready when this node completes, in definition order.
-    pub fn released_by(&self, node: usize) -> Vec<usize> {
-        self.graph.nodes[node].dependents.iter().copied().filter(|d| self.waiting[*d] == 1).collect()
+    /// For how many outputs a node waits.
+    pub fn waits_for(&self, node: usize) -> u32 {
+        self.waiting[node]
     }
 
     /// Attempts under way.
@@ -198,11 +226,11 @@ impl Frontier {
     }
 
     /// Nodes whose next attempt is due later.
-    pub fn delayed(&self) -> Open {
-        self.delayed
+    pub fn delayed(&self) -> &BTreeSet<usize> {
+        &self.delayed
     }
 
-    /// How many nodes have not completed.
+    /// How many nodes have no output, save those that are only called upon.
     pub fn remaining(&self) -> usize {
         self.remaining
     }
@@ -211,4 +239,9 @@ impl Frontier {
         let open = self.open.of(self.graph.nodes[node].node.role);
         *open = open.saturating_sub(1);
     }
+}
+
+/// Whether a node has failed for good, and its failure node is to be run.
+fn is_routed(node: &NodeRun) -> bool {
+    node.status == NodeStatus::Failed && node.handling == Some(Handling::RouteTo)
 }

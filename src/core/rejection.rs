@@ -70,6 +70,46 @@ pub enum Rejection {
         /// The attempt.
         attempt: u32,
     },
+    /// Its time has not come, or does not count any more.
+    #[error("attempt {attempt} of node {node:?} has time left")]
+    NotYet {
+        /// The node.
+        node: String,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// The breaker of its agent is open.
+    #[error("attempt {attempt} of node {node:?} waits: the circuit breaker of its agent is open")]
+    Held {
+        /// The node.
+        node: String,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// Its node does not ask for heartbeats.
+    #[error(
+        "a heartbeat of attempt {attempt} of node {node:?} extends nothing: its definition does not say `heartbeat: true`"
+    )]
+    NoHeartbeat {
+        /// The node.
+        node: String,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// An output is supplied for a node that does not wait for one.
+    #[error("node {node:?} does not wait for an output: it has not been handed out, or has ended")]
+    NotSuppliable {
+        /// The node.
+        node: String,
+    },
+    /// An output is supplied that the node may not have.
+    #[error("the output supplied for node {node:?} is refused: {message}")]
+    OutputRefused {
+        /// The node.
+        node: String,
+        /// Why.
+        message: String,
+    },
     /// There is nothing to go on with.
     #[error("no node is ready")]
     NothingReady,
@@ -93,6 +133,11 @@ impl Rejection {
             Self::SetAside(_) => "set_aside",
             Self::AlreadyAccepted(_) => Self::ALREADY_ACCEPTED,
             Self::NotAwaited { .. } => "not_awaited",
+            Self::NotYet { .. } => "not_yet",
+            Self::Held { .. } => "held",
+            Self::NoHeartbeat { .. } => "no_heartbeat",
+            Self::NotSuppliable { .. } => "not_suppliable",
+            Self::OutputRefused { .. } => "output_refused",
             Self::NothingReady => "nothing_ready",
         }
     }
@@ -132,6 +177,8 @@ pub enum RefusalReason {
     Contract,
     /// The id is taken by a request with another payload.
     IdConflict,
+    /// It takes up a run that has not ended, or nodes that there are not.
+    Resume,
     /// It was forwarded before and is still in the wrong partition.
     WrongPartition,
     /// It names a format version or a command that this version does not know.
@@ -155,6 +202,7 @@ impl RefusalReason {
             Self::UnknownDefinition => "unknown_definition",
             Self::Contract => "contract",
             Self::IdConflict => "id_conflict",
+            Self::Resume => "resume",
             Self::WrongPartition => "wrong_partition",
             Self::Unsupported => "unsupported",
             Self::SetAside => "set_aside",

@@ -3,9 +3,10 @@
 use super::command::Origin;
 use super::definition::DefinitionRef;
 use super::event::{RunSettings, WorkflowStarted};
-use super::failure::Failure;
+use super::failure::{Failure, Handling};
 use super::id::{AgentName, ConversationId, NodeId, RunId, WorkflowId};
 use super::json::Json;
+use super::lineage::{Carried, Lineage};
 use super::status::{NodeStatus, Status};
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,10 @@ pub struct Run {
     pub traceparent: Option<String>,
     /// Its rules.
     pub settings: RunSettings,
+    /// The run that it goes on from.
+    pub lineage: Option<Lineage>,
+    /// Inputs that are given to nodes instead of those that their definition makes.
+    pub inputs: BTreeMap<NodeId, Json>,
     /// When it started.
     pub started_at: Timestamp,
     /// When it ended.
@@ -46,8 +51,10 @@ pub struct Run {
     pub plans: Vec<Plan>,
     /// The nodes that have been scheduled (or failed before they could be).
     pub nodes: BTreeMap<NodeId, NodeRun>,
-    /// The first node that failed.
+    /// The first node by whose failure the run fails.
     pub failed_node: Option<NodeId>,
+    /// Whether what has completed is being undone.
+    pub compensating: bool,
     /// How it ended.
     pub outcome: Option<Outcome>,
 }
@@ -81,14 +88,19 @@ pub struct NodeRun {
     pub attempt: u32,
     /// How long the attempt may take from `started`, in milliseconds.
     pub timeout_ms: u64,
+    /// Whether a heartbeat begins the timeout anew.
+    pub heartbeat: bool,
+    /// When the node has to have ended, over all its attempts.
+    pub deadline: Option<Timestamp>,
     /// The input, while the attempt is open.
     pub input: Option<Json>,
     /// The output, once it is completed. Readers that do not decide may leave it out.
     pub output: Option<Json>,
     /// The failure of the latest attempt, once it has failed.
     pub failure: Option<Failure>,
-    /// When the next attempt is due, while one is awaited; of a failed node: when the one would have been due that did
-    /// not come, because the run failed before.
+    /// How its failure is handled, once it has failed for good and the run does not fail by it.
+    pub handling: Option<Handling>,
+    /// When the next attempt is due, while one is awaited.
     pub due_at: Option<Timestamp>,
     /// The attempts before the latest, the oldest first.
     pub failed_attempts: Vec<FailedAttempt>,
@@ -96,8 +108,14 @@ pub struct NodeRun {
     pub scheduled_at: Timestamp,
     /// When a worker said that it works on it.
     pub started_at: Option<Timestamp>,
+    /// When a worker last said that it still works on it, where heartbeats count.
+    pub progressed_at: Option<Timestamp>,
     /// When the attempt ended.
     pub ended_at: Option<Timestamp>,
+    /// The number of the event by which the attempt was scheduled.
+    pub scheduled_by: u64,
+    /// The number of the event by which the attempt ended.
+    pub ended_by: Option<u64>,
 }
 
 /// An attempt that has failed, and was followed by another one.
@@ -113,9 +131,50 @@ pub struct FailedAttempt {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Timestamp,
+    /// The number of the event by which it was scheduled.
+    #[serde(default)]
+    pub scheduled_by: u64,
+    /// The number of the event by which it ended.
+    #[serde(default)]
+    pub ended_by: u64,
 }
 
 impl NodeRun {
+    /// A node that is handed out for the first time.
+    pub fn first(agent_name: AgentName, status: NodeStatus, attempt: u32, time: Timestamp, sequence: u64) -> Self {
+        Self {
+            status,
+            agent_name,
+            attempt,
+            timeout_ms: 0,
+            heartbeat: false,
+            deadline: None,
+            input: None,
+            output: None,
+            failure: None,
+            handling: None,
+            due_at: None,
+            failed_attempts: Vec::new(),
+            scheduled_at: time,
+            started_at: None,
+            progressed_at: None,
+            ended_at: None,
+            scheduled_by: sequence,
+            ended_by: None,
+        }
+    }
+
+    /// A node whose output is taken over with the run's first event.
+    fn carried(carried: &Carried, time: Timestamp) -> Self {
+        let node = Self::first(carried.agent_name.clone(), carried.status, 0, time, 1);
+        Self { output: Some(carried.output.clone()), ended_at: Some(time), ended_by: Some(1), ..node }
+    }
+
+    /// When the attempt's timeout began: with `started`, or the last heartbeat that counts.
+    pub fn timeout_began(&self) -> Option<Timestamp> {
+        self.progressed_at.or(self.started_at)
+    }
+
     /// When the node's first attempt was scheduled.
     pub fn first_scheduled_at(&self) -> Timestamp {
         self.failed_attempts.first().map_or(self.scheduled_at, |first| first.scheduled_at)
@@ -138,11 +197,18 @@ impl Run {
             payload_hash: event.payload_hash.clone(),
             traceparent: event.traceparent.clone(),
             settings: event.settings,
+            lineage: event.lineage.clone(),
+            inputs: event.inputs.iter().map(|given| (given.node_id.clone(), given.input.clone())).collect(),
             started_at: time,
             ended_at: None,
             plans: Vec::new(),
-            nodes: BTreeMap::new(),
+            nodes: event
+                .carried
+                .iter()
+                .map(|carried| (carried.node_id.clone(), NodeRun::carried(carried, time)))
+                .collect(),
             failed_node: None,
+            compensating: false,
             outcome: None,
         }
     }

@@ -90,16 +90,40 @@ pub enum NodeStatus {
     Completed,
     /// Ended with a failure.
     Failed,
+    /// Ended with a failure; another output stands in for its own.
+    Recovered,
+    /// Ended with a failure, and the run goes on without its output.
+    Skipped,
+    /// Was under way, or awaited its next attempt, when its run ended.
+    Cancelled,
 }
 
 impl NodeStatus {
     /// All states, in the order of a node's life.
-    pub const ALL: [NodeStatus; 5] =
-        [Self::Scheduled, Self::Running, Self::AwaitingRetry, Self::Completed, Self::Failed];
+    pub const ALL: [NodeStatus; 8] = [
+        Self::Scheduled,
+        Self::Running,
+        Self::AwaitingRetry,
+        Self::Completed,
+        Self::Failed,
+        Self::Recovered,
+        Self::Skipped,
+        Self::Cancelled,
+    ];
 
     /// Whether an attempt of the node is under way.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Scheduled | Self::Running)
+    }
+
+    /// Whether more is to come of the node by itself: an attempt is under way, or the next one is awaited.
+    pub fn awaits(self) -> bool {
+        self.is_open() || self == Self::AwaitingRetry
+    }
+
+    /// Whether what waits for the node can go on: there is an output, its own or one that stands in.
+    pub fn has_output(self) -> bool {
+        matches!(self, Self::Completed | Self::Recovered | Self::Skipped)
     }
 
     /// The word used on the wire, in tables and on the command line.
@@ -110,6 +134,9 @@ impl NodeStatus {
             Self::AwaitingRetry => "awaiting_retry",
             Self::Completed => "completed",
             Self::Failed => "failed",
+            Self::Recovered => "recovered",
+            Self::Skipped => "skipped",
+            Self::Cancelled => "cancelled",
         }
     }
 }

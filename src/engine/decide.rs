@@ -5,9 +5,12 @@ use super::owner::{FailedEffect, Owning, Stop};
 use super::partition::Env;
 use super::perform::EffectKind;
 use super::step::{Planned, StepDraft};
+use super::timer::Timer;
 use crate::core::command::{Command, NodeFault, Origin};
+use crate::core::decide::Given;
 use crate::core::event::{EffectFailed, InputLost, PartitionEvent, Trying};
 use crate::core::failure::{Failure, FailureClass};
+use crate::core::gate::Gate;
 use crate::core::id::{RunId, WorkflowId};
 use crate::core::partition::partition_of;
 use crate::core::rejection::{Refusal, RefusalReason, Rejection};
@@ -259,7 +262,7 @@ impl Owning {
     fn decide_deadlines(&mut self, draft: &mut StepDraft, env: &mut Env) -> Result<(), Stop> {
         let now = self.clock.at(env.now);
         // Most attempts end long before their deadline: nothing is asked for them.
-        self.deadlines.drop_ended(now, |deadline| self.state.is_under_way(deadline));
+        self.deadlines.drop_ended(now, |deadline| self.state.awaits(deadline));
         let Some(next) = self.deadlines.next().filter(|next| *next <= now) else { return Ok(()) };
         if env.now < self.quiet_until {
             return Ok(());
@@ -284,10 +287,15 @@ impl Owning {
         }
         while self.has_room(draft, env) {
             let Some(due) = self.deadlines.pop(asked) else { break };
-            let command = Command::ExpireNode { node_id: due.node_id, attempt: due.attempt };
-            if let Ok(planned) = self.command(&due.workflow_id, Some(&due.run_id), &command, Cause::Timer, env)? {
-                draft.push(planned);
-            }
+            self.decide_timer(due, draft, env)?;
+        }
+        Ok(())
+    }
+
+    /// A time has come. Whether it still means something is for the decision to say.
+    pub(super) fn decide_timer(&mut self, due: Timer, draft: &mut StepDraft, env: &mut Env) -> Result<(), Stop> {
+        if let Ok(planned) = self.command(&due.workflow_id, Some(&due.run_id), &due.command(), Cause::Timer, env)? {
+            draft.push(planned);
         }
         Ok(())
     }
@@ -318,7 +326,8 @@ impl Owning {
             return Ok(Err(Rejection::SetAside(entry.run.run_id.clone())));
         };
         self.deciding = Some(workflow_id.clone());
-        let decided = match crate::core::decide::decide(&entry.run, frontier, command, &env.settings.limits, now) {
+        let given = Given { limits: &env.settings.limits, gate: &Gate::OPEN, now };
+        let decided = match crate::core::decide::decide(&entry.run, frontier, command, &given) {
             Ok(events) => {
                 let (run_id, traceparent) = (entry.run.run_id.clone(), entry.run.traceparent.clone());
                 Ok(self.record(workflow_id, &run_id, traceparent, events, cause, None, now)?)

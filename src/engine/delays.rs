@@ -13,10 +13,9 @@ use super::partition::Env;
 use super::perform::EffectRef;
 use super::state::PartitionState;
 use super::step::StepDraft;
-use super::timer::{Timer, Timers, retry};
-use crate::core::command::Command;
+use super::timer::{Timer, Timers, What, retry};
 use crate::core::time::Timestamp;
-use crate::journal::record::{Cause, InputPosition};
+use crate::journal::record::InputPosition;
 use crate::log::topic::DelayTier;
 use crate::log::{Delivery, Record, Topic};
 use crate::wire::wakeup;
@@ -118,8 +117,7 @@ impl Owning {
                 at: wakeup.due_at,
                 workflow_id: wakeup.workflow_id,
                 run_id: wakeup.dispatch_id.run_id,
-                node_id: wakeup.dispatch_id.node_id,
-                attempt: wakeup.dispatch_id.attempt,
+                what: What::Retry(wakeup.dispatch_id.node_id, wakeup.dispatch_id.attempt),
             }),
             Err(error) => tracing::warn!(place = ?place_of(record), %error, "a record is skipped that is no wake-up"),
         }
@@ -145,10 +143,7 @@ impl Owning {
         let now = self.clock.at(env.now);
         while self.has_room(draft, env) {
             let Some(due) = self.delays.heap.pop(now) else { break };
-            let command = Command::RetryNode { node_id: due.node_id, attempt: due.attempt };
-            if let Ok(planned) = self.command(&due.workflow_id, Some(&due.run_id), &command, Cause::Timer, env)? {
-                draft.push(planned);
-            }
+            self.decide_timer(due, draft, env)?;
         }
         Ok(())
     }

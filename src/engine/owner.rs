@@ -296,7 +296,7 @@ impl Owning {
         self.take_up(env.definitions);
         self.perform_kept(env);
         self.wake(env)?;
-        self.deadlines.prune(|deadline| self.state.is_under_way(deadline));
+        self.deadlines.prune(|deadline| self.state.awaits(deadline));
         if self.in_flight.len() >= env.settings.max_steps_ahead {
             return Ok(false);
         }

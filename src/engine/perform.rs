@@ -174,6 +174,7 @@ fn answer_of(recorded: &Recorded, answer: Answer) -> Response {
         run_id: recorded.run_id.clone(),
         definition: answer.definition,
         outcome: answer.outcome,
+        context: answer.context,
         started_at: answer.started_at,
         ended_at: answer.ended_at,
     }

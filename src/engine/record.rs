@@ -5,10 +5,10 @@ use super::delays::tier_for;
 use super::owner::{Owning, Stop};
 use super::partition::Env;
 use super::step::Planned;
-use super::timer::{deadline, retry};
+use super::timer;
 use crate::core::command::Origin;
 use crate::core::definition::graph::Graph;
-use crate::core::event::{Event, InputRefused, InputRejected, PartitionEvent, Recorded};
+use crate::core::event::{Event, InputRefused, InputRejected, NodeProgressed, NodeStarted, PartitionEvent, Recorded};
 use crate::core::frontier::Frontier;
 use crate::core::id::{RunId, WorkflowId};
 use crate::core::rejection::{Refusal, Rejection};
@@ -70,12 +70,18 @@ impl Owning {
             (None, None) => {}
         }
         match &recorded.event {
-            Event::NodeStarted(event) => {
-                deadline(&entry.run, &event.node_id).into_iter().for_each(|timer| self.deadlines.add(timer));
+            Event::WorkflowStarted(_) => {
+                timer::workflow(&entry.run).into_iter().for_each(|timer| self.deadlines.add(timer))
+            }
+            Event::NodeScheduled(event) if event.attempt == 1 => {
+                timer::node(&entry.run, &event.node_id).into_iter().for_each(|timer| self.deadlines.add(timer));
+            }
+            Event::NodeStarted(NodeStarted { node_id, .. }) | Event::NodeProgressed(NodeProgressed { node_id, .. }) => {
+                timer::attempt(&entry.run, node_id).into_iter().for_each(|timer| self.deadlines.add(timer));
             }
             // A longer delay has a record that wakes it.
             Event::NodeRetryScheduled(event) if tier_for(Duration::from_millis(event.delay_ms)).is_none() => {
-                retry(&entry.run, &event.node_id).into_iter().for_each(|timer| self.delays.heap.add(timer));
+                timer::retry(&entry.run, &event.node_id).into_iter().for_each(|timer| self.delays.heap.add(timer));
             }
             _ => {}
         }

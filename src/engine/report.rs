@@ -25,6 +25,7 @@ impl Owning {
         let (node_id, attempt) = (report.dispatch_id.node_id, report.dispatch_id.attempt);
         let command = match report.outcome {
             ReportOutcome::Started => Command::StartNode { node_id, attempt },
+            ReportOutcome::Heartbeat => Command::ProgressNode { node_id, attempt },
             ReportOutcome::Completed(output) => Command::CompleteNode { node_id, attempt, output },
             ReportOutcome::Failed(failure) => {
                 Command::FailNode { node_id, attempt, failure: NodeFault::Reported(failure) }

@@ -6,11 +6,12 @@ use super::owner::{Owning, Stop};
 use super::partition::Env;
 use super::state::Entry;
 use super::step::Planned;
-use crate::core::command::{Origin, Request, StartWorkflow};
-use crate::core::decide::start_workflow;
+use crate::core::command::{Origin, Request, Resume, StartWorkflow};
+use crate::core::decide::{Given, start_workflow};
 use crate::core::definition::DefinitionRef;
 use crate::core::definition::graph::Graph;
 use crate::core::event::{InputForwarded, PartitionEvent};
+use crate::core::gate::Gate;
 use crate::core::id::{RunId, WorkflowId};
 use crate::core::partition::partition_of;
 use crate::core::rejection::{Refusal, RefusalReason, Rejection};
@@ -35,6 +36,7 @@ enum Lookup {
 struct Known {
     run_id: RunId,
     payload_hash: String,
+    has_ended: bool,
     /// It began with the very request that asks for it again: that was forwarded twice, or its topic is read anew.
     is_its_request: bool,
 }
@@ -69,18 +71,31 @@ impl Owning {
             }
         };
         let start = start_of(request, workflow_id, definition, origin, record);
-        self.start(record, &start, &graph, env).map(Decided::to)
+        self.start(record, start, &graph, env).map(Decided::to)
     }
 
     fn start(
         &mut self,
         record: &Record,
-        start: &StartWorkflow,
+        mut start: StartWorkflow,
         graph: &Arc<Graph>,
         env: &mut Env,
     ) -> Result<Planned, Stop> {
         let now = self.clock.at(env.now);
-        if let Some(Known { run_id, payload_hash, is_its_request }) = self.known_run(start, now) {
+        let known = match (&start.resume, self.known_run(&start, now)) {
+            // The run that is taken up has ended, and no other has begun since. The client's own request is to be
+            // recognised by the new one, too.
+            (Some(resume), Some(known)) if known.run_id == resume.run_id && known.has_ended => {
+                if let Ok(hash) = hex::decode(&known.payload_hash).unwrap_or_default().try_into() {
+                    start.payload_hash = hash;
+                }
+                None
+            }
+            (Some(resume), Some(known)) => return Ok(self.refuse_resume(record, &start, resume, &known, env)),
+            (_, known) => known,
+        };
+        let start = &start;
+        if let Some(Known { run_id, payload_hash, is_its_request, .. }) = known {
             if hex::encode(start.payload_hash) == payload_hash {
                 let rejection = match is_its_request {
                     true => Rejection::AlreadyAccepted(run_id.clone()),
@@ -100,7 +115,8 @@ impl Owning {
             };
             return Ok(self.refuse(record, start.origin.clone(), refusal, env));
         }
-        match start_workflow(start, graph, now, &env.settings.limits) {
+        let given = Given { limits: &env.settings.limits, gate: &Gate::OPEN, now };
+        match start_workflow(start, graph, &given) {
             Err(refusal) => Ok(self.refuse(record, start.origin.clone(), refusal, env)),
             Ok(events) => {
                 let cause = Cause::Input(start.origin.clone());
@@ -110,18 +126,43 @@ impl Owning {
         }
     }
 
+    /// What is asked to be taken up has not ended, or has been taken up already.
+    fn refuse_resume(
+        &mut self,
+        record: &Record,
+        start: &StartWorkflow,
+        resume: &Resume,
+        known: &Known,
+        env: &mut Env,
+    ) -> Planned {
+        let run_id = &known.run_id;
+        if *run_id != resume.run_id {
+            let rejection = match known.is_its_request {
+                true => Rejection::AlreadyAccepted(run_id.clone()),
+                false => Rejection::DuplicateStart(run_id.clone()),
+            };
+            return self.reject(record, start.workflow_id.clone(), Some(run_id.clone()), &rejection, env);
+        }
+        let message = format!("run {run_id} has not ended: there is nothing to be taken up");
+        let refusal =
+            Refusal { workflow_id: Some(start.workflow_id.clone()), ..Refusal::new(RefusalReason::Resume, message) };
+        self.refuse(record, start.origin.clone(), refusal, env)
+    }
+
     /// The unfinished run of a workflow, or the last one that ended inside the window.
     fn known_run(&mut self, start: &StartWorkflow, now: Timestamp) -> Option<Known> {
         if let Some(Entry { run, .. }) = self.state.runs.get(&start.workflow_id) {
             return Some(Known {
                 run_id: run.run_id.clone(),
                 payload_hash: run.payload_hash.clone(),
+                has_ended: false,
                 is_its_request: run.origin == start.origin,
             });
         }
         self.state.window.find(&start.workflow_id, now).map(|ended| Known {
             run_id: ended.run_id.clone(),
             payload_hash: ended.payload_hash.clone(),
+            has_ended: true,
             is_its_request: ended.began_at(&start.origin),
         })
     }
@@ -186,6 +227,7 @@ fn start_of(
         conversation_id: request.conversation_id,
         origin,
         traceparent: traceparent(record),
+        resume: request.resume,
     }
 }
 

@@ -203,11 +203,9 @@ impl PartitionState {
         Ok(())
     }
 
-    /// Whether a deadline's attempt has not ended.
-    pub fn is_under_way(&self, deadline: &Timer) -> bool {
-        let run = self.runs.get(&deadline.workflow_id).map(|entry| &entry.run);
-        let node = run.filter(|run| run.run_id == deadline.run_id).and_then(|run| run.nodes.get(&deadline.node_id));
-        node.is_some_and(|node| node.status.is_open() && node.attempt == deadline.attempt)
+    /// Whether a timer still means something.
+    pub fn awaits(&self, timer: &Timer) -> bool {
+        self.runs.get(&timer.workflow_id).is_some_and(|entry| timer.holds(&entry.run))
     }
 
     fn retire(&mut self, workflow_id: &WorkflowId) {

@@ -1,6 +1,7 @@
-//! Times that come: deadlines of attempts, and attempts that are due. Heaps in memory, derived from the state; what fires
-//! is checked against the state again.
+//! Times that come: deadlines, and attempts that are due. Heaps in memory, derived from the state; what fires is checked
+//! against the state again.
 
+use crate::core::command::Command;
 use crate::core::id::{NodeId, RunId, WorkflowId};
 use crate::core::run::Run;
 use crate::core::status::NodeStatus;
@@ -9,7 +10,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-/// A time that concerns one attempt.
+/// A time that concerns a run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timer {
     /// When it comes.
@@ -18,10 +19,44 @@ pub struct Timer {
     pub workflow_id: WorkflowId,
     /// The run.
     pub run_id: RunId,
-    /// The node.
-    pub node_id: NodeId,
-    /// The attempt.
-    pub attempt: u32,
+    /// What it means.
+    pub what: What,
+}
+
+/// What a time means.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    /// An attempt has to have ended.
+    Attempt(NodeId, u32),
+    /// A node has to have ended, over all its attempts.
+    Node(NodeId),
+    /// The run has to have ended.
+    Workflow,
+    /// An attempt is due.
+    Retry(NodeId, u32),
+}
+
+impl Timer {
+    /// What it asks of the run when it comes.
+    pub fn command(&self) -> Command {
+        match self.what.clone() {
+            What::Attempt(node_id, attempt) => Command::ExpireAttempt { node_id, attempt },
+            What::Node(node_id) => Command::ExpireNode { node_id },
+            What::Workflow => Command::ExpireWorkflow,
+            What::Retry(node_id, attempt) => Command::RetryNode { node_id, attempt },
+        }
+    }
+
+    /// Whether it still means something.
+    pub fn holds(&self, run: &Run) -> bool {
+        let current = match &self.what {
+            What::Attempt(node_id, _) => attempt(run, node_id),
+            What::Node(node_id) => node(run, node_id),
+            What::Workflow => workflow(run),
+            What::Retry(node_id, _) => retry(run, node_id),
+        };
+        current.is_some_and(|current| current == *self)
+    }
 }
 
 /// Fewer timers than this are not worth being looked through.
@@ -78,29 +113,41 @@ impl Timers {
 }
 
 /// The deadline of a node's attempt, if it runs.
-pub fn deadline(run: &Run, node_id: &NodeId) -> Option<Timer> {
+pub fn attempt(run: &Run, node_id: &NodeId) -> Option<Timer> {
     let node = run.nodes.get(node_id).filter(|node| node.status == NodeStatus::Running)?;
-    let at = node.started_at?.after(Duration::from_millis(node.timeout_ms));
-    Some(timer(run, node_id, node.attempt, at))
+    let at = node.timeout_began()?.after(Duration::from_millis(node.timeout_ms));
+    Some(timer(run, What::Attempt(node_id.clone(), node.attempt), at))
+}
+
+/// The deadline of a node over all its attempts, if it has one.
+pub fn node(run: &Run, node_id: &NodeId) -> Option<Timer> {
+    let node = run.nodes.get(node_id).filter(|node| node.status.awaits())?;
+    Some(timer(run, What::Node(node_id.clone()), node.deadline?))
+}
+
+/// The deadline of a run, if it has one.
+pub fn workflow(run: &Run) -> Option<Timer> {
+    let timeout = run.settings.timeout_ms.filter(|_| !run.status.has_ended())?;
+    Some(timer(run, What::Workflow, run.started_at.after(Duration::from_millis(timeout))))
 }
 
 /// When a node's next attempt is due, if one is awaited.
 pub fn retry(run: &Run, node_id: &NodeId) -> Option<Timer> {
     let node = run.nodes.get(node_id).filter(|node| node.status == NodeStatus::AwaitingRetry)?;
-    Some(timer(run, node_id, node.attempt + 1, node.due_at?))
+    Some(timer(run, What::Retry(node_id.clone(), node.attempt + 1), node.due_at?))
 }
 
-/// Adds what a run waits for: the deadlines of its running attempts, and the attempts that it awaits.
+/// Adds what a run waits for: deadlines, and the attempts that it awaits.
 pub fn add_timers(run: &Run, deadlines: &mut Timers, retries: &mut Timers) {
+    workflow(run).into_iter().for_each(|timer| deadlines.add(timer));
     for node_id in run.nodes.keys() {
-        deadline(run, node_id).into_iter().for_each(|timer| deadlines.add(timer));
+        [attempt(run, node_id), node(run, node_id)].into_iter().flatten().for_each(|timer| deadlines.add(timer));
         retry(run, node_id).into_iter().for_each(|timer| retries.add(timer));
     }
 }
 
-fn timer(run: &Run, node_id: &NodeId, attempt: u32, at: Timestamp) -> Timer {
-    let (workflow_id, run_id) = (run.workflow_id.clone(), run.run_id.clone());
-    Timer { at, workflow_id, run_id, node_id: node_id.clone(), attempt }
+fn timer(run: &Run, what: What, at: Timestamp) -> Timer {
+    Timer { at, workflow_id: run.workflow_id.clone(), run_id: run.run_id.clone(), what }
 }
 
 #[cfg(test)]
@@ -112,8 +159,7 @@ mod tests {
             at: Timestamp(number),
             workflow_id: WorkflowId::new(&format!("w{number}")).unwrap(),
             run_id: RunId::new(&"0".repeat(32)).unwrap(),
-            node_id: NodeId::new("n").unwrap(),
-            attempt: 1,
+            what: What::Attempt(NodeId::new("n").unwrap(), 1),
         }
     }
 

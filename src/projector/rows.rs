@@ -45,6 +45,11 @@ impl Rows {
                 self.attempt_ended(recorded, run, &event.node_id, NodeStatus::Failed);
                 self.errors.push(node_failed(recorded, event));
             }
+            Event::NodeRecovered(event) => {
+                if let Some(node) = run.nodes.get(&event.node_id) {
+                    self.results.push(result(recorded, &event.node_id, node, node.status));
+                }
+            }
             Event::StateTransitioned(event) => {
                 let operation = Operation::StateTransition { from: event.from, to: event.to };
                 self.operations.push(operation_of_run(recorded, operation));
@@ -54,6 +59,7 @@ impl Rows {
             | Event::PlanMade(_)
             | Event::NodeScheduled(_)
             | Event::NodeStarted(_)
+            | Event::NodeProgressed(_)
             | Event::NodeRetryScheduled(_)
             | Event::WorkflowCompleted(_) => {}
         }

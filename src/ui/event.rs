@@ -3,7 +3,8 @@
 use super::style::{Paint, harmless, short};
 use super::time::{clock, rfc3339};
 use super::timeline::duration;
-use crate::core::event::{Event, PartitionEvent, Recorded};
+use crate::core::event::{Event, NodeRecovered, PartitionEvent, Recorded};
+use crate::core::failure::Recovery;
 use crate::wire::event::{PartitionRecorded, Published};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -17,6 +18,8 @@ pub fn payload(event: &Event) -> Value {
         Event::PlanMade(e) => fields(e),
         Event::NodeScheduled(e) => fields(e),
         Event::NodeStarted(e) => fields(e),
+        Event::NodeProgressed(e) => fields(e),
+        Event::NodeRecovered(e) => fields(e),
         Event::NodeCompleted(e) => fields(e),
         Event::NodeFailed(e) => fields(e),
         Event::NodeRetryScheduled(e) => fields(e),
@@ -38,7 +41,7 @@ fn partition_payload(event: &PartitionEvent) -> Value {
 }
 
 /// The fields of payloads that hold JSON as a string.
-const JSON_FIELDS: [&str; 5] = ["input", "output", "plan", "answer", "details"];
+const JSON_FIELDS: [&str; 6] = ["input", "output", "plan", "answer", "details", "context"];
 
 fn fields(payload: &impl Serialize) -> Value {
     let mut value = serde_json::to_value(payload).unwrap_or(Value::Null);
@@ -116,9 +119,11 @@ fn written(time: crate::core::time::Timestamp, subject: &str, sequence: u64, wor
 pub fn event_words(event: &Event, paint: Paint) -> String {
     let name = format!("{:18}", event.name());
     let name = match event {
-        Event::WorkflowCompleted(_) | Event::NodeCompleted(_) => paint.good(&name),
+        Event::WorkflowCompleted(_) | Event::NodeCompleted(_) | Event::NodeRecovered(_) => paint.good(&name),
         Event::WorkflowFailed(_) | Event::NodeFailed(_) => paint.bad(&name),
-        Event::NodeScheduled(_) | Event::NodeStarted(_) | Event::NodeRetryScheduled(_) => paint.busy(&name),
+        Event::NodeScheduled(_) | Event::NodeStarted(_) | Event::NodeProgressed(_) | Event::NodeRetryScheduled(_) => {
+            paint.busy(&name)
+        }
         Event::WorkflowStarted(_) | Event::PlanMade(_) | Event::StateTransitioned(_) => name,
     };
     format!("{name} {}", detail(event)).trim_end().to_owned()
@@ -139,6 +144,8 @@ fn detail(event: &Event) -> String {
             format!("{} ({}) attempt {} {}", e.node_id, e.agent_name, e.attempt, value(&e.input))
         }
         Event::NodeStarted(e) => format!("{} attempt {}", e.node_id, e.attempt),
+        Event::NodeProgressed(e) => format!("{} attempt {}", e.node_id, e.attempt),
+        Event::NodeRecovered(e) => format!("{} {} {}", e.node_id, recovery_words(e), value(&e.output)),
         Event::NodeCompleted(e) => format!("{} {}", e.node_id, value(&e.output)),
         Event::NodeFailed(e) => {
             let message = short(&harmless(&e.message), VALUE_CHARS);
@@ -154,6 +161,17 @@ fn detail(event: &Event) -> String {
             let node = e.node_id.as_ref().map_or_else(String::new, |node| format!("{node} "));
             format!("{node}{}: {}", e.code, short(&harmless(&e.message), VALUE_CHARS))
         }
+    }
+}
+
+fn recovery_words(event: &NodeRecovered) -> String {
+    match event.how {
+        Recovery::Skip => "is skipped:".to_owned(),
+        Recovery::ContinueWith => "goes on with its default".to_owned(),
+        Recovery::RouteTo => {
+            format!("goes on with the output of {}", event.failure_node.as_ref().map_or("?", |node| node.as_str()))
+        }
+        Recovery::Supply => format!("was supplied by {}", harmless(event.by.as_deref().unwrap_or("?"))),
     }
 }
 
@@ -212,6 +230,7 @@ mod tests {
     #[test]
     fn people_read_one_harmless_line() {
         let event = NodeFailed {
+            handling: None,
             node_id: NodeId::new("sum").unwrap(),
             agent_name: AgentName::new("adder").unwrap(),
             attempt: 1,

@@ -88,13 +88,8 @@ fn nodes(run: &Run, paint: Paint) -> String {
         let ended = node.ended_at;
         let waited = node.started_at.map(|started| duration(started.since(node.scheduled_at)));
         let ran = ended.map(|ended| duration(ended.since(node.started_at.unwrap_or(node.scheduled_at))));
-        let error = node.failure.as_ref().map_or_else(String::new, |failure| {
-            format!(
-                "{}{}",
-                failure_words(None, failure),
-                next_words(node).map_or_else(String::new, |it| "; ".to_owned() + &it)
-            )
-        });
+        let failure = node.failure.as_ref().map(|failure| failure_words(None, failure));
+        let error: Vec<String> = failure.into_iter().chain(next_words(node)).collect();
         rows.add_row(vec![
             node_id.as_str().into(),
             node.agent_name.as_str().into(),
@@ -102,7 +97,7 @@ fn nodes(run: &Run, paint: Paint) -> String {
             node.attempt.into(),
             waited.unwrap_or_default().into(),
             ran.unwrap_or_default().into(),
-            error.into(),
+            error.join("; ").into(),
         ]);
     }
     lines(&rows)
@@ -110,11 +105,11 @@ fn nodes(run: &Run, paint: Paint) -> String {
 
 /// What is said of the attempt that follows a failed one, or would have.
 fn next_words(node: &NodeRun) -> Option<String> {
-    let (attempt, due) = (node.attempt + 1, short(node.due_at?));
-    match node.status {
-        NodeStatus::AwaitingRetry => Some(format!("attempt {attempt} is due {due} UTC")),
-        NodeStatus::Failed => Some(format!("attempt {attempt} did not come, as the run failed")),
-        NodeStatus::Scheduled | NodeStatus::Running | NodeStatus::Completed => None,
+    let attempt = node.attempt + 1;
+    match (node.status, node.due_at, &node.failure) {
+        (NodeStatus::AwaitingRetry, Some(due), _) => Some(format!("attempt {attempt} is due {} UTC", short(due))),
+        (NodeStatus::Cancelled, _, Some(_)) => Some(format!("attempt {attempt} did not come, as the run failed")),
+        _ => None,
     }
 }
 
@@ -126,12 +121,12 @@ fn spans(run: &Run) -> Vec<Span> {
         end: node.ended_at.map(|ended| ended.since(run.started_at)),
         kind: match node.status {
             NodeStatus::AwaitingRetry => Kind::Waits(next_words(node).unwrap_or_default()),
-            NodeStatus::Failed => Kind::Failed,
+            NodeStatus::Failed | NodeStatus::Skipped | NodeStatus::Cancelled => Kind::Failed(node.status.as_str()),
             NodeStatus::Scheduled => {
                 let waits = if run.ended_at.is_some() { "waited" } else { "waits" };
                 Kind::Waits(format!("{waits} for a worker of {}", node.agent_name))
             }
-            NodeStatus::Running | NodeStatus::Completed => Kind::Work,
+            NodeStatus::Running | NodeStatus::Completed | NodeStatus::Recovered => Kind::Work,
         },
     };
     in_order(run).into_iter().map(span).collect()
@@ -238,24 +233,21 @@ mod tests {
     }
 
     fn node(agent: &str, scheduled: i64, ended: Option<i64>) -> NodeRun {
+        let status = if ended.is_some() { NodeStatus::Completed } else { NodeStatus::Running };
         NodeRun {
-            status: if ended.is_some() { NodeStatus::Completed } else { NodeStatus::Running },
-            agent_name: AgentName::new(agent).unwrap(),
-            attempt: 1,
             timeout_ms: 60_000,
-            input: None,
             output: ended.map(|_| Json::parse("{\"n\":1}").unwrap()),
-            failure: None,
-            due_at: None,
-            failed_attempts: Vec::new(),
-            scheduled_at: at(scheduled),
             started_at: Some(at(scheduled + 5)),
             ended_at: ended.map(at),
+            ..NodeRun::first(AgentName::new(agent).unwrap(), status, 1, at(scheduled), 0)
         }
     }
 
     fn run() -> Run {
         let started = WorkflowStarted {
+            lineage: None,
+            carried: Vec::new(),
+            inputs: Vec::new(),
             definition: DefinitionRef {
                 name: DefinitionName::new("shop").unwrap(),
                 version: 2,
@@ -271,6 +263,7 @@ mod tests {
                 max_agent_calls: 5,
                 agent_timeout_ms: 60_000,
                 retry: RetryPolicy::never(),
+                timeout_ms: None,
             },
         };
         let mut run =

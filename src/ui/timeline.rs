@@ -21,8 +21,8 @@ pub struct Span {
 pub enum Kind {
     /// Work.
     Work,
-    /// Work that went wrong.
-    Failed,
+    /// Work that came to nothing: how it ended.
+    Failed(&'static str),
     /// Waiting, which is no work: what is said of it.
     Waits(String),
 }
@@ -43,7 +43,7 @@ pub fn timeline(spans: &[Span], total: Duration, width: usize) -> String {
         let note = match (&span.kind, span.end) {
             (Kind::Waits(words), _) => format!(", {words}"),
             (_, None) => " and going on".to_owned(),
-            (Kind::Failed, Some(_)) => " failed".to_owned(),
+            (Kind::Failed(how), Some(_)) => format!(" {how}"),
             (Kind::Work, Some(_)) => String::new(),
         };
         let pad = labels - span.label.chars().count();
@@ -63,7 +63,7 @@ fn bar(span: &Span, end: Duration, total: Duration, width: usize) -> String {
     let to = place(end).clamp(from + 1, width.max(from + 1));
     let fill = match span.kind {
         Kind::Work => '█',
-        Kind::Failed => '▒',
+        Kind::Failed(_) => '▒',
         Kind::Waits(_) => '·',
     };
     (0..width).map(|i| if (from..to).contains(&i) { fill } else { ' ' }).collect()
@@ -93,7 +93,7 @@ mod tests {
     fn bars_show_what_ran_beside_what() {
         let spans = [
             span("orders", 0, Some(500), Kind::Work),
-            span("reviews", 0, Some(250), Kind::Failed),
+            span("reviews", 0, Some(250), Kind::Failed("failed")),
             span("sum", 500, None, Kind::Work),
             span("answer", 750, None, Kind::Waits("waits for a worker of writer".to_owned())),
         ];

@@ -2,12 +2,12 @@
 
 use super::WireError;
 use super::json_text::{self, Object};
-use super::rfc3339;
 use crate::core::command::Origin;
 use crate::core::definition::{DefinitionHash, DefinitionRef};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::id::{IllegalId, NodeId, RunId, WorkflowId};
 use crate::core::json::Json;
+use crate::core::rfc3339;
 use crate::core::run::Outcome;
 use crate::core::time::Timestamp;
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 pub enum Response {
     /// `{"format":1,"kind":"answer","workflow_id":…,"run_id":…,"definition":{"name":…,"version":…,"hash":…},
     /// "status":"completed","answer":…,"started_at":"<RFC 3339>","ended_at":"…"}`, or `"status":"failed"` with
-    /// `"error":{"node_id":…,"class":…,"code":…,"message":…,"details":…}`.
+    /// `"error":{"node_id":…,"class":…,"code":…,"message":…,"details":…,"context":…}`.
     Answer {
         /// The workflow.
         workflow_id: WorkflowId,
@@ -29,6 +29,8 @@ pub enum Response {
         definition: DefinitionRef,
         /// How it ended.
         outcome: Outcome,
+        /// The story of the failure of its node, if it failed by one.
+        context: Option<Json>,
         /// When it started.
         started_at: Timestamp,
         /// When it ended.
@@ -56,7 +58,7 @@ pub enum Response {
 /// The bytes of a response.
 pub fn encode(response: &Response) -> Bytes {
     match response {
-        Response::Answer { workflow_id, run_id, definition, outcome, started_at, ended_at } => {
+        Response::Answer { workflow_id, run_id, definition, outcome, context, started_at, ended_at } => {
             let definition = Object::new(0)
                 .text("name", definition.name.as_str())
                 .number("version", definition.version.into())
@@ -69,7 +71,8 @@ pub fn encode(response: &Response) -> Bytes {
             let answer = match outcome {
                 Outcome::Answer(value) => answer.text("status", "completed").json("answer", value),
                 Outcome::Failure(node_id, failure) => {
-                    answer.text("status", "failed").object("error", error(node_id.as_ref(), failure))
+                    let error = error(node_id.as_ref(), failure).json_or_null("context", context.as_ref());
+                    answer.text("status", "failed").object("error", error)
                 }
             };
             answer
@@ -149,6 +152,8 @@ struct ErrorIn<'a> {
     message: String,
     #[serde(borrow)]
     details: Option<&'a RawValue>,
+    #[serde(borrow)]
+    context: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -181,16 +186,13 @@ pub fn decode(bytes: &[u8]) -> Result<Response, WireError> {
 }
 
 fn read_answer(answer: AnswerIn) -> Result<Response, WireError> {
+    let json = |raw: Option<&RawValue>| raw.map(|raw| json_text::take(EXPECTED, raw)).transpose();
+    let context = json(answer.error.as_ref().and_then(|error| error.context))?;
     let outcome = match (answer.status.as_str(), answer.answer, answer.error) {
         ("completed", Some(value), _) => Outcome::Answer(json_text::take(EXPECTED, value)?),
         ("failed", _, Some(error)) => Outcome::Failure(
             error.node_id.map(|id| id.parse()).transpose().map_err(illegal)?,
-            Failure {
-                class: error.class,
-                code: error.code,
-                message: error.message,
-                details: error.details.map(|raw| json_text::take(EXPECTED, raw)).transpose()?,
-            },
+            Failure { class: error.class, code: error.code, message: error.message, details: json(error.details)? },
         ),
         (status, ..) => {
             let found = format!("the status {status:?} without its answer or error");
@@ -206,6 +208,7 @@ fn read_answer(answer: AnswerIn) -> Result<Response, WireError> {
             hash: DefinitionHash(answer.definition.hash.into()),
         },
         outcome,
+        context,
         started_at: time(&answer.started_at)?,
         ended_at: time(&answer.ended_at)?,
     })

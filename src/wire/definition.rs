@@ -2,9 +2,9 @@
 
 use super::WireError;
 use super::json_text::{self, Object};
-use super::rfc3339;
 use crate::core::definition::{DefinitionHash, DefinitionRef};
 use crate::core::id::DefinitionName;
+use crate::core::rfc3339;
 use crate::core::time::Timestamp;
 use bytes::Bytes;
 use serde::Deserialize;

@@ -142,6 +142,8 @@ pub fn encode(recorded: &Recorded) -> Bytes {
         Event::PlanMade(event) => halves.write(&envelope, event, event.plan.as_ref().map_or(0, |plan| plan.len())),
         Event::NodeScheduled(event) => halves.write(&envelope, event, event.input.len()),
         Event::NodeStarted(event) => halves.write(&envelope, event, 0),
+        Event::NodeProgressed(event) => halves.write(&envelope, event, 0),
+        Event::NodeRecovered(event) => halves.write(&envelope, event, event.output.len()),
         Event::NodeCompleted(event) => halves.write(&envelope, event, event.output.len()),
         Event::NodeFailed(event) => {
             halves.write(&envelope, event, event.message.len() + event.input.as_ref().map_or(0, |input| input.len()))
@@ -149,7 +151,10 @@ pub fn encode(recorded: &Recorded) -> Bytes {
         Event::NodeRetryScheduled(event) => halves.write(&envelope, event, 0),
         Event::StateTransitioned(event) => halves.write(&envelope, event, 0),
         Event::WorkflowCompleted(event) => halves.write(&envelope, event, event.answer.len()),
-        Event::WorkflowFailed(event) => halves.write(&envelope, event, event.message.len()),
+        Event::WorkflowFailed(event) => {
+            let context = event.context.as_ref().map_or(0, |context| context.len());
+            halves.write(&envelope, event, event.message.len() + context)
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Header names, and the CloudEvents headers of the event stream (binary content mode, Kafka protocol binding 1.0.2).
 
 use super::event::Published;
-use super::rfc3339;
 use super::schema;
+use crate::core::rfc3339;
 use crate::log::Header;
 use bytes::Bytes;
 use std::borrow::Cow;

@@ -18,7 +18,7 @@ mod json_text;
 pub mod report;
 mod report_whose;
 pub mod request;
-pub mod rfc3339;
+pub mod resume;
 pub mod schema;
 pub mod task;
 pub mod wakeup;

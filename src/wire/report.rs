@@ -18,7 +18,7 @@ pub use super::report_whose::{Whose, whose_result};
 /// What a worker says of an attempt.
 ///
 /// `{"format":1,"type":"completed","dispatch_id":"run/node/attempt","workflow_id":"…","output":…}`, or `"type":"started"`,
-/// or `"type":"failed"` with `"class"` (left out: the definition's rules and the default table say it by the code), `"code"`
+/// or `"type":"heartbeat"` (for nodes that say `heartbeat: true`), or `"type":"failed"` with `"class"` (left out: the definition's rules and the default table say it by the code), `"code"`
 /// (default `agent_failed`), `"message"`, `"details"`, `"retry_after"` (seconds).
 /// `workflow_id` may be left out where the record's key is the workflow id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub struct Report {
 pub enum ReportOutcome {
     /// A worker works on it.
     Started,
+    /// The worker still works on it.
+    Heartbeat,
     /// It ended with an output.
     Completed(Json),
     /// It ended with a failure.
@@ -61,6 +63,7 @@ pub fn encode(report: &Report) -> Bytes {
     let payload = if let ReportOutcome::Completed(output) = &report.outcome { output.len() } else { 0 };
     let kind = match report.outcome {
         ReportOutcome::Started => "started",
+        ReportOutcome::Heartbeat => "heartbeat",
         ReportOutcome::Completed(_) => "completed",
         ReportOutcome::Failed(_) => "failed",
     };
@@ -69,7 +72,7 @@ pub fn encode(report: &Report) -> Bytes {
         .text("dispatch_id", &report.dispatch_id.to_string())
         .text("workflow_id", report.workflow_id.as_str());
     match &report.outcome {
-        ReportOutcome::Started => text,
+        ReportOutcome::Started | ReportOutcome::Heartbeat => text,
         ReportOutcome::Completed(output) => text.json("output", output),
         ReportOutcome::Failed(failure) => {
             let text = failure.class.into_iter().fold(text, |text, class| text.text("class", class.as_str()));
@@ -183,6 +186,7 @@ impl Said<'_> {
         let dispatch_id = self.dispatch_id.parse().map_err(inbound::illegal)?;
         let outcome = match self.kind {
             "started" => ReportOutcome::Started,
+            "heartbeat" => ReportOutcome::Heartbeat,
             "completed" => ReportOutcome::Completed(self.output.ok_or_else(|| {
                 inbound::malformed("expected an `output` in a report of the type completed, found none".to_owned())
             })?),
@@ -195,7 +199,7 @@ impl Said<'_> {
             }),
             other => {
                 let message = format!(
-                    "expected the type started, completed or failed, found {:?}, which this version does not know",
+                    "expected the type started, heartbeat, completed or failed, found {:?}, which this version does not know",
                     json_text::brief(other)
                 );
                 return Err(Refusal::new(RefusalReason::Unsupported, message));

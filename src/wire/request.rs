@@ -1,9 +1,11 @@
 //! Requests as JSON or Avro, told apart by their first bytes, and the workflow that a keyless one becomes.
 //!
 //! JSON: `{"definition":…,"version":…,"input":…,"workflow_id":…,"conversation_id":…}`; only `definition` and `input`
-//! are required. A field that is not known is refused: a typing error must not be dropped in silence.
+//! are required. A field that is not known is refused: a typing error must not be dropped in silence. A JSON request
+//! may take up a run that has ended ([`super::resume`]).
 
 use super::inbound::{self, Kind};
+use super::resume;
 use crate::core::command::{Origin, Request};
 use crate::core::id::{ConversationId, DefinitionName, RunId, WorkflowId};
 use crate::core::json::Json;
@@ -29,6 +31,8 @@ struct InJson<'a> {
     input: &'a RawValue,
     workflow_id: Option<Cow<'a, str>>,
     conversation_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    resume: Option<resume::InJson<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -53,7 +57,9 @@ pub fn decode(key: Option<&[u8]>, value: Option<&[u8]>, max_bytes: usize) -> Res
                 |json: InJson| {
                     KIND.known_format(json.format)?;
                     let input = inbound::from_raw("input", json.input)?;
-                    request(key, &json.definition, json.version, input, json.workflow_id, json.conversation_id)
+                    let (workflow_id, conversation_id) = (json.workflow_id, json.conversation_id);
+                    let request = request(key, &json.definition, json.version, input, workflow_id, conversation_id)?;
+                    Ok(Request { resume: json.resume.map(resume::read).transpose()?, ..request })
                 },
                 |avro: InAvro| {
                     let version = avro.version.map(u32::try_from).transpose();
@@ -86,6 +92,7 @@ fn request(
         input,
         workflow_id: inbound::workflow_id(key, workflow_id.as_deref())?,
         conversation_id: conversation_id.as_deref().map(ConversationId::new).transpose().map_err(inbound::illegal)?,
+        resume: None,
     })
 }
 

@@ -43,7 +43,7 @@ macro_rules! files {
 static ALL: LazyLock<Vec<Schema>> = LazyLock::new(|| {
     files![
         "NodeCompleted" v 1,
-        "NodeScheduled" v 1,
+        "NodeScheduled" v 2,
         "NodeStarted" v 1,
         "StateTransitioned" v 1,
         "WorkflowStarted" v 2,
@@ -51,7 +51,9 @@ static ALL: LazyLock<Vec<Schema>> = LazyLock::new(|| {
         "WorkflowCompleted" v 1,
         "NodeFailed" v 2,
         "NodeRetryScheduled" v 1,
-        "WorkflowFailed" v 1,
+        "NodeProgressed" v 1,
+        "NodeRecovered" v 1,
+        "WorkflowFailed" v 2,
         "InputRejected" v 1,
         "InputForwarded" v 1,
         "InputRefused" v 1,
@@ -65,6 +67,8 @@ static ALL: LazyLock<Vec<Schema>> = LazyLock::new(|| {
         "Report" v 1,
         "WorkflowStarted" v 1,
         "NodeFailed" v 1,
+        "NodeScheduled" v 1,
+        "WorkflowFailed" v 1,
     ]
     .into_iter()
     .map(|(name, version, text)| Schema { name, version, text, avro: parse(text) })

@@ -2,8 +2,8 @@
 
 use super::WireError;
 use super::json_text::{self, Object};
-use super::rfc3339;
 use crate::core::id::{DispatchId, IllegalId, WorkflowId};
+use crate::core::rfc3339;
 use crate::core::time::Timestamp;
 use bytes::Bytes;
 use serde::Deserialize;

@@ -6,8 +6,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
 
 mod retries;
+mod routing;
 mod scenario;
 mod table;
+mod timeouts;
 
 use orchestrator::core::retry::{Jitter, RetryPolicy};
 use scenario::{Scenario, hold};
@@ -101,7 +103,7 @@ fn after_a_failure_nothing_new_starts_and_what_runs_may_finish() {
 #[test]
 fn deadlines_fail_the_attempt_that_is_open() {
     let mut run = Scenario::of(CHAIN).start("null");
-    run.started("a").started("a").expire("a").complete("a", "1").expire("a");
+    run.started("a").started("a").expire("a").after(60_000).expire("a").complete("a", "1").expire("a");
     hold("deadline", &run);
 }
 
@@ -183,6 +185,11 @@ fn what_changes_nothing_is_rejected_with_its_reason() {
 #[test]
 fn every_state_has_an_answer_to_every_command() {
     table::hold();
+}
+
+#[test]
+fn every_node_state_has_an_answer_to_every_command() {
+    table::hold_nodes();
 }
 
 const RETRIED: &str = "

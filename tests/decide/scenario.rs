@@ -1,18 +1,21 @@
 //! A run of the core, step by step, written down.
 
 use orchestrator::core::apply::{apply, fold_first};
-use orchestrator::core::command::{Command, NodeFault, Origin, StartWorkflow};
-use orchestrator::core::decide::{decide, start_workflow};
+use orchestrator::core::command::{Command, NodeFault, Origin, Resume, StartWorkflow};
+use orchestrator::core::decide::{Given, decide, start_workflow};
 use orchestrator::core::definition::graph::Graph;
 use orchestrator::core::definition::{Definition, DefinitionRef};
 use orchestrator::core::event::{Event, Recorded};
 use orchestrator::core::failure::{Failure, FailureClass, ReportedFailure};
 use orchestrator::core::frontier::Frontier;
-use orchestrator::core::id::{NodeId, RunId, WorkflowId};
+use orchestrator::core::gate::Gate;
+use orchestrator::core::id::{AgentName, NodeId, RunId, WorkflowId};
 use orchestrator::core::json::Json;
 use orchestrator::core::limits::Limits;
+use orchestrator::core::lineage::{GivenInput, LineageKind};
 use orchestrator::core::retry::RetryPolicy;
 use orchestrator::core::run::Run;
+use orchestrator::core::status::NodeStatus;
 use orchestrator::core::time::Timestamp;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,6 +26,7 @@ pub struct Scenario {
     definition: Definition,
     graph: Arc<Graph>,
     limits: Limits,
+    gate: Gate,
     now: Timestamp,
     /// The run, once it has started.
     pub live: Option<(Run, Frontier)>,
@@ -38,6 +42,7 @@ impl Scenario {
             definition,
             graph,
             limits: Limits { retry: RetryPolicy::never(), ..Limits::default() },
+            gate: Gate::OPEN,
             now: Timestamp(0),
             live: None,
             transcript: String::new(),
@@ -59,7 +64,25 @@ impl Scenario {
         self
     }
 
-    pub fn start(mut self, input: &str) -> Self {
+    pub fn start(self, input: &str) -> Self {
+        self.start_from(input, None)
+    }
+
+    /// A run that takes up an earlier one: nodes that are carried over with their outputs, and inputs that are given.
+    pub fn resume(self, input: &str, carried: &[(&str, NodeStatus, &str)], inputs: &[(&str, &str)]) -> Self {
+        let json = |text: &str| Json::parse(text).unwrap();
+        let resume = Resume {
+            kind: LineageKind::Redrive,
+            run_id: RunId::new(&"1".repeat(32)).unwrap(),
+            by: Some("ann".to_owned()),
+            carried: carried.iter().map(|(node, status, output)| (id(node), *status, json(output))).collect(),
+            inputs: inputs.iter().map(|(node, input)| GivenInput { node_id: id(node), input: json(input) }).collect(),
+        };
+        self.start_from(input, Some(resume))
+    }
+
+    fn start_from(mut self, input: &str, resume: Option<Resume>) -> Self {
+        let taken_up = resume.as_ref().map_or("", |_| " from an earlier run");
         let start = StartWorkflow {
             workflow_id: WorkflowId::new("w").unwrap(),
             run_id: RunId::new(&"0".repeat(32)).unwrap(),
@@ -73,9 +96,11 @@ impl Scenario {
             origin: Origin { topic: "requests".into(), partition: 0, offset: 0, time: Timestamp(0) },
             payload_hash: [0; 16],
             traceparent: None,
+            resume,
         };
-        self.say(&format!("> start {input}"));
-        match start_workflow(&start, &self.graph, Timestamp(0), &self.limits) {
+        self.say(&format!("> start {input}{taken_up}"));
+        let given = Given { limits: &self.limits, gate: &self.gate, now: Timestamp(0) };
+        match start_workflow(&start, &self.graph, &given) {
             Err(refusal) => self.say(&format!("  refused {}: {}", refusal.reason.as_str(), refusal.message)),
             Ok(events) => {
                 let first = Recorded {
@@ -147,7 +172,38 @@ impl Scenario {
     }
 
     pub fn expire(&mut self, node: &str) -> &mut Self {
-        self.when(&format!("expire {node}"), Command::ExpireNode { node_id: id(node), attempt: 1 })
+        self.when(&format!("expire {node}"), Command::ExpireAttempt { node_id: id(node), attempt: 1 })
+    }
+
+    /// The time of a node over all its attempts is up.
+    pub fn expire_node(&mut self, node: &str) -> &mut Self {
+        self.when(&format!("expire {node} over all attempts"), Command::ExpireNode { node_id: id(node) })
+    }
+
+    /// The time of the run is up.
+    pub fn expire_workflow(&mut self) -> &mut Self {
+        self.when("expire the workflow", Command::ExpireWorkflow)
+    }
+
+    pub fn heartbeat(&mut self, node: &str) -> &mut Self {
+        self.when(&format!("heartbeat {node}"), Command::ProgressNode { node_id: id(node), attempt: 1 })
+    }
+
+    /// A person supplies an output.
+    pub fn supply(&mut self, node: &str, output: &str) -> &mut Self {
+        let command =
+            Command::SupplyNode { node_id: id(node), output: Json::parse(output).unwrap(), by: "ann".to_owned() };
+        self.when(&format!("supply {node} {}", shortened(output)), command)
+    }
+
+    /// From here on an agent may be called so often, or without bound.
+    pub fn breaker(&mut self, agent: &str, calls: Option<u32>) -> &mut Self {
+        let agent = AgentName::new(agent).unwrap();
+        match calls {
+            Some(calls) => self.gate.limit(agent, calls),
+            None => self.gate.lift(&agent),
+        }
+        self
     }
 
     pub fn go_on(&mut self) -> &mut Self {
@@ -157,7 +213,8 @@ impl Scenario {
     fn when(&mut self, what: &str, command: Command) -> &mut Self {
         self.say(&format!("> {what}"));
         let (run, frontier) = self.live.as_ref().unwrap();
-        match decide(run, frontier, &command, &self.limits, self.now) {
+        let given = Given { limits: &self.limits, gate: &self.gate, now: self.now };
+        match decide(run, frontier, &command, &given) {
             Err(rejection) => self.say(&format!("  rejected {}: {rejection}", rejection.reason())),
             Ok(events) => self.follow(&events),
         }
@@ -174,8 +231,8 @@ impl Scenario {
         }
         let anew = Frontier::of(run, &self.graph).unwrap();
         assert_eq!(
-            (frontier.ready(), frontier.open(), frontier.remaining()),
-            (anew.ready(), anew.open(), anew.remaining()),
+            (frontier.ready(), frontier.open(), frontier.delayed(), frontier.remaining()),
+            (anew.ready(), anew.open(), anew.delayed(), anew.remaining()),
             "the frontier that was kept is not the one built anew"
         );
         self.transcript += &lines;
@@ -202,11 +259,18 @@ fn words(event: &Event) -> String {
         Event::NodeFailed(e) => {
             let details = e.details.as_ref().map_or(String::new(), |details| format!(" {}", details.as_str()));
             let end = e.final_because.map_or(String::new(), |because| format!(", final: {because:?}"));
+            let end = end + &e.handling.map_or(String::new(), |handling| format!(", handled: {handling:?}"));
             let said = format!("{} {}: {}{details}", e.class.as_str(), e.code, e.message);
             format!("{name} {}/{} {said}, by {:?}{end}", e.node_id, e.attempt, e.classified_by)
         }
         Event::NodeRetryScheduled(e) => {
             format!("{name} {}/{} in {} ms, at {} ms", e.node_id, e.attempt, e.delay_ms, e.due_at.as_millis())
+        }
+        Event::NodeProgressed(e) => format!("{name} {}/{}", e.node_id, e.attempt),
+        Event::NodeRecovered(e) => {
+            let from = e.failure_node.as_ref().map_or(String::new(), |node| format!(" of {node}"));
+            let by = e.by.as_ref().map_or(String::new(), |by| format!(" by {by}"));
+            format!("{name} {}/{} {:?}{from}{by} {}", e.node_id, e.attempt, e.how, shortened(e.output.as_str()))
         }
         Event::StateTransitioned(e) => format!("{name} {} -> {}", e.from, e.to),
         Event::WorkflowCompleted(e) => format!("{name} {}", shortened(e.answer.as_str())),

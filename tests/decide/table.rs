@@ -28,39 +28,42 @@ fn at(completed: &[&str]) -> Scenario {
     for node in completed {
         run.complete(node, if *node == "plan" { r#"{"nodes":[]}"# } else { "1" });
     }
-    run.transcript.clear();
     run
 }
 
+type Act = fn(&mut Scenario, &str);
+
+/// Every command, on a node.
+const COMMANDS: [(&str, Act); 10] = [
+    ("StartNode", |run, node| drop(run.started(node))),
+    ("ProgressNode", |run, node| drop(run.heartbeat(node))),
+    ("CompleteNode", |run, node| drop(run.complete(node, if node == "plan" { r#"{"nodes":[]}"# } else { "1" }))),
+    ("FailNode", |run, node| drop(run.fail(node))),
+    ("SupplyNode", |run, node| drop(run.supply(node, if node == "plan" { r#"{"nodes":[]}"# } else { "1" }))),
+    ("RetryNode", |run, node| drop(run.wake(node, 2))),
+    ("ExpireAttempt", |run, node| drop(run.expire(node))),
+    ("ExpireNode", |run, node| drop(run.expire_node(node))),
+    ("ExpireWorkflow", |run, _| drop(run.expire_workflow())),
+    ("ScheduleNodes", |run, _| drop(run.go_on())),
+];
+
+/// What a command leads to, as one line.
+fn answer(mut run: Scenario, act: Act, node: &str) -> String {
+    run.transcript.clear();
+    act(&mut run, node);
+    run.transcript.lines().skip(1).map(str::trim).collect::<Vec<_>>().join(" | ")
+}
+
+/// Every state of a run and every command.
 pub fn hold() {
     let mut text = String::new();
     let mut seen = Vec::new();
     for (node, completed) in STATES {
-        type Act = fn(&mut Scenario, &str);
-        let commands: [(&str, Act); 5] = [
-            ("StartNode", |run, node| {
-                run.started(node);
-            }),
-            ("CompleteNode", |run, node| {
-                run.complete(node, if node == "plan" { r#"{"nodes":[]}"# } else { "1" });
-            }),
-            ("FailNode", |run, node| {
-                run.fail(node);
-            }),
-            ("ExpireNode", |run, node| {
-                run.expire(node);
-            }),
-            ("ScheduleNodes", |run, _| {
-                run.go_on();
-            }),
-        ];
-        for (name, act) in commands {
-            let mut run = at(completed);
+        for (name, act) in COMMANDS {
+            let run = at(completed);
             let before = run.live.as_ref().unwrap().0.status;
             seen.push(before);
-            act(&mut run, node);
-            let answer: Vec<_> = run.transcript.lines().skip(1).map(str::trim).collect();
-            text += &format!("{before:18} {name:14} {}\n", answer.join(" | "));
+            text += &format!("{before:18} {name:14} {}\n", answer(run, act, node));
         }
     }
     // `initializing` lasts for one decision; the others belong to signals, approvals and cancels.
@@ -75,4 +78,39 @@ pub fn hold() {
         assert!(seen.contains(&status), "{status} is not in the table");
     }
     hold_text("states_and_commands", &text);
+}
+
+/// A node that heartbeats extend, beside one that keeps the run from ending.
+const NODE: &str = "
+name: node
+timeout: 3s
+nodes:
+  - {node_id: n, agent_name: x, timeout: 1s, heartbeat: true, total_timeout: 2s, retry: {max_retries: 1, base_delay: 1s, jitter: none}}
+  - {node_id: other, agent_name: y}
+";
+
+/// Every state of a node and every command, at once and once all times are up.
+pub fn hold_nodes() {
+    let states: [(&str, Act); 6] = [
+        ("scheduled", |_, _| ()),
+        ("running", |run, node| drop(run.started(node))),
+        ("awaiting_retry", |run, node| drop(run.fail(node))),
+        ("completed", |run, node| drop(run.complete(node, "1"))),
+        ("failed", |run, node| drop(run.fail_with(node, 1, "http_400", None))),
+        ("recovered", |run, node| drop(run.supply(node, "1"))),
+    ];
+    let mut text = String::new();
+    for (state, reach) in states {
+        for (when, millis) in [("at once", 0), ("in the end", 3_000)] {
+            for (name, act) in COMMANDS {
+                let mut run = Scenario::of(NODE).start("null");
+                reach(&mut run, "n");
+                let reached = run.live.as_ref().unwrap().0.nodes["n"].status;
+                assert_eq!(reached.as_str(), state);
+                run.after(millis);
+                text += &format!("{state:14} {when:10} {name:14} {}\n", answer(run, act, "n"));
+            }
+        }
+    }
+    hold_text("node_states_and_commands", &text);
 }

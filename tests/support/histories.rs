@@ -56,6 +56,9 @@ impl History {
     /// A history with its first event alone.
     pub fn started(number: u64, workflow_id: &str, input: &Json) -> Self {
         let event = WorkflowStarted {
+            lineage: None,
+            carried: Vec::new(),
+            inputs: Vec::new(),
             definition: DefinitionRef {
                 name: DefinitionName::new("shop").unwrap(),
                 version: 3,
@@ -76,6 +79,7 @@ impl History {
                 max_agent_calls: 5,
                 agent_timeout_ms: 60_000,
                 retry: RetryPolicy::never(),
+                timeout_ms: None,
             },
         };
         let first = Recorded {
@@ -164,7 +168,15 @@ impl History {
 
 pub fn scheduled(node_id: NodeId, which: u8, attempt: u32, input: &Json) -> Event {
     let agent_name = AgentName::new(&format!("agent-{}", which % 3)).unwrap();
-    Event::NodeScheduled(NodeScheduled { node_id, agent_name, attempt, input: input.clone(), timeout_ms: 60_000 })
+    Event::NodeScheduled(NodeScheduled {
+        heartbeat: false,
+        deadline: None,
+        node_id,
+        agent_name,
+        attempt,
+        input: input.clone(),
+        timeout_ms: 60_000,
+    })
 }
 
 pub fn completed(node_id: NodeId, attempt: u32, output: &Json) -> Event {
@@ -173,6 +185,7 @@ pub fn completed(node_id: NodeId, attempt: u32, output: &Json) -> Event {
 
 pub fn failed(node_id: NodeId, attempt: u32, message: &str) -> Event {
     Event::NodeFailed(NodeFailed {
+        handling: None,
         node_id,
         agent_name: AgentName::new("agent-0").unwrap(),
         attempt,
@@ -197,6 +210,7 @@ pub fn workflow_completed(run: &Run, answer: Json) -> Event {
 
 pub fn workflow_failed(run: &Run, message: &str) -> Event {
     Event::WorkflowFailed(WorkflowFailed {
+        context: None,
         definition: run.definition.clone(),
         started_at: run.started_at,
         node_id: Some(NodeId::new("node-0").unwrap()),

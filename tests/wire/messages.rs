@@ -5,10 +5,11 @@ use bytes::Bytes;
 use orchestrator::core::command::Origin;
 use orchestrator::core::event::Event;
 use orchestrator::core::partition::partition_of;
+use orchestrator::core::rfc3339;
 use orchestrator::core::time::Timestamp;
 use orchestrator::log::Header;
 use orchestrator::wire::event::Published;
-use orchestrator::wire::{chain, dead_letter, definition, event, headers, request, rfc3339, schema};
+use orchestrator::wire::{chain, dead_letter, definition, event, headers, request, schema};
 use serde_json::{Value, json};
 
 fn text(headers: &[Header]) -> Vec<(&str, &str)> {

@@ -5,12 +5,15 @@ use orchestrator::core::command::Origin;
 use orchestrator::core::definition::{DefinitionHash, DefinitionRef};
 use orchestrator::core::effect::DeadNode;
 use orchestrator::core::event::*;
-use orchestrator::core::failure::{ClassifiedBy, Failure, FailureClass, FinalBecause, ReportedFailure};
+use orchestrator::core::failure::{
+    ClassifiedBy, Failure, FailureClass, FinalBecause, Handling, Recovery, ReportedFailure,
+};
 use orchestrator::core::id::*;
 use orchestrator::core::json::Json;
+use orchestrator::core::lineage::{Carried, GivenInput, Lineage, LineageKind};
 use orchestrator::core::retry::RetryPolicy;
 use orchestrator::core::run::Outcome;
-use orchestrator::core::status::Status;
+use orchestrator::core::status::{NodeStatus, Status};
 use orchestrator::core::time::Timestamp;
 use orchestrator::journal::record::*;
 use orchestrator::wire::answer::Response;
@@ -64,6 +67,19 @@ pub fn run_events() -> Vec<Recorded> {
     let node = |text: &str| -> NodeId { id(text) };
     [
         Event::WorkflowStarted(WorkflowStarted {
+            lineage: Some(Lineage {
+                kind: LineageKind::Redrive,
+                workflow_id: id("order 7 / ☕"),
+                run_id: run(),
+                by: Some("ann".into()),
+            }),
+            carried: vec![Carried {
+                node_id: node("find-customer"),
+                agent_name: id("customers"),
+                status: NodeStatus::Completed,
+                output: json(r#"{"customer":"c-7"}"#),
+            }],
+            inputs: vec![GivenInput { node_id: node("find-orders"), input: json(r#"{"customer":"c-8"}"#) }],
             definition: definition(),
             input: json(r#"{"customer":"c-7"}"#),
             conversation_id: Some(id("chat-42")),
@@ -75,10 +91,13 @@ pub fn run_events() -> Vec<Recorded> {
                 max_agent_calls: 5,
                 agent_timeout_ms: 60_000,
                 retry: RetryPolicy::default(),
+                timeout_ms: Some(600_000),
             },
         }),
         Event::PlanMade(PlanMade { planner: None, definition_hash: Some("5f".repeat(32)), plan: None }),
         Event::NodeScheduled(NodeScheduled {
+            heartbeat: true,
+            deadline: Some(at(600)),
             node_id: node("find-orders"),
             agent_name: id("orders"),
             attempt: 1,
@@ -92,6 +111,7 @@ pub fn run_events() -> Vec<Recorded> {
             output: json(r#"[{"sku":"espresso","count":2}]"#),
         }),
         Event::NodeFailed(NodeFailed {
+            handling: Some(Handling::RouteTo),
             node_id: node("find-orders"),
             agent_name: id("orders"),
             attempt: 1,
@@ -111,6 +131,7 @@ pub fn run_events() -> Vec<Recorded> {
             answer: json(r#""Try the Sidamo ☕""#),
         }),
         Event::WorkflowFailed(WorkflowFailed {
+            context: Some(json(r#"{"node_id":"find-orders","attempts":[]}"#)),
             definition: definition(),
             started_at: at(1),
             node_id: Some(node("find-orders")),
@@ -118,6 +139,15 @@ pub fn run_events() -> Vec<Recorded> {
             code,
             message,
             details,
+        }),
+        Event::NodeProgressed(NodeProgressed { node_id: node("find-orders"), attempt: 1 }),
+        Event::NodeRecovered(NodeRecovered {
+            node_id: node("find-orders"),
+            attempt: 3,
+            how: Recovery::RouteTo,
+            output: json("[]"),
+            failure_node: Some(node("no-orders")),
+            by: None,
         }),
         Event::NodeRetryScheduled(NodeRetryScheduled {
             node_id: node("find-orders"),
@@ -278,6 +308,7 @@ pub fn reports() -> Vec<(&'static str, Report)> {
     let report = |outcome| Report { dispatch_id: dispatch_id(), workflow_id: id("order 7 / ☕"), outcome };
     vec![
         ("report_started", report(ReportOutcome::Started)),
+        ("report_heartbeat", report(ReportOutcome::Heartbeat)),
         ("report_completed", report(ReportOutcome::Completed(json(r#"[{"sku":"espresso","count":2}]"#)))),
         ("report_failed", report(ReportOutcome::Failed(failure().into()))),
         (
@@ -294,7 +325,8 @@ pub fn reports() -> Vec<(&'static str, Report)> {
 }
 
 pub fn responses() -> Vec<(&'static str, Response)> {
-    let answer = |outcome| Response::Answer {
+    let answer = |outcome: Outcome| Response::Answer {
+        context: matches!(outcome, Outcome::Failure(..)).then(|| json(r#"{"node_id":"find-orders","attempts":[]}"#)),
         workflow_id: id("order 7 / ☕"),
         run_id: run(),
         definition: definition(),

@@ -4,12 +4,15 @@ use bytes::Bytes;
 use orchestrator::core::command::Origin;
 use orchestrator::core::definition::{DefinitionHash, DefinitionRef};
 use orchestrator::core::event::*;
-use orchestrator::core::failure::{ClassifiedBy, Failure, FailureClass, FinalBecause, ReportedFailure};
+use orchestrator::core::failure::{
+    ClassifiedBy, Failure, FailureClass, FinalBecause, Handling, Recovery, ReportedFailure,
+};
 use orchestrator::core::id::*;
 use orchestrator::core::json::Json;
+use orchestrator::core::lineage::{Carried, GivenInput, Lineage, LineageKind};
 use orchestrator::core::retry::{Factor, Jitter, RetryPolicy};
 use orchestrator::core::run::Outcome;
-use orchestrator::core::status::Status;
+use orchestrator::core::status::{NodeStatus, Status};
 use orchestrator::core::time::Timestamp;
 use orchestrator::journal::record::*;
 use orchestrator::wire::answer::Response;
@@ -145,12 +148,13 @@ fn failure() -> impl Strategy<Value = Failure> {
 }
 
 fn settings() -> impl Strategy<Value = RunSettings> {
-    (any::<u32>(), any::<u32>(), number(), retry()).prop_map(
-        |(parallel_threshold, max_agent_calls, agent_timeout_ms, retry)| RunSettings {
+    (any::<u32>(), any::<u32>(), number(), retry(), of(number())).prop_map(
+        |(parallel_threshold, max_agent_calls, agent_timeout_ms, retry, timeout_ms)| RunSettings {
             parallel_threshold,
             max_agent_calls,
             agent_timeout_ms,
             retry,
+            timeout_ms,
         },
     )
 }
@@ -168,9 +172,14 @@ fn retry() -> impl Strategy<Value = RetryPolicy> {
 }
 
 fn started() -> impl Strategy<Value = Event> {
-    (definition(), json(), of(conversation_id()), origin(), hex_digits(32), of(text()), settings()).prop_map(
-        |(definition, input, conversation_id, origin, payload_hash, traceparent, settings)| {
+    let taken_over = (of(lineage()), vec(carried(), 0..3), vec(given_input(), 0..3));
+    (definition(), json(), of(conversation_id()), origin(), hex_digits(32), of(text()), settings(), taken_over)
+        .prop_map(|(definition, input, conversation_id, origin, payload_hash, traceparent, settings, taken_over)| {
+            let (lineage, carried, inputs) = taken_over;
             Event::WorkflowStarted(WorkflowStarted {
+                lineage,
+                carried,
+                inputs,
                 definition,
                 input,
                 conversation_id,
@@ -179,23 +188,70 @@ fn started() -> impl Strategy<Value = Event> {
                 traceparent,
                 settings,
             })
+        })
+}
+
+fn lineage() -> impl Strategy<Value = Lineage> {
+    (workflow_id(), run_id(), of(text())).prop_map(|(workflow_id, run_id, by)| Lineage {
+        kind: LineageKind::Redrive,
+        workflow_id,
+        run_id,
+        by,
+    })
+}
+
+fn carried() -> impl Strategy<Value = Carried> {
+    let status = proptest::sample::select(&[NodeStatus::Completed, NodeStatus::Recovered, NodeStatus::Skipped][..]);
+    (name(), name(), status, json()).prop_map(|(node_id, agent_name, status, output)| Carried {
+        node_id,
+        agent_name,
+        status,
+        output,
+    })
+}
+
+fn given_input() -> impl Strategy<Value = GivenInput> {
+    (name(), json()).prop_map(|(node_id, input)| GivenInput { node_id, input })
+}
+
+fn recovered() -> impl Strategy<Value = Event> {
+    use Recovery::*;
+    let how = proptest::sample::select(&[Skip, ContinueWith, RouteTo, Supply][..]);
+    (name(), small(), how, json(), of(name()), of(text())).prop_map(
+        |(node_id, attempt, how, output, failure_node, by)| {
+            Event::NodeRecovered(NodeRecovered { node_id, attempt, how, output, failure_node, by })
         },
     )
 }
 
+fn handling() -> impl Strategy<Value = Handling> {
+    use Handling::*;
+    proptest::sample::select(&[Skip, ContinueWith, RouteTo, Compensate][..])
+}
+
 fn node_event() -> impl Strategy<Value = Event> {
-    (name(), name(), small(), json(), number(), failure(), time(), 0..6).prop_map(
-        |(node_id, agent_name, attempt, json, timeout_ms, failure, due_at, which)| match which {
-            0 => Event::NodeScheduled(NodeScheduled { node_id, agent_name, attempt, input: json, timeout_ms }),
+    (name(), name(), small(), json(), number(), failure(), time(), of(handling()), 0..7).prop_map(
+        |(node_id, agent_name, attempt, json, timeout_ms, failure, due_at, handling, which)| match which {
+            0 => Event::NodeScheduled(NodeScheduled {
+                heartbeat: handling.is_some(),
+                deadline: handling.is_some().then_some(due_at),
+                node_id,
+                agent_name,
+                attempt,
+                input: json,
+                timeout_ms,
+            }),
             1 => Event::NodeStarted(NodeStarted { node_id, attempt }),
             2 => Event::NodeCompleted(NodeCompleted { node_id, attempt, output: json }),
             3 => {
                 let delay_ms = timeout_ms;
                 Event::NodeRetryScheduled(NodeRetryScheduled { node_id, agent_name, attempt, delay_ms, due_at })
             }
+            6 => Event::NodeProgressed(NodeProgressed { node_id, attempt }),
             _ => {
                 let Failure { class, code, message, details } = failure;
                 Event::NodeFailed(NodeFailed {
+                    handling,
                     node_id,
                     agent_name,
                     attempt,
@@ -222,18 +278,32 @@ fn workflow_event() -> impl Strategy<Value = Event> {
         (definition(), time(), json()).prop_map(|(definition, started_at, answer)| {
             Event::WorkflowCompleted(WorkflowCompleted { definition, started_at, answer })
         }),
-        (definition(), time(), of(name()), failure()).prop_map(
-            |(definition, started_at, node_id, Failure { class, code, message, details })| {
-                Event::WorkflowFailed(WorkflowFailed { definition, started_at, node_id, class, code, message, details })
+        (definition(), time(), of(name()), failure(), of(json())).prop_map(
+            |(definition, started_at, node_id, Failure { class, code, message, details }, context)| {
+                Event::WorkflowFailed(WorkflowFailed {
+                    context,
+                    definition,
+                    started_at,
+                    node_id,
+                    class,
+                    code,
+                    message,
+                    details,
+                })
             }
         ),
     ]
 }
 
 pub fn recorded() -> impl Strategy<Value = Recorded> {
-    (workflow_id(), run_id(), number(), time(), prop_oneof![started(), node_event(), workflow_event()]).prop_map(
-        |(workflow_id, run_id, sequence, time, event)| Recorded { workflow_id, run_id, sequence, time, event },
-    )
+    (workflow_id(), run_id(), number(), time(), prop_oneof![started(), node_event(), recovered(), workflow_event()])
+        .prop_map(|(workflow_id, run_id, sequence, time, event)| Recorded {
+            workflow_id,
+            run_id,
+            sequence,
+            time,
+            event,
+        })
 }
 
 pub fn refused() -> impl Strategy<Value = InputRefused> {
@@ -376,6 +446,7 @@ pub fn wakeup() -> impl Strategy<Value = Wakeup> {
 pub fn report() -> impl Strategy<Value = Report> {
     let outcome = prop_oneof![
         Just(ReportOutcome::Started),
+        Just(ReportOutcome::Heartbeat),
         json().prop_map(ReportOutcome::Completed),
         (details_that_are_not_null(), any::<bool>(), of(0..1_000_000_u64)).prop_map(|(failure, says, after)| {
             let class = says.then_some(failure.class);
@@ -401,8 +472,11 @@ pub fn response() -> impl Strategy<Value = Response> {
         json().prop_map(Outcome::Answer),
         (of(name()), details_that_are_not_null()).prop_map(|(node, failure)| Outcome::Failure(node, failure)),
     ];
-    let answer = (workflow_id(), run_id(), definition(), outcome, written_time(), written_time()).prop_map(
-        |(workflow_id, run_id, definition, outcome, started_at, ended_at)| Response::Answer {
+    let context = of(json().prop_filter("no context", |context| *context != Json::null()));
+    let answer = (workflow_id(), run_id(), definition(), outcome, context, written_time(), written_time()).prop_map(
+        |(workflow_id, run_id, definition, outcome, context, started_at, ended_at)| Response::Answer {
+            // Only a failure has one.
+            context: context.filter(|_| matches!(outcome, Outcome::Failure(..))),
             workflow_id,
             run_id,
             definition,

@@ -101,6 +101,7 @@ pub fn said(log: &FakeLog, node: &str) -> Vec<String> {
 fn words(outcome: &ReportOutcome) -> String {
     match outcome {
         ReportOutcome::Started => "started".to_owned(),
+        ReportOutcome::Heartbeat => "heartbeat".to_owned(),
         ReportOutcome::Completed(output) => format!("completed {}", output.as_str()),
         ReportOutcome::Failed(failure) => {
             format!("failed {} {}", failure.class.map_or("?", |class| class.as_str()), failure.code)

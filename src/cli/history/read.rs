@@ -239,6 +239,9 @@ mod tests {
     fn recorded(run: char, sequence: u64) -> Recorded {
         let event = match sequence {
             1 => Event::WorkflowStarted(WorkflowStarted {
+                lineage: None,
+                carried: Vec::new(),
+                inputs: Vec::new(),
                 definition: DefinitionRef {
                     name: DefinitionName::new("shop").unwrap(),
                     version: 1,
@@ -254,6 +257,7 @@ mod tests {
                     max_agent_calls: 5,
                     agent_timeout_ms: 1,
                     retry: RetryPolicy::never(),
+                    timeout_ms: None,
                 },
             }),
             _ => Event::NodeStarted(NodeStarted { node_id: NodeId::new("n").unwrap(), attempt: 1 }),

@@ -132,6 +132,7 @@ fn decoded(record: &Record) -> Option<Response> {
 fn of_run(run: Run) -> Option<Response> {
     Some(Response::Answer {
         outcome: run.outcome?,
+        context: None,
         ended_at: run.ended_at?,
         workflow_id: run.workflow_id,
         run_id: run.run_id,
@@ -223,6 +224,7 @@ mod tests {
 
     fn answer(workflow: &str, run_id: RunId) -> Response {
         Response::Answer {
+            context: None,
             workflow_id: id(workflow),
             run_id,
             definition: DefinitionRef {

@@ -4,12 +4,11 @@
 use super::draft::Draft;
 use super::fail_node;
 use super::open_attempt;
-use super::schedule::{check_contract, go_on};
+use super::output::{check_output, join_plan};
+use super::recover_node::stand_in_for_caller;
+use super::schedule::go_on;
 use crate::core::definition::Role;
-use crate::core::definition::graph::GraphNode;
-use crate::core::definition::plan;
-use crate::core::event::{Event, NodeCompleted, PlanMade};
-use crate::core::failure::{Failure, FailureClass};
+use crate::core::event::{Event, NodeCompleted};
 use crate::core::id::NodeId;
 use crate::core::json::Json;
 use crate::core::rejection::Rejection;
@@ -23,40 +22,14 @@ pub fn decide(draft: &mut Draft, node_id: &NodeId, attempt: u32, output: &Json) 
         Err(failure) => fail_node::by_engine(draft, index, attempt, failure),
         Ok(()) => {
             let event = NodeCompleted { node_id: node_id.clone(), attempt, output: output.clone() };
-            draft.completed(index, output.clone(), Event::NodeCompleted(event));
+            draft.end_attempt(index);
+            draft.has_output(index, output.clone(), Event::NodeCompleted(event));
             if node.node.role == Role::Planner {
                 join_plan(draft, node_id, output);
             }
+            stand_in_for_caller(draft, index, output);
         }
     }
     go_on(draft);
     Ok(())
-}
-
-fn check_output(draft: &Draft, node: &GraphNode, output: &Json) -> Result<(), Failure> {
-    if output.len() > draft.limits.max_payload_bytes {
-        let message = format!(
-            "the output is {} bytes long; at most {} are allowed",
-            output.len(),
-            draft.limits.max_payload_bytes
-        );
-        return Err(Failure::new(FailureClass::NonRetryable, "too_large", message));
-    }
-    check_contract(node.output_contract.as_ref(), output, "output")?;
-    if node.node.role == Role::Planner {
-        plan::read(output, draft.graph(), &node.node.node_id, draft.run.settings.max_agent_calls)?;
-    }
-    Ok(())
-}
-
-fn join_plan(draft: &mut Draft, planner: &NodeId, output: &Json) {
-    draft.push(Event::PlanMade(PlanMade {
-        planner: Some(planner.clone()),
-        definition_hash: None,
-        plan: Some(output.clone()),
-    }));
-    if let Err(failure) = draft.rebase() {
-        // A broken invariant: `check_output` has read the same plan against the same graph.
-        unreachable!("a plan that was read does not fit its graph: {failure:?}");
-    }
 }

@@ -2,19 +2,31 @@
 
 use crate::core::apply::apply;
 use crate::core::definition::expression::Scope;
-use crate::core::definition::graph::GraphNode;
+use crate::core::definition::graph::{GraphNode, StandsBy};
 use crate::core::event::{Event, StateTransitioned};
 use crate::core::failure::Failure;
 use crate::core::frontier::{Frontier, Open};
-use crate::core::id::NodeId;
+use crate::core::gate::Gate;
+use crate::core::id::{AgentName, NodeId};
 use crate::core::json::Json;
 use crate::core::limits::Limits;
 use crate::core::run::Run;
-use crate::core::status::Status;
+use crate::core::status::{NodeStatus, Status};
 use crate::core::time::Timestamp;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// What a decision is made with, besides the state.
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    /// Limits.
+    pub limits: &'a Limits,
+    /// Which agents are not to be called, or not often.
+    pub gate: &'a Gate,
+    /// The time.
+    pub now: Timestamp,
+}
 
 /// The state with the decisions so far.
 pub struct Draft<'a> {
@@ -25,59 +37,70 @@ pub struct Draft<'a> {
     pub limits: &'a Limits,
     /// The time of this decision.
     pub now: Timestamp,
+    /// Which agents are not to be called, or not often.
+    gate: &'a Gate,
     events: Vec<Event>,
-    /// The node that this decision completes, with its output.
-    completed: Option<(NodeId, Json)>,
+    /// How many of the events the state has already.
+    applied: usize,
+    /// The outputs that this decision brings.
+    outputs: BTreeMap<NodeId, Json>,
+    /// How many of the outputs that a node waits for this decision brings.
+    met: BTreeMap<usize, u32>,
     /// Nodes that became ready by it.
     released: BTreeSet<usize>,
     /// Nodes that are not ready any more.
     taken: BTreeSet<usize>,
+    /// Ready nodes whose agent is not to be called now.
+    held: BTreeSet<usize>,
+    /// How often each agent is called by this decision.
+    calls: BTreeMap<AgentName, u32>,
     open: Open,
-    delayed: Open,
+    delayed: BTreeSet<usize>,
     remaining: usize,
-    /// The first failed node and why, if any has failed by now.
+    /// The first node by whose failure the run fails, and why, if any has failed so by now.
     failed: Option<(NodeId, Failure)>,
+    compensating: bool,
     status: Status,
 }
 
 impl<'a> Draft<'a> {
     /// Nothing decided yet.
-    pub fn over(run: &'a Run, frontier: &'a Frontier, limits: &'a Limits, now: Timestamp) -> Self {
+    pub fn over(run: &'a Run, frontier: &'a Frontier, given: &Given<'a>) -> Self {
         // A run's time never runs backwards.
-        let now = now.max(run.time);
-        Self::new(Cow::Borrowed(run), Cow::Borrowed(frontier), limits, now, Vec::new())
+        let now = given.now.max(run.time);
+        Self::new(Cow::Borrowed(run), Cow::Borrowed(frontier), &Given { now, ..*given }, Vec::new())
     }
 
     /// A state of its own, and the events that have already been applied to it.
-    pub fn owning(run: Run, frontier: Frontier, limits: &'a Limits, events: Vec<Event>) -> Self {
+    pub fn owning(run: Run, frontier: Frontier, given: &Given<'a>, events: Vec<Event>) -> Self {
         let now = run.time;
-        Self::new(Cow::Owned(run), Cow::Owned(frontier), limits, now, events)
+        Self::new(Cow::Owned(run), Cow::Owned(frontier), &Given { now, ..*given }, events)
     }
 
-    fn new(
-        run: Cow<'a, Run>,
-        frontier: Cow<'a, Frontier>,
-        limits: &'a Limits,
-        now: Timestamp,
-        events: Vec<Event>,
-    ) -> Self {
+    fn new(run: Cow<'a, Run>, frontier: Cow<'a, Frontier>, given: &Given<'a>, events: Vec<Event>) -> Self {
         let failed = run.failed_node.as_ref().and_then(|node_id| {
             let failure = run.nodes.get(node_id)?.failure.clone()?;
             Some((node_id.clone(), failure))
         });
         Self {
             open: frontier.open(),
-            delayed: frontier.delayed(),
+            delayed: frontier.delayed().clone(),
             remaining: frontier.remaining(),
             status: run.status,
+            compensating: run.compensating,
             run,
             frontier,
-            limits,
-            now,
+            limits: given.limits,
+            gate: given.gate,
+            now: given.now,
+            applied: events.len(),
             events,
-            completed: None,
+            outputs: BTreeMap::new(),
+            met: BTreeMap::new(),
             released: BTreeSet::new(),
             taken: BTreeSet::new(),
+            held: BTreeSet::new(),
+            calls: BTreeMap::new(),
             failed,
         }
     }
@@ -102,70 +125,98 @@ impl<'a> Draft<'a> {
         self.events.push(event);
     }
 
-    /// A node's attempt has been handed out.
-    pub fn scheduled(&mut self, index: usize, event: Event) {
-        self.taken.insert(index);
-        *self.open.of(self.node(index).node.role) += 1;
-        self.events.push(event);
+    /// Whether a node's agent may be called (once more); if not, it stays where it is.
+    pub fn may_call(&mut self, index: usize) -> bool {
+        let node = self.node(index);
+        let calls = self.calls.get(&node.node.agent_name).copied().unwrap_or_default();
+        let may = self.gate.allows(&node.node.agent_name, calls);
+        if !may {
+            self.held.insert(index);
+        }
+        may
     }
 
-    /// The next attempt of a delayed node has been handed out.
-    pub fn scheduled_again(&mut self, index: usize, event: Event) {
-        let role = self.node(index).node.role;
-        *self.delayed.of(role) -= 1;
-        *self.open.of(role) += 1;
+    /// A node's attempt has been handed out: it was ready, or awaited.
+    pub fn scheduled(&mut self, index: usize, event: Event) {
+        let node = self.node(index);
+        if !self.delayed.remove(&index) {
+            self.taken.insert(index);
+        }
+        *self.open.of(node.node.role) += 1;
+        *self.calls.entry(node.node.agent_name.clone()).or_default() += 1;
         self.events.push(event);
     }
 
     /// An open node has failed, and its next attempt is due later.
     pub fn delayed(&mut self, index: usize, events: [Event; 2]) {
-        let role = self.node(index).node.role;
-        *self.open.of(role) -= 1;
-        *self.delayed.of(role) += 1;
+        self.end_attempt(index);
+        self.delayed.insert(index);
         self.events.extend(events);
     }
 
-    /// An open node has completed.
-    pub fn completed(&mut self, index: usize, output: Json, event: Event) {
+    /// A node has an output: its own, or one that stands in.
+    pub fn has_output(&mut self, index: usize, output: Json, event: Event) {
         let node = self.node(index);
-        *self.open.of(node.node.role) -= 1;
-        self.remaining -= 1;
-        self.released.extend(self.frontier.released_by(index));
-        self.completed = Some((node.node.node_id.clone(), output));
         self.events.push(event);
-    }
-
-    /// A node has failed: an open one, or a ready one whose input could not be made.
-    pub fn failed(&mut self, index: usize, was_open: bool, failure: Failure, event: Event) {
-        let node = self.node(index);
-        if was_open {
-            *self.open.of(node.node.role) -= 1;
-        } else {
-            self.taken.insert(index);
+        if node.stands_by.is_none() {
+            self.remaining -= 1;
         }
-        self.failed.get_or_insert_with(|| (node.node.node_id.clone(), failure));
-        self.events.push(event);
+        for dependent in &node.dependents {
+            let waits_for = self.frontier.waits_for(*dependent);
+            if waits_for > 1 {
+                let met = self.met.entry(*dependent).or_default();
+                *met += 1;
+                if *met < waits_for {
+                    continue;
+                }
+            }
+            self.released.insert(*dependent);
+        }
+        self.outputs.insert(node.node.node_id.clone(), output);
     }
 
-    /// Applies all events so far to a copy of the state, so that a plan's nodes are there for what follows.
-    ///
-    /// # Errors
-    /// Where the plan does not fit.
-    pub fn rebase(&mut self) -> Result<(), Failure> {
+    /// An attempt that was under way, or awaited, is no more.
+    pub fn end_attempt(&mut self, index: usize) {
+        if !self.delayed.remove(&index) {
+            let role = self.node(index).node.role;
+            *self.open.of(role) -= 1;
+        }
+    }
+
+    /// A ready node will not be handed out.
+    pub fn take(&mut self, index: usize) {
+        self.taken.insert(index);
+    }
+
+    /// The run fails by a node's failure, if it has not failed before.
+    pub fn fail(&mut self, index: usize, failure: Failure, compensate: bool) {
+        let node_id = self.node(index).node.node_id.clone();
+        self.failed.get_or_insert((node_id, failure));
+        self.compensating |= compensate;
+    }
+
+    /// Applies all events so far to a copy of the state, for what has to see them applied: a plan's nodes, the story of
+    /// a failure.
+    pub fn rebase(&mut self) {
         let mut run = self.run.clone().into_owned();
         let mut frontier = self.frontier.clone().into_owned();
-        for event in &self.events {
+        for event in &self.events[self.applied..] {
             apply(&mut run, event, self.now);
-            frontier.observe(event, &run)?;
+            if let Err(failure) = frontier.observe(event, &run) {
+                // A broken invariant: a plan is read against the same graph before it is made an event.
+                unreachable!("a plan that was read does not fit its graph: {failure:?}");
+            }
         }
-        *self = Self::owning(run, frontier, self.limits, std::mem::take(&mut self.events));
-        Ok(())
+        let given = Given { limits: self.limits, gate: self.gate, now: self.now };
+        let calls = std::mem::take(&mut self.calls);
+        *self = Self { calls, ..Self::owning(run, frontier, &given, std::mem::take(&mut self.events)) };
     }
 
-    /// Ready nodes that have not been handed out, in definition order.
+    /// The first node, in definition order, that is ready and has not been handed out.
     pub fn next_ready(&self) -> Option<usize> {
-        let here = self.frontier.ready().iter().find(|i| !self.taken.contains(i));
-        let released = self.released.iter().find(|i| !self.taken.contains(i));
+        let is_left = |i: &&usize| !self.taken.contains(i) && !self.held.contains(i);
+        let here = self.frontier.ready().iter().find(is_left);
+        let released = self.released.iter().find(is_left);
         here.into_iter().chain(released).min().copied()
     }
 
@@ -174,29 +225,58 @@ impl<'a> Draft<'a> {
         self.frontier.ready().len() + self.released.len() - self.taken.len()
     }
 
+    /// The node that undoes what was completed last of all that is not undone yet.
+    pub fn next_undo(&self) -> Option<usize> {
+        let undone = |i: &usize| {
+            let id = &self.node(*i).node.node_id;
+            self.run.nodes.contains_key(id) || self.taken.contains(i)
+        };
+        let nodes = self.frontier.graph.nodes.iter().filter(|node| node.undo.is_some_and(|undo| !undone(&undo)));
+        let done = nodes.filter_map(|node| {
+            let state = self.run.nodes.get(&node.node.node_id)?;
+            (state.status == NodeStatus::Completed).then_some((state.ended_by, node.undo?))
+        });
+        done.max().map(|(_, undo)| undo)
+    }
+
     /// Attempts under way.
     pub fn open(&self) -> u32 {
         self.open.total()
     }
 
     /// Attempts under way, and nodes whose next one is due later.
-    pub fn at_work(&self) -> u32 {
-        self.open.and(self.delayed).total()
+    pub fn at_work(&self) -> usize {
+        self.open.total() as usize + self.delayed.len()
     }
 
-    /// How many nodes have not completed.
+    /// Whether something is under way, or awaited, that a failed run waits for.
+    pub fn winds_down(&self) -> bool {
+        let undoes = |i: &usize| matches!(self.node(*i).stands_by, Some(StandsBy::Undo(_)));
+        self.open() > 0 || (self.compensating && self.delayed.iter().any(undoes))
+    }
+
+    /// How many nodes have no output.
     pub fn remaining(&self) -> usize {
         self.remaining
     }
 
-    /// The first node that failed, and why.
+    /// The first node by whose failure the run fails, and why.
     pub fn failure(&self) -> Option<&(NodeId, Failure)> {
         self.failed.as_ref()
     }
 
+    /// Whether what has completed is being undone.
+    pub fn is_compensating(&self) -> bool {
+        self.compensating
+    }
+
     /// Records the state that the open nodes give, if it is another one.
     pub fn settle(&mut self) {
-        self.transition(self.open.and(self.delayed).status(self.status));
+        let mut at_work = self.open;
+        for index in &self.delayed {
+            *at_work.of(self.frontier.graph.nodes[*index].node.role) += 1;
+        }
+        self.transition(at_work.status(self.status));
     }
 
     /// Records a change of state, if it is one.
@@ -212,6 +292,7 @@ impl<'a> Draft<'a> {
         let bytes = |event: &Event| match event {
             Event::WorkflowStarted(event) => event.input.len(),
             Event::NodeCompleted(event) => event.output.len(),
+            Event::NodeRecovered(event) => event.output.len(),
             Event::PlanMade(event) => event.plan.as_ref().map_or(0, |plan| plan.len()),
             _ => 0,
         };
@@ -236,9 +317,7 @@ impl Scope for Draft<'_> {
     }
 
     fn output(&self, node_id: &str) -> Option<Json> {
-        match &self.completed {
-            Some((completed, output)) if completed.as_str() == node_id => Some(output.clone()),
-            _ => self.run.nodes.get(node_id).and_then(|node| node.output.clone()),
-        }
+        let known = || self.run.nodes.get(node_id).and_then(|node| node.output.as_ref());
+        self.outputs.get(node_id).or_else(known).cloned()
     }
 }

@@ -1,6 +1,7 @@
 //! The end of a run: `WorkflowCompleted` with the answer, or `WorkflowFailed`.
 
 use super::draft::Draft;
+use super::schedule::failure_of;
 use crate::core::definition::Role;
 use crate::core::definition::expression::Scope;
 use crate::core::event::{Event, WorkflowCompleted, WorkflowFailed};
@@ -9,14 +10,17 @@ use crate::core::id::NodeId;
 use crate::core::json::Json;
 use crate::core::status::Status;
 
-/// Ends the run if there is nothing left to do, or if a node has failed and nothing is under way.
+/// Ends the run if there is nothing left to do, or if it has failed and nothing is under way, or to be undone.
 pub fn try_end(draft: &mut Draft) -> bool {
-    if draft.open() > 0 {
+    if draft.winds_down() {
         return false;
     }
     if let Some((node_id, failure)) = draft.failure().cloned() {
-        fail(draft, Some(node_id), failure);
-    } else if draft.remaining() == 0 {
+        if draft.is_compensating() && draft.next_undo().is_some() {
+            return false;
+        }
+        fail(draft, Some(&node_id), failure);
+    } else if draft.remaining() == 0 && draft.open() == 0 {
         complete(draft);
     } else {
         return false;
@@ -42,17 +46,26 @@ fn complete(draft: &mut Draft) {
     }));
 }
 
-fn fail(draft: &mut Draft, node_id: Option<NodeId>, failure: Failure) {
+/// The run fails: by a node, or as a whole.
+pub fn fail(draft: &mut Draft, node_id: Option<&NodeId>, failure: Failure) {
+    let context = node_id.and_then(|node_id| story(draft, node_id));
     draft.transition(Status::Failed);
     draft.push(Event::WorkflowFailed(WorkflowFailed {
         definition: draft.run.definition.clone(),
         started_at: draft.run.started_at,
-        node_id,
+        node_id: node_id.cloned(),
         class: failure.class,
         code: failure.code,
         message: failure.message,
         details: failure.details,
+        context,
     }));
+}
+
+/// The story of the failure of a node, as a failure node would be given it.
+fn story(draft: &mut Draft, node_id: &NodeId) -> Option<Json> {
+    draft.rebase();
+    draft.index(node_id).map(|index| failure_of(draft, index))
 }
 
 /// The responder's output, else the synthesizer's, else the only sink's; where there are several of the first kind

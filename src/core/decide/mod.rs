@@ -4,14 +4,18 @@
 //! decision is that of the change, not of the graph. One file a command.
 
 mod complete_node;
+mod context;
 mod draft;
 mod end;
-mod expire_node;
+mod expire;
 mod fail_node;
+mod output;
+mod recover_node;
 mod retry_node;
 mod schedule;
 mod start_node;
 mod start_workflow;
+mod take_over;
 
 pub use start_workflow::{check_input, start_workflow};
 
@@ -19,36 +23,33 @@ use super::command::Command;
 use super::event::Event;
 use super::frontier::Frontier;
 use super::id::NodeId;
-use super::limits::Limits;
 use super::rejection::Rejection;
 use super::run::{NodeRun, Run};
-use super::time::Timestamp;
 use draft::Draft;
+pub use draft::Given;
 
 /// Decides a command on a run that exists.
 ///
 /// # Errors
 /// Why it changes nothing.
-pub fn decide(
-    run: &Run,
-    frontier: &Frontier,
-    command: &Command,
-    limits: &Limits,
-    now: Timestamp,
-) -> Result<Vec<Event>, Rejection> {
+pub fn decide(run: &Run, frontier: &Frontier, command: &Command, given: &Given) -> Result<Vec<Event>, Rejection> {
     if run.status.has_ended() {
         return Err(Rejection::RunEnded(run.run_id.clone()));
     }
-    let mut draft = Draft::over(run, frontier, limits, now);
+    let mut draft = Draft::over(run, frontier, given);
     match command {
         Command::StartNode { node_id, attempt } => start_node::decide(&mut draft, node_id, *attempt)?,
+        Command::ProgressNode { node_id, attempt } => start_node::progress(&mut draft, node_id, *attempt)?,
         Command::CompleteNode { node_id, attempt, output } => {
             complete_node::decide(&mut draft, node_id, *attempt, output)?;
         }
         Command::FailNode { node_id, attempt, failure } => {
             fail_node::decide(&mut draft, node_id, *attempt, failure.clone())?;
         }
-        Command::ExpireNode { node_id, attempt } => expire_node::decide(&mut draft, node_id, *attempt)?,
+        Command::SupplyNode { node_id, output, by } => recover_node::supply(&mut draft, node_id, output, by)?,
+        Command::ExpireAttempt { node_id, attempt } => expire::attempt(&mut draft, node_id, *attempt)?,
+        Command::ExpireNode { node_id } => expire::node(&mut draft, node_id)?,
+        Command::ExpireWorkflow => expire::workflow(&mut draft)?,
         Command::RetryNode { node_id, attempt } => retry_node::decide(&mut draft, node_id, *attempt)?,
         Command::ScheduleNodes => schedule::decide(&mut draft)?,
     }

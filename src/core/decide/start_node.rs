@@ -1,8 +1,8 @@
-//! `StartNode` → `NodeStarted`.
+//! `StartNode` → `NodeStarted`; `ProgressNode` → `NodeProgressed`.
 
 use super::draft::Draft;
 use super::open_attempt;
-use crate::core::event::{Event, NodeStarted};
+use crate::core::event::{Event, NodeProgressed, NodeStarted};
 use crate::core::id::NodeId;
 use crate::core::rejection::Rejection;
 use crate::core::status::NodeStatus;
@@ -13,5 +13,19 @@ pub fn decide(draft: &mut Draft, node_id: &NodeId, attempt: u32) -> Result<(), R
         return Err(Rejection::AlreadyStarted { node: node_id.to_string(), attempt });
     }
     draft.push(Event::NodeStarted(NodeStarted { node_id: node_id.clone(), attempt }));
+    Ok(())
+}
+
+/// A heartbeat extends the attempt's timeout, where its node asks for that.
+pub fn progress(draft: &mut Draft, node_id: &NodeId, attempt: u32) -> Result<(), Rejection> {
+    let node = open_attempt(&draft.run, node_id, attempt)?;
+    if !node.heartbeat {
+        return Err(Rejection::NoHeartbeat { node: node_id.to_string(), attempt });
+    }
+    // One without a `started` before it says as much.
+    if node.status == NodeStatus::Scheduled {
+        draft.push(Event::NodeStarted(NodeStarted { node_id: node_id.clone(), attempt }));
+    }
+    draft.push(Event::NodeProgressed(NodeProgressed { node_id: node_id.clone(), attempt }));
     Ok(())
 }

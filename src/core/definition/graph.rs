@@ -2,13 +2,14 @@
 
 use super::contract::Contract;
 use super::expression::InputMapping;
-use super::{AgentPolicies, Definition, DefinitionHash, ExecutionNode, Role};
+use super::{AgentPolicies, Definition, DefinitionHash, ExecutionNode, OnFailure, Role};
 use crate::core::classify::FailureRule;
 use crate::core::id::{AgentName, NodeId};
 use crate::core::retry::RetryRules;
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A compiled graph: a definition's own nodes, then those of plans made at run time.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Graph {
     pub input_contract: Option<Contract>,
     /// The definition's own `max_agent_calls`.
     pub max_agent_calls: Option<u32>,
+    /// How long a run may take.
+    pub timeout: Option<Duration>,
     /// Policies for all nodes of an agent.
     pub agents: Arc<BTreeMap<AgentName, AgentPolicies>>,
     /// The nodes in definition order; the position is the node's index.
@@ -48,6 +51,21 @@ pub struct GraphNode {
     pub retry: RetryRules,
     /// The classes of failures whose agent does not say: the node's rules, then its agent's.
     pub failure_rules: Vec<FailureRule>,
+    /// The node that it stands by for, if it runs only when it is called upon.
+    pub stands_by: Option<StandsBy>,
+    /// The node that is run when this one has failed for good.
+    pub failure_node: Option<usize>,
+    /// The node that undoes what this one has done.
+    pub undo: Option<usize>,
+}
+
+/// What a node that is only called upon is for, with the index of the node that calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StandsBy {
+    /// It runs when that node has failed for good, and its output stands in.
+    Failure(usize),
+    /// It undoes what that node has done.
+    Undo(usize),
 }
 
 impl Graph {
@@ -58,6 +76,7 @@ impl Graph {
             hash: definition.hash.clone(),
             input_contract: compiled(definition.input_contract.as_ref()),
             max_agent_calls: definition.max_agent_calls,
+            timeout: definition.timeout,
             agents: Arc::new(definition.agents.clone()),
             nodes: Vec::with_capacity(definition.nodes.len()),
             index: HashMap::with_capacity(definition.nodes.len()),
@@ -67,6 +86,7 @@ impl Graph {
             graph.push(node, dependencies);
         }
         graph.connect(0);
+        graph.call_upon(0);
         graph
     }
 
@@ -81,6 +101,7 @@ impl Graph {
             hash: self.hash.clone(),
             input_contract: self.input_contract.clone(),
             max_agent_calls: self.max_agent_calls,
+            timeout: self.timeout,
             agents: self.agents.clone(),
             nodes: self.nodes.clone(),
             index: self.index.clone(),
@@ -91,23 +112,26 @@ impl Graph {
         for (i, node) in planned.iter().enumerate() {
             graph.index.insert(node.node_id.clone(), first + i);
         }
+        let stand_bys: HashSet<&NodeId> = planned.iter().flat_map(ExecutionNode::stand_bys).collect();
         for node in planned {
             let named = node.dependencies.iter().filter_map(|id| graph.index.get(id).copied());
             let mut dependencies: Vec<usize> = named.collect();
-            if !dependencies.contains(&planner) {
+            if !dependencies.contains(&planner) && !stand_bys.contains(&node.node_id) {
                 dependencies.push(planner);
             }
             graph.push(node, dependencies);
         }
         graph.connect(first);
-        let sinks: Vec<usize> = (first..graph.nodes.len()).filter(|i| graph.nodes[*i].dependents.is_empty()).collect();
+        graph.call_upon(first);
+        let sinks: Vec<usize> = graph.sinks().into_iter().filter(|i| *i >= first).collect();
         graph.close(&self.downstream(planner), &sinks);
         graph
     }
 
-    /// Indices of the nodes that no other node waits for.
+    /// Indices of the nodes that no other node waits for, save those that are only called upon.
     pub fn sinks(&self) -> Vec<usize> {
-        (0..self.nodes.len()).filter(|i| self.nodes[*i].dependents.is_empty()).collect()
+        let is_sink = |node: &GraphNode| node.dependents.is_empty() && node.stands_by.is_none();
+        (0..self.nodes.len()).filter(|i| is_sink(&self.nodes[*i])).collect()
     }
 
     /// Which nodes are upstream of a node, by index.
@@ -132,7 +156,28 @@ impl Graph {
             output_contract: compiled(node.output_contract.as_ref()),
             retry: node.retry.or(&agent.retry),
             failure_rules: node.failure_rules.iter().chain(&agent.failure_rules).cloned().collect(),
+            stands_by: None,
+            failure_node: None,
+            undo: None,
         }));
+    }
+
+    /// Tells the nodes that are only called upon by those from an index on for whom they stand by.
+    fn call_upon(&mut self, from: usize) {
+        for i in from..self.nodes.len() {
+            let ExecutionNode { on_failure, undo, .. } = &self.nodes[i].node;
+            let index = |id: &NodeId| self.index.get(id).copied();
+            let failure_node = if let OnFailure::RouteTo(id) = on_failure { index(id) } else { None };
+            let undo = undo.as_ref().and_then(index);
+            if let Some(to) = failure_node {
+                Arc::make_mut(&mut self.nodes[to]).stands_by = Some(StandsBy::Failure(i));
+                Arc::make_mut(&mut self.nodes[i]).failure_node = Some(to);
+            }
+            if let Some(to) = undo {
+                Arc::make_mut(&mut self.nodes[to]).stands_by = Some(StandsBy::Undo(i));
+                Arc::make_mut(&mut self.nodes[i]).undo = Some(to);
+            }
+        }
     }
 
     /// Tells the nodes that are waited for by those from an index on.

@@ -29,6 +29,8 @@ pub struct Definition {
     pub input_contract: Option<Value>,
     /// How many agent calls a plan made at run time may ask for; none: the engine's setting.
     pub max_agent_calls: Option<u32>,
+    /// How long a run may take; none: as long as it takes.
+    pub timeout: Option<Duration>,
     /// Policies for all nodes of an agent, where the node itself does not say.
     pub agents: BTreeMap<AgentName, AgentPolicies>,
     /// The nodes, in the author's order.
@@ -58,12 +60,47 @@ pub struct ExecutionNode {
     pub output_contract: Option<Value>,
     /// How long one attempt may take from `started`; none: the engine's `agent_timeout`.
     pub timeout: Option<Duration>,
+    /// Whether a heartbeat of the worker begins the attempt's `timeout` anew.
+    pub heartbeat: bool,
+    /// How long the node may take over all its attempts, from when the first was handed out; none: as long as they take.
+    pub total_timeout: Option<Duration>,
     /// What the node is for.
     pub role: Role,
     /// When a failed attempt is tried again.
     pub retry: RetryRules,
     /// The classes of failures whose agent does not say.
     pub failure_rules: Vec<FailureRule>,
+    /// What becomes of the run when the node has failed for good.
+    pub on_failure: OnFailure,
+    /// The node that undoes what this one has done, when the run is compensated.
+    pub undo: Option<NodeId>,
+}
+
+impl ExecutionNode {
+    /// The nodes that run only when this one has failed, or is to be undone.
+    pub fn stand_bys(&self) -> impl Iterator<Item = &NodeId> {
+        let failure_node = match &self.on_failure {
+            OnFailure::RouteTo(node) => Some(node),
+            _ => None,
+        };
+        failure_node.into_iter().chain(&self.undo)
+    }
+}
+
+/// What becomes of a run when a node of it has failed for good.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum OnFailure {
+    /// It fails, once nothing is under way.
+    #[default]
+    Fail,
+    /// It goes on with the output `null`.
+    Skip,
+    /// It goes on with this output.
+    ContinueWith(Value),
+    /// It goes on with the output of a failure node, whose input is the whole story of the failure.
+    RouteTo(NodeId),
+    /// It fails, after what has completed has been undone, the last first.
+    Compensate,
 }
 
 /// Policies for all nodes of an agent.

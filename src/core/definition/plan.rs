@@ -3,6 +3,7 @@
 use super::graph::Graph;
 use super::validate::Fault;
 use super::validate::fields::{ReadNode, Reader};
+use super::validate::stand_by;
 use super::validate::topology::{Outside, Topology};
 use super::{ExecutionNode, Role};
 use crate::core::failure::{Failure, FailureClass};
@@ -41,6 +42,7 @@ pub fn read(
     let outside = outside(graph, planner);
     let topology = Topology::of(&nodes, &outside, &mut reader.faults);
     topology.check_mappings(&nodes, &outside, &mut reader.faults);
+    stand_by::check(&nodes, &mut reader.faults);
     if reader.faults.is_empty() {
         return Ok(nodes.into_iter().filter_map(|node| node.node).collect());
     }

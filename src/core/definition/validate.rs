@@ -3,6 +3,7 @@
 pub(super) mod fields;
 mod hint;
 mod policies;
+pub(super) mod stand_by;
 pub(super) mod topology;
 
 use super::parse::{Places, parse};
@@ -84,6 +85,7 @@ pub fn validate(document: Value) -> Result<Definition, Vec<Fault>> {
     let outside = Outside::default();
     let topology = Topology::of(&nodes, &outside, &mut reader.faults);
     topology.check_mappings(&nodes, &outside, &mut reader.faults);
+    stand_by::check(&nodes, &mut reader.faults);
     let hash = hash::of(&document).map_err(|error| reader.fault("", error)).ok();
     match (header, hash) {
         (Some(header), Some(hash)) if reader.faults.is_empty() => Ok(Definition {
@@ -91,6 +93,7 @@ pub fn validate(document: Value) -> Result<Definition, Vec<Fault>> {
             description: header.description,
             input_contract: header.input_contract,
             max_agent_calls: header.max_agent_calls,
+            timeout: header.timeout,
             agents: header.agents,
             nodes: nodes.into_iter().filter_map(|node| node.node).collect(),
             document,

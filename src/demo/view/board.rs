@@ -1,6 +1,6 @@
 //! The board: which node of which workflow is doing what, folded from the event stream.
 
-use crate::core::event::{Event, Recorded};
+use crate::core::event::{Event, NodeCompleted, NodeRecovered, Recorded};
 use crate::core::id::{NodeId, WorkflowId};
 use crate::core::status::Status;
 use crate::core::time::Timestamp;
@@ -113,13 +113,16 @@ impl Board {
         let at = recorded.time;
         match &recorded.event {
             Event::WorkflowStarted(_) => (run.status, run.started_at) = (Some(Status::Initializing), Some(at)),
-            Event::PlanMade(_) | Event::NodeRetryScheduled(_) => {}
+            Event::PlanMade(_) | Event::NodeProgressed(_) | Event::NodeRetryScheduled(_) => {}
             Event::NodeScheduled(event) => run.node(&event.node_id).state = NodeState::Scheduled { since: at },
             Event::NodeStarted(event) => {
                 let node = run.node(&event.node_id);
                 node.state = NodeState::Running { since: node.state.since().unwrap_or(at) };
             }
-            Event::NodeCompleted(event) => run.node(&event.node_id).end(at, None),
+            Event::NodeCompleted(NodeCompleted { node_id, .. })
+            | Event::NodeRecovered(NodeRecovered { node_id, .. }) => {
+                run.node(node_id).end(at, None);
+            }
             Event::NodeFailed(event) => run.node(&event.node_id).end(at, Some(event.message.clone())),
             Event::StateTransitioned(event) => run.status = Some(event.to),
             Event::WorkflowCompleted(_) => run.end(at, Status::Completed),

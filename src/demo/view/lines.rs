@@ -29,11 +29,12 @@ pub fn line(board: &Board, recorded: &Recorded) -> Option<String> {
             let delay = short_duration(Duration::from_millis(event.delay_ms));
             (event.node_id.as_str(), format!("is tried again in {delay}"))
         }
+        Event::NodeRecovered(event) => (event.node_id.as_str(), "goes on with another output".to_owned()),
         Event::WorkflowCompleted(event) => {
             ("answered", format!("after {}", short_duration(recorded.time.since(event.started_at))))
         }
         Event::WorkflowFailed(event) => ("failed", harmless(&event.message)),
-        Event::PlanMade(_) | Event::StateTransitioned(_) => return None,
+        Event::PlanMade(_) | Event::NodeProgressed(_) | Event::StateTransitioned(_) => return None,
     };
     let ids = board.runs.iter().map(|run| run.id.as_str().chars().count()).max().unwrap_or(0);
     let nodes = board.nodes().map(|node| node.id.as_str().len()).max().unwrap_or(0).max("answered".len());

@@ -28,8 +28,8 @@ impl<'a> FlatRun<'a> {
         let mut nodes = [0; 3];
         for node in row.run.nodes.values() {
             nodes[match node.status {
-                NodeStatus::Completed => 0,
-                NodeStatus::Failed => 1,
+                NodeStatus::Completed | NodeStatus::Recovered | NodeStatus::Skipped => 0,
+                NodeStatus::Failed | NodeStatus::Cancelled => 1,
                 NodeStatus::Scheduled | NodeStatus::Running | NodeStatus::AwaitingRetry => 2,
             }] += 1;
         }

@@ -100,9 +100,12 @@ pub fn run(row: &impl Cells, results: Vec<ResultRow>) -> Result<(u32, StoredRun)
         settings: state.settings,
         started_at: row.time("started_at")?,
         ended_at: row.time_opt("ended_at")?,
+        lineage: state.lineage,
+        inputs: state.inputs,
         plans: state.plans,
         nodes,
         failed_node: state.failed_node,
+        compensating: state.compensating,
         outcome: answer.or(failure),
     };
     let chain = row.bytes("chain")?;
@@ -112,20 +115,14 @@ pub fn run(row: &impl Cells, results: Vec<ResultRow>) -> Result<(u32, StoredRun)
 
 /// The state of a node as its result tells it; `None` for a failed attempt (the run's own row has its node).
 fn completed_node(result: ResultRow) -> Option<(crate::core::id::NodeId, NodeRun)> {
-    (result.status == NodeStatus::Completed).then(|| {
+    result.status.has_output().then(|| {
         let node = NodeRun {
-            status: NodeStatus::Completed,
-            agent_name: result.agent_name,
-            attempt: result.attempt,
             timeout_ms: result.timeout_ms,
-            input: None,
             output: result.output,
-            failure: None,
-            due_at: None,
-            failed_attempts: Vec::new(),
-            scheduled_at: result.scheduled_at,
             started_at: result.started_at,
             ended_at: Some(result.ended_at),
+            ended_by: Some(result.sequence),
+            ..NodeRun::first(result.agent_name, result.status, result.attempt, result.scheduled_at, 0)
         };
         (result.node_id, node)
     })

@@ -3,9 +3,10 @@
 //! Its size is that of the open nodes: completed ones stand in `orchestrator_agent_results` alone.
 
 use crate::core::event::RunSettings;
-use crate::core::failure::Failure;
+use crate::core::failure::{Failure, Handling};
 use crate::core::id::{AgentName, NodeId};
 use crate::core::json::Json;
+use crate::core::lineage::Lineage;
 use crate::core::run::{FailedAttempt, NodeRun, Outcome, Plan, Run};
 use crate::core::status::NodeStatus;
 use crate::core::time::Timestamp;
@@ -25,7 +26,16 @@ pub struct State {
     pub failure: Option<RunFailure>,
     /// The trace context, where its column cannot hold it as it is.
     pub traceparent: Option<String>,
-    /// The nodes that are open or have failed.
+    /// Whether what has completed is being undone.
+    #[serde(default)]
+    pub compensating: bool,
+    /// The run that it goes on from.
+    #[serde(default)]
+    pub lineage: Option<Lineage>,
+    /// Inputs that are given to nodes.
+    #[serde(default)]
+    pub inputs: BTreeMap<NodeId, Json>,
+    /// The nodes that have no output, and those whose output was taken over.
     pub nodes: BTreeMap<NodeId, Node>,
 }
 
@@ -38,22 +48,40 @@ pub struct RunFailure {
     pub failure: Failure,
 }
 
-/// A node that is open or has failed.
+/// A node that has no output, or one that was taken over.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Node {
     status: NodeStatus,
     agent_name: AgentName,
     attempt: u32,
     timeout_ms: u64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    heartbeat: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    deadline: Option<Timestamp>,
     input: Option<Json>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    output: Option<Json>,
     failure: Option<Failure>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "is_default")]
+    handling: Option<Handling>,
+    #[serde(default, skip_serializing_if = "is_default")]
     due_at: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "is_default")]
     failed_attempts: Vec<FailedAttempt>,
     scheduled_at: Timestamp,
     started_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    progressed_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
+    #[serde(default)]
+    scheduled_by: u64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    ended_by: Option<u64>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// The same, borrowed, for writing.
@@ -64,6 +92,12 @@ struct StateRef<'a> {
     failed_node: Option<&'a NodeId>,
     failure: Option<RunFailure>,
     traceparent: Option<&'a str>,
+    #[serde(skip_serializing_if = "is_default")]
+    compensating: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lineage: Option<&'a Lineage>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    inputs: &'a BTreeMap<NodeId, Json>,
     nodes: BTreeMap<&'a NodeId, Node>,
 }
 
@@ -75,14 +109,19 @@ pub fn encode(run: &Run) -> Result<String, serde_json::Error> {
         }
         Some(Outcome::Answer(_)) | None => None,
     };
-    let pending = run.nodes.iter().filter(|(_, node)| node.status != NodeStatus::Completed);
+    // Outputs that agents brought, or that stand in for theirs, are in the results.
+    let carried = |node: &NodeRun| node.status.has_output() && node.attempt == 0;
+    let kept = run.nodes.iter().filter(|(_, node)| !node.status.has_output() || carried(node));
     serde_json::to_string(&StateRef {
         settings: run.settings,
         plans: &run.plans,
         failed_node: run.failed_node.as_ref(),
         failure,
         traceparent: run.traceparent.as_deref().filter(|text| text.contains('\0')),
-        nodes: pending.map(|(id, node)| (id, Node::from(node))).collect(),
+        compensating: run.compensating,
+        lineage: run.lineage.as_ref(),
+        inputs: &run.inputs,
+        nodes: kept.map(|(id, node)| (id, Node::from(node))).collect(),
     })
 }
 
@@ -98,13 +137,20 @@ impl From<&NodeRun> for Node {
             agent_name: node.agent_name.clone(),
             attempt: node.attempt,
             timeout_ms: node.timeout_ms,
+            heartbeat: node.heartbeat,
+            deadline: node.deadline,
             input: node.input.clone(),
+            output: node.output.clone(),
             failure: node.failure.clone(),
+            handling: node.handling,
             due_at: node.due_at,
             failed_attempts: node.failed_attempts.clone(),
             scheduled_at: node.scheduled_at,
             started_at: node.started_at,
+            progressed_at: node.progressed_at,
             ended_at: node.ended_at,
+            scheduled_by: node.scheduled_by,
+            ended_by: node.ended_by,
         }
     }
 }
@@ -116,14 +162,20 @@ impl From<Node> for NodeRun {
             agent_name: node.agent_name,
             attempt: node.attempt,
             timeout_ms: node.timeout_ms,
+            heartbeat: node.heartbeat,
+            deadline: node.deadline,
             input: node.input,
-            output: None,
+            output: node.output,
             failure: node.failure,
+            handling: node.handling,
             due_at: node.due_at,
             failed_attempts: node.failed_attempts,
             scheduled_at: node.scheduled_at,
             started_at: node.started_at,
+            progressed_at: node.progressed_at,
             ended_at: node.ended_at,
+            scheduled_by: node.scheduled_by,
+            ended_by: node.ended_by,
         }
     }
 }
@@ -139,6 +191,9 @@ mod tests {
 
     fn run(completed: u32, open: u32) -> Run {
         let started = WorkflowStarted {
+            lineage: None,
+            carried: Vec::new(),
+            inputs: Vec::new(),
             definition: DefinitionRef {
                 name: DefinitionName::new("d").unwrap(),
                 version: 1,
@@ -154,25 +209,19 @@ mod tests {
                 max_agent_calls: 5,
                 agent_timeout_ms: 60_000,
                 retry: RetryPolicy::default(),
+                timeout_ms: None,
             },
         };
         let ids = (WorkflowId::new("w").unwrap(), RunId::new(&"0".repeat(32)).unwrap());
         let mut run = Run::started(ids.0, ids.1, Timestamp(0), &started);
         for number in 0..completed + open {
             let is_open = number >= completed;
+            let status = if is_open { NodeStatus::Scheduled } else { NodeStatus::Completed };
             let node = NodeRun {
-                status: if is_open { NodeStatus::Scheduled } else { NodeStatus::Completed },
-                agent_name: AgentName::new("a").unwrap(),
-                attempt: 1,
-                timeout_ms: 1,
                 input: is_open.then(Json::null),
                 output: (!is_open).then(Json::null),
-                failure: None,
-                due_at: None,
-                failed_attempts: Vec::new(),
-                scheduled_at: Timestamp(0),
-                started_at: None,
                 ended_at: (!is_open).then_some(Timestamp(1)),
+                ..NodeRun::first(AgentName::new("a").unwrap(), status, 1, Timestamp(0), 0)
             };
             run.nodes.insert(NodeId::new(&format!("n{number}")).unwrap(), node);
         }

@@ -42,12 +42,12 @@ pub const UNFINISHED_RUNS: &str = concat!(
     " FROM orchestrator_workflow_states WHERE partition = $1 AND ended_at IS NULL ORDER BY run_id"
 );
 
-/// Completed attempts of unfinished runs: $1 partition.
+/// The outputs of unfinished runs: $1 partition.
 pub const UNFINISHED_RESULTS: &str = concat!(
     "SELECT ",
     result_columns!(),
     " FROM orchestrator_workflow_states s JOIN orchestrator_agent_results r ON r.run_id = s.run_id \
-     WHERE s.partition = $1 AND s.ended_at IS NULL AND r.status = 'completed' ORDER BY r.run_id, r.sequence"
+     WHERE s.partition = $1 AND s.ended_at IS NULL AND r.status IN ('completed', 'recovered', 'skipped') ORDER BY r.run_id, r.sequence"
 );
 
 /// $1 partition, $2 since, $3 limit.

@@ -50,14 +50,14 @@ pub(super) fn too_large(outcome: ReportOutcome, found: usize, allowed: usize) ->
             failure.details = None;
             ReportOutcome::Failed(failure)
         }
-        ReportOutcome::Started => ReportOutcome::Started,
+        small @ (ReportOutcome::Started | ReportOutcome::Heartbeat) => small,
     }
 }
 
 /// The record that is sent instead of a report that the log refuses; none: nobody waits for it.
 pub(super) fn instead(record: &NewRecord, fault: &str) -> Option<NewRecord> {
     let report = report::decode(record.key.as_deref(), record.value.as_deref(), usize::MAX).ok()?;
-    if report.outcome == ReportOutcome::Started {
+    if matches!(report.outcome, ReportOutcome::Started | ReportOutcome::Heartbeat) {
         return None;
     }
     let outcome = failed("report_refused", format!("the report of the attempt is not taken: {fault}"));

@@ -1,6 +1,7 @@
 //! Fields: what a document and its nodes may say, each read with its faults collected.
 
 use super::hint::closest;
+use super::stand_by::stand_bys;
 use super::{Fault, MAX_AGENT_CALLS, MAX_CLOSERS, MAX_NODES, MAX_PLANNERS};
 use crate::core::definition::contract::Contract;
 use crate::core::definition::expression::InputMapping;
@@ -10,8 +11,9 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const DOCUMENT_FIELDS: [&str; 6] = ["name", "description", "input_contract", "max_agent_calls", "agents", "nodes"];
-const NODE_FIELDS: [&str; 10] = [
+const DOCUMENT_FIELDS: [&str; 7] =
+    ["name", "description", "input_contract", "max_agent_calls", "timeout", "agents", "nodes"];
+const NODE_FIELDS: [&str; 14] = [
     "node_id",
     "agent_name",
     "dependencies",
@@ -19,12 +21,16 @@ const NODE_FIELDS: [&str; 10] = [
     "input_contract",
     "output_contract",
     "timeout",
+    "heartbeat",
+    "total_timeout",
     "role",
     "retry",
     "failure_rules",
+    "on_failure",
+    "undo",
 ];
 /// What people call our fields elsewhere.
-const ALSO_CALLED: [(&str, &str); 16] = [
+const ALSO_CALLED: [(&str, &str); 22] = [
     ("id", "node_id"),
     ("agent", "agent_name"),
     ("depends_on", "dependencies"),
@@ -41,6 +47,12 @@ const ALSO_CALLED: [(&str, &str); 16] = [
     ("max_attempts", "max_retries"),
     ("backoff", "base_delay"),
     ("max_backoff", "max_delay"),
+    ("catch", "on_failure"),
+    ("on_error", "on_failure"),
+    ("fallback", "on_failure"),
+    ("compensation", "undo"),
+    ("heartbeat_timeout", "heartbeat"),
+    ("schedule_to_close_timeout", "total_timeout"),
 ];
 /// Longest duration.
 const MAX_DURATION: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -51,6 +63,7 @@ pub(crate) struct Header {
     pub description: Option<String>,
     pub input_contract: Option<Value>,
     pub max_agent_calls: Option<u32>,
+    pub timeout: Option<Duration>,
     pub agents: BTreeMap<AgentName, AgentPolicies>,
 }
 
@@ -63,6 +76,8 @@ pub(crate) struct ReadNode {
     pub dependencies: Vec<(NodeId, String)>,
     /// Node ids that the sound expressions of its mapping name, with the JSON pointer of each.
     pub named: Vec<(String, String)>,
+    /// The nodes that run only when it has failed, or is to be undone, with the JSON pointer of each.
+    pub stand_bys: Vec<(NodeId, String)>,
     /// The node, if none of its fields is at fault.
     pub node: Option<ExecutionNode>,
 }
@@ -89,12 +104,14 @@ impl Reader {
         let description = self.text("", members, "description").map(|text| text.map(str::to_owned));
         let input_contract = self.contract("", members, "input_contract");
         let max_agent_calls = self.max_agent_calls(members);
+        let timeout = self.duration("", members, "timeout");
         let agents = self.agents(members);
         Some(Header {
             name: name?,
             description: description?,
             input_contract: input_contract?,
             max_agent_calls: max_agent_calls?,
+            timeout,
             agents,
         })
     }
@@ -125,7 +142,14 @@ impl Reader {
     fn node(&mut self, at: String, value: &Value) -> ReadNode {
         let before = self.faults.len();
         let Some(members) = self.object(&at, value) else {
-            return ReadNode { at, id: None, dependencies: Vec::new(), named: Vec::new(), node: None };
+            return ReadNode {
+                at,
+                id: None,
+                dependencies: Vec::new(),
+                named: Vec::new(),
+                stand_bys: Vec::new(),
+                node: None,
+            };
         };
         self.known(&at, members, &NODE_FIELDS);
         let id = self.required(&at, members, "node_id", NodeId::new);
@@ -136,9 +160,14 @@ impl Reader {
         let input_contract = self.contract(&at, members, "input_contract").flatten();
         let output_contract = self.contract(&at, members, "output_contract").flatten();
         let timeout = self.duration(&at, members, "timeout");
+        let heartbeat = self.heartbeat(&at, members);
+        let total_timeout = self.duration(&at, members, "total_timeout");
+        let on_failure = self.on_failure(&at, members, output_contract.as_ref());
+        let undo = self.undo(&at, members);
         let retry = self.retry(&at, members);
         let failure_rules = self.failure_rules(&at, members);
         let role = self.role(&at, members);
+        let stand_bys = stand_bys(&at, &on_failure, undo.as_ref());
         let sound = self.faults.len() == before;
         let node = id.clone().zip(agent_name).filter(|_| sound).map(|(node_id, agent_name)| ExecutionNode {
             node_id,
@@ -148,11 +177,15 @@ impl Reader {
             input_contract,
             output_contract,
             timeout,
+            heartbeat,
+            total_timeout,
             role,
             retry,
             failure_rules,
+            on_failure,
+            undo,
         });
-        ReadNode { at, id, dependencies, named, node }
+        ReadNode { at, id, dependencies, named, stand_bys, node }
     }
 
     pub(super) fn wrong_type(&mut self, at: &str, expected: &str, found: &Value) {

@@ -1,0 +1,88 @@
+//! What a request says of a run that it takes up: `"resume": {"kind":"redrive","run_id":…,"by":…,
+//! "carried":[{"node_id":…,"status":"completed|recovered|skipped","output":…}],"inputs":[{"node_id":…,"input":…}]}`.
+//! Carried nodes are not run, their outputs are taken over; a node of `inputs` gets that input instead of the one that
+//! its definition makes.
+
+use super::inbound;
+use crate::core::command::Resume;
+use crate::core::id::{NodeId, RunId};
+use crate::core::json::Json;
+use crate::core::lineage::{GivenInput, LineageKind};
+use crate::core::rejection::Refusal;
+use crate::core::status::NodeStatus;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use std::borrow::Cow;
+
+/// Longest name of who asks, in bytes; what is longer is cut.
+const MAX_BY_BYTES: usize = 200;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InJson<'a> {
+    kind: LineageKind,
+    #[serde(borrow)]
+    run_id: Cow<'a, str>,
+    by: Option<String>,
+    #[serde(borrow, default)]
+    carried: Vec<CarriedIn<'a>>,
+    #[serde(borrow, default)]
+    inputs: Vec<InputIn<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CarriedIn<'a> {
+    #[serde(borrow)]
+    node_id: Cow<'a, str>,
+    status: NodeStatus,
+    #[serde(borrow)]
+    output: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InputIn<'a> {
+    #[serde(borrow)]
+    node_id: Cow<'a, str>,
+    #[serde(borrow)]
+    input: &'a RawValue,
+}
+
+pub(super) fn read(json: InJson) -> Result<Resume, Refusal> {
+    let by = json.by.map(|by| by[..by.floor_char_boundary(MAX_BY_BYTES)].to_owned());
+    let carried = json.carried.iter().map(carried).collect::<Result<_, _>>()?;
+    let inputs = json.inputs.iter().map(given).collect::<Result<_, _>>()?;
+    let run_id = RunId::new(&json.run_id).map_err(inbound::illegal)?;
+    Ok(Resume { kind: json.kind, run_id, by, carried, inputs })
+}
+
+fn carried(carried: &CarriedIn) -> Result<(NodeId, NodeStatus, Json), Refusal> {
+    let node_id = NodeId::new(&carried.node_id).map_err(inbound::illegal)?;
+    if !carried.status.has_output() {
+        let found = carried.status;
+        return Err(inbound::malformed(format!(
+            "expected the `status` of a carried node to be completed, recovered or skipped, found {found}"
+        )));
+    }
+    Ok((node_id, carried.status, inbound::from_raw("output", carried.output)?))
+}
+
+fn given(given: &InputIn) -> Result<GivenInput, Refusal> {
+    let node_id = NodeId::new(&given.node_id).map_err(inbound::illegal)?;
+    Ok(GivenInput { node_id, input: inbound::from_raw("input", given.input)? })
+}
+
+/// What a request says of the run that it takes up, as [`read`] reads it.
+pub fn write(resume: &Resume) -> Value {
+    let carried = |(node_id, status, output): &(NodeId, NodeStatus, Json)| json!({ "node_id": node_id.as_str(), "status": status, "output": output.raw() });
+    let given = |given: &GivenInput| json!({ "node_id": given.node_id.as_str(), "input": given.input.raw() });
+    json!({
+        "kind": resume.kind,
+        "run_id": resume.run_id.as_str(),
+        "by": resume.by,
+        "carried": resume.carried.iter().map(carried).collect::<Vec<_>>(),
+        "inputs": resume.inputs.iter().map(given).collect::<Vec<_>>(),
+    })
+}
