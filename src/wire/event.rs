@@ -231,6 +231,8 @@ impl<'de> DeserializeSeed<'de> for RunEvent {
             "PlanMade" => Event::PlanMade(Deserialize::deserialize(body)?),
             "NodeScheduled" => Event::NodeScheduled(Deserialize::deserialize(body)?),
             "NodeStarted" => Event::NodeStarted(Deserialize::deserialize(body)?),
+            "NodeProgressed" => Event::NodeProgressed(Deserialize::deserialize(body)?),
+            "NodeRecovered" => Event::NodeRecovered(Deserialize::deserialize(body)?),
             "NodeCompleted" => Event::NodeCompleted(Deserialize::deserialize(body)?),
             "NodeFailed" => Event::NodeFailed(Deserialize::deserialize(body)?),
             "NodeRetryScheduled" => Event::NodeRetryScheduled(Deserialize::deserialize(body)?),
