@@ -84,7 +84,7 @@ pub struct NodeRun {
     pub status: NodeStatus,
     /// Who executes it.
     pub agent_name: AgentName,
-    /// The latest attempt, counted from 1.
+    /// The latest attempt, counted from 1; 0 where the output was taken over from an earlier run.
     pub attempt: u32,
     /// How long the attempt may take from `started`, in milliseconds.
     pub timeout_ms: u64,
@@ -170,6 +170,11 @@ impl NodeRun {
         Self { output: Some(carried.output.clone()), ended_at: Some(time), ended_by: Some(1), ..node }
     }
 
+    /// Whether its output was taken over from an earlier run.
+    pub fn is_carried(&self) -> bool {
+        self.attempt == 0
+    }
+
     /// When the attempt's timeout began: with `started`, or the last heartbeat that counts.
     pub fn timeout_began(&self) -> Option<Timestamp> {
         self.progressed_at.or(self.started_at)
@@ -213,8 +218,8 @@ impl Run {
         }
     }
 
-    /// How many nodes are in a state.
-    pub fn count(&self, status: NodeStatus) -> usize {
-        self.nodes.values().filter(|node| node.status == status).count()
+    /// How many nodes are in states of a kind.
+    pub fn count(&self, is: impl Fn(NodeStatus) -> bool) -> usize {
+        self.nodes.values().filter(|node| is(node.status)).count()
     }
 }

@@ -121,6 +121,11 @@ impl NodeStatus {
         self.is_open() || self == Self::AwaitingRetry
     }
 
+    /// Whether it ended, or was ended, without an output.
+    pub fn has_failed(self) -> bool {
+        matches!(self, Self::Failed | Self::Cancelled)
+    }
+
     /// Whether what waits for the node can go on: there is an output, its own or one that stands in.
     pub fn has_output(self) -> bool {
         matches!(self, Self::Completed | Self::Recovered | Self::Skipped)

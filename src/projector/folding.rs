@@ -2,7 +2,7 @@
 
 use super::rows::Rows;
 use crate::core::apply::{HistoryFault, fold};
-use crate::core::event::{Event, Recorded};
+use crate::core::event::{Event, NodeCompleted, NodeRecovered, Recorded};
 use crate::core::id::{NodeId, RunId};
 use crate::journal::record::{InputPosition, PartitionTaken, Step};
 use crate::store::row::{ProjectionBatch, RunRow, partition_subject};
@@ -113,8 +113,12 @@ impl Folding {
         // `fold` leaves a run behind wherever it succeeds.
         let Some(mut run) = run else { return Ok(()) };
         self.rows.run_event(recorded, &run, offset);
-        if let Event::NodeCompleted(event) = &recorded.event {
-            forget_output(&mut run, &event.node_id);
+        match &recorded.event {
+            Event::NodeCompleted(NodeCompleted { node_id, .. })
+            | Event::NodeRecovered(NodeRecovered { node_id, .. }) => {
+                forget_output(&mut run, node_id);
+            }
+            _ => {}
         }
         if !self.changed.contains(&recorded.run_id) {
             self.changed.insert(recorded.run_id.clone());
@@ -184,7 +188,8 @@ fn at_the_start() -> Position {
 }
 
 fn without_outputs(mut stored: StoredRun) -> StoredRun {
-    for node in stored.run.nodes.values_mut() {
+    // What was taken over stands in no result.
+    for node in stored.run.nodes.values_mut().filter(|node| !node.is_carried()) {
         node.output = None;
     }
     stored

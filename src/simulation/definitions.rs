@@ -26,7 +26,12 @@ pub fn random(rng: &mut StdRng, number: usize) -> Definition {
                 "dependencies": some_of(rng, size) }));
         }
     }
-    let document = json!({ "name": format!("graph-{number}"), "nodes": nodes });
+    let stand_bys: Vec<Value> = nodes.iter_mut().flat_map(|node| handle_failures(rng, node)).collect();
+    nodes.extend(stand_bys);
+    let mut document = json!({ "name": format!("graph-{number}"), "nodes": nodes });
+    if rng.random_bool(0.1) {
+        document["timeout"] = json!(TIMEOUT_SECONDS * 3.0);
+    }
     validate(document).expect("the simulation makes definitions that are sound")
 }
 
@@ -34,8 +39,33 @@ fn plain_node(rng: &mut StdRng, i: usize) -> Value {
     let mut node = json!({ "node_id": format!("n{i}"), "agent_name": "adder", "dependencies": some_of(rng, i) });
     if rng.random_bool(0.5) {
         node["timeout"] = json!(TIMEOUT_SECONDS);
+        node["heartbeat"] = json!(rng.random_bool(0.5));
+    }
+    if rng.random_bool(0.1) {
+        node["total_timeout"] = json!(TIMEOUT_SECONDS * 2.0);
     }
     node
+}
+
+/// Says of some nodes what becomes of the run when they fail, and how they are undone; the nodes that stand by for them.
+fn handle_failures(rng: &mut StdRng, node: &mut Value) -> Vec<Value> {
+    let (mut stand_bys, id) = (Vec::new(), node["node_id"].as_str().unwrap_or_default().to_owned());
+    match rng.random_range(0..10) {
+        0 => node["on_failure"] = json!("skip"),
+        1 if node["role"] == "planner" => node["on_failure"] = json!({ "continue_with": { "nodes": [] } }),
+        1 => node["on_failure"] = json!({ "continue_with": { "answer": "none" } }),
+        2 if node["role"] != "planner" => {
+            node["on_failure"] = json!({ "route_to": format!("{id}-failed") });
+            stand_bys.push(json!({ "node_id": format!("{id}-failed"), "agent_name": "writer" }));
+        }
+        3 => node["on_failure"] = json!("compensate"),
+        _ => {}
+    }
+    if rng.random_bool(0.2) {
+        node["undo"] = json!(format!("{id}-undone"));
+        stand_bys.push(json!({ "node_id": format!("{id}-undone"), "agent_name": "writer" }));
+    }
+    stand_bys
 }
 
 /// Some of the first `count` plain nodes.

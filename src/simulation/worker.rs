@@ -111,6 +111,10 @@ impl Worker {
         if rng.random_bool(0.6) {
             self.plan(task, now, ReportOutcome::Started);
         }
+        if rng.random_bool(0.2) {
+            let at = now.after(delay(rng));
+            self.plan(task, at, ReportOutcome::Heartbeat);
+        }
         let times = if badly && rng.random_bool(0.2) { 2 } else { 1 };
         for _ in 0..times {
             let outcome = self.outcome(task, badly, rng);
@@ -122,7 +126,7 @@ impl Worker {
 
     fn outcome(&mut self, task: &Task, badly: bool, rng: &mut StdRng) -> ReportOutcome {
         self.answers += 1;
-        if badly && rng.random_bool(0.05) {
+        if badly && rng.random_bool(0.15) {
             return ReportOutcome::Failed(Failure::new(FailureClass::Retryable, "tired", "the worker is tired").into());
         }
         if task.agent_name.as_str() != "planner" {

@@ -81,6 +81,12 @@ fn events_of_earlier_versions_are_read_as_what_they_meant() {
     assert_eq!((failed.final_because.is_some(), failed.retry_after_ms), (true, None));
     let Event::WorkflowStarted(started) = read("WorkflowStarted") else { panic!("WorkflowStarted") };
     assert_eq!(started.settings.retry, RetryPolicy::never());
+    // Before failures could be handled, each of them failed its run.
+    assert_eq!((failed.handling, started.lineage, started.settings.timeout_ms), (None, None, None));
+    let Event::NodeScheduled(scheduled) = read("NodeScheduled") else { panic!("NodeScheduled") };
+    assert_eq!((scheduled.heartbeat, scheduled.deadline), (false, None));
+    let Event::WorkflowFailed(failed) = read("WorkflowFailed") else { panic!("WorkflowFailed") };
+    assert_eq!(failed.context, None);
 }
 
 #[test]

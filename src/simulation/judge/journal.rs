@@ -5,6 +5,7 @@ use super::stream::{self, Stream};
 use super::timeouts::Timeout;
 use super::{Clocks, Forgotten, Graphs, memory};
 use crate::core::apply::fold;
+use crate::core::definition::graph::StandsBy;
 use crate::core::event::{Event, NodeScheduled, PartitionEvent, Recorded};
 use crate::core::frontier::Frontier;
 use crate::core::id::{RunId, WorkflowId};
@@ -67,7 +68,8 @@ pub(super) struct Told {
     offsets: BTreeMap<u64, u64>,
     /// Effects that failed for good, by step, kind and workflow.
     failed: BTreeSet<(u64, String, Option<WorkflowId>)>,
-    failed_dispatches: BTreeSet<EffectId>,
+    /// Dispatches that failed for good, and those of attempts that ended without having been heard of.
+    moot_dispatches: BTreeSet<EffectId>,
     pub(super) failed_effects: usize,
     outcomes: BTreeMap<String, Vec<Outcome>>,
     /// The bodies of each subject's events, with the chain after each.
@@ -100,7 +102,7 @@ impl Told {
             through: None,
             offsets: BTreeMap::new(),
             failed: BTreeSet::new(),
-            failed_dispatches: BTreeSet::new(),
+            moot_dispatches: BTreeSet::new(),
             failed_effects: 0,
             outcomes: BTreeMap::new(),
             stream: BTreeMap::new(),
@@ -269,13 +271,20 @@ impl Told {
         if let (Event::NodeFailed(failed), Some(run)) = (&recorded.event, &run) {
             if failed.code == "dispatch_failed" {
                 self.failed_effects += 1;
-                self.failed_dispatches.insert(effects::dispatch(&recorded.run_id, &failed.node_id, failed.attempt));
+            }
+            if failed.code == "dispatch_failed" || failed.code == "total_timeout" {
+                self.moot_dispatches.insert(effects::dispatch(&recorded.run_id, &failed.node_id, failed.attempt));
             }
             if failed.code == "timeout" && clocks == Clocks::Right {
                 let next = |input: &&crate::journal::record::InputPosition| input.topic == Topic::Results.to_string();
                 let decided = step.positions.iter().find(next).map_or(0, |input| input.next);
                 self.timeouts.extend(Timeout::of(run, recorded, failed, decided));
             }
+        }
+        if let (Event::WorkflowFailed(_), Some(run)) = (&recorded.event, &run) {
+            let open = run.nodes.iter().filter(|(_, node)| node.status.is_open());
+            let dispatches = open.map(|(id, node)| effects::dispatch(&recorded.run_id, id, node.attempt));
+            self.moot_dispatches.extend(dispatches);
         }
         fold(&mut run, recorded).map_err(|fault| fault.to_string())?;
         self.runs.extend(run.map(|run| (recorded.run_id.clone(), run)));
@@ -312,7 +321,7 @@ impl Told {
     /// Whether it is recorded that an effect failed for good.
     pub(super) fn has_failed(&self, id: &EffectId) -> bool {
         let failed = |due: &Due| self.failed.contains(&(due.step, due.kind.to_owned(), due.workflow_id.clone()));
-        self.failed_dispatches.contains(id) || self.due.get(id).is_some_and(failed)
+        self.moot_dispatches.contains(id) || self.due.get(id).is_some_and(failed)
     }
 
     /// Every run has ended.
@@ -348,6 +357,12 @@ fn check_event(recorded: &Recorded, run: &Run, graphs: &Graphs) -> Result<(), St
             let graph = graphs.get(&run.definition.hash).ok_or("an unknown definition")?;
             let frontier = Frontier::of(run, graph).map_err(|failure| failure.message)?;
             let index = frontier.index(&event.node_id).ok_or_else(|| format!("{place}: an unknown node"))?;
+            if let Some(StandsBy::Undo(of)) = frontier.graph.nodes[index].stands_by {
+                return check_undo(run, &frontier, of).map_err(|fault| format!("{place}: {fault}"));
+            }
+            if run.failed_node.is_some() {
+                return Err(format!("{place}: {} is scheduled after the run has failed", event.node_id));
+            }
             if !frontier.ready().contains(&index) {
                 return Err(format!("{place}: {} is scheduled before its dependencies", event.node_id));
             }
@@ -358,9 +373,43 @@ fn check_event(recorded: &Recorded, run: &Run, graphs: &Graphs) -> Result<(), St
                 return Err(format!("{place}: {} completes while it is {status:?}", event.node_id));
             }
         }
+        Event::NodeRecovered(event) => {
+            let node = run.nodes.get(&event.node_id);
+            if !node.is_some_and(|node| node.status == NodeStatus::Failed && node.handling.is_some()) {
+                return Err(format!("{place}: {} is recovered and has not failed", event.node_id));
+            }
+        }
+        Event::WorkflowFailed(event) if event.node_id.is_none() && event.code != "workflow_timeout" => {
+            return Err(format!("{place}: the run fails by nothing: {}", event.message));
+        }
+        Event::WorkflowCompleted(_) if run.failed_node.is_some() => {
+            return Err(format!("{place}: a run completes that has failed"));
+        }
         _ => {}
     }
     Ok(())
+}
+
+/// What has completed is undone, once nothing else is under way, the last first.
+fn check_undo(run: &Run, frontier: &Frontier, of: usize) -> Result<(), String> {
+    let graph = &frontier.graph;
+    let state = |index: usize| run.nodes.get(&graph.nodes[index].node.node_id);
+    let completed = |index: usize| state(index).filter(|node| node.status == NodeStatus::Completed);
+    let Some(undone) = completed(of).filter(|_| run.compensating) else {
+        return Err(format!("{} is undone and has not completed", graph.nodes[of].node.node_id));
+    };
+    let waits = |i: &usize| {
+        let undo = graph.nodes[*i].undo.is_some_and(|undo| state(undo).is_none());
+        undo && completed(*i).is_some_and(|node| node.ended_by > undone.ended_by)
+    };
+    if let Some(later) = (0..graph.nodes.len()).find(waits) {
+        let (first, later) = (&graph.nodes[of].node.node_id, &graph.nodes[later].node.node_id);
+        return Err(format!("{first} is undone before {later}, which completed after it"));
+    }
+    match frontier.open().total() {
+        0 => Ok(()),
+        open => Err(format!("something is undone while {open} attempts are under way")),
+    }
 }
 
 /// A further attempt of a node: awaited, due, and one of those that its policy allows.

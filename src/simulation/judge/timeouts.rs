@@ -23,7 +23,7 @@ impl Timeout {
     /// began.
     pub(super) fn of(run: &Run, recorded: &Recorded, failed: &NodeFailed, decided: u64) -> Option<Self> {
         let node = run.nodes.get(&failed.node_id)?;
-        let deadline = node.started_at?.after(Duration::from_millis(node.timeout_ms));
+        let deadline = node.timeout_began()?.after(Duration::from_millis(node.timeout_ms));
         let (run_id, node_id) = (recorded.run_id.clone(), failed.node_id.clone());
         Some(Self { dispatch_id: DispatchId { run_id, node_id, attempt: failed.attempt }, deadline, decided })
     }
@@ -35,7 +35,8 @@ pub(super) fn check(log: &MemoryLog, told: &Told) -> Result<(), String> {
         for record in log.records_from(&Topic::Results, told.partition, timeout.decided) {
             let decoded = report::decode(record.key.as_deref(), record.value.as_deref(), usize::MAX);
             let Ok(report) = decoded else { continue };
-            let ended = report.outcome != ReportOutcome::Started && report.dispatch_id == timeout.dispatch_id;
+            let ends = matches!(report.outcome, ReportOutcome::Completed(_) | ReportOutcome::Failed(_));
+            let ended = ends && report.dispatch_id == timeout.dispatch_id;
             if ended && record.time < timeout.deadline {
                 return Err(format!(
                     "{} timed out at {}, and its result stands at offset {} since {}",

@@ -76,7 +76,7 @@ fn rows_of<R: Clone>(rows: Option<&BTreeMap<u64, R>>) -> Vec<R> {
 
 fn summary((partition, row): &(u32, RunRow)) -> Summary {
     let run = &row.run;
-    let count = |status| u32::try_from(run.count(status)).unwrap_or(u32::MAX);
+    let count = |is: fn(NodeStatus) -> bool| u32::try_from(run.count(is)).unwrap_or(u32::MAX);
     Summary {
         workflow_id: run.workflow_id.clone(),
         run_id: run.run_id.clone(),
@@ -84,11 +84,7 @@ fn summary((partition, row): &(u32, RunRow)) -> Summary {
         definition: run.definition.name.to_string(),
         version: run.definition.version,
         status: run.status,
-        nodes: (
-            count(NodeStatus::Completed),
-            count(NodeStatus::Failed),
-            count(NodeStatus::Scheduled) + count(NodeStatus::Running) + count(NodeStatus::AwaitingRetry),
-        ),
+        nodes: (count(NodeStatus::has_output), count(NodeStatus::has_failed), count(NodeStatus::awaits)),
         started_at: run.started_at,
         ended_at: run.ended_at,
     }

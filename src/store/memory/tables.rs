@@ -2,7 +2,6 @@
 
 use crate::core::id::{AgentName, RunId};
 use crate::core::run::Run;
-use crate::core::status::NodeStatus;
 use crate::core::time::Timestamp;
 use crate::store::row::{ErrorRow, MetricRow, OperationRow, ProjectionBatch, ResultRow, RunRow, partition_subject};
 use crate::store::{EndedRun, Position, Snapshot, StoredRun};
@@ -89,7 +88,7 @@ impl Tables {
         let mut run = run.clone();
         for result in self.results.get(&run.run_id).into_iter().flat_map(BTreeMap::values) {
             let node = run.nodes.get_mut(&result.node_id);
-            if let Some(node) = node.filter(|node| node.status == NodeStatus::Completed) {
+            if let Some(node) = node.filter(|node| node.status.has_output()) {
                 node.output.clone_from(&result.output);
             }
         }

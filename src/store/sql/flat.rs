@@ -4,7 +4,6 @@ use super::{int, state};
 use crate::core::failure::Failure;
 use crate::core::id::NodeId;
 use crate::core::run::{Outcome, Run};
-use crate::core::status::NodeStatus;
 use crate::store::row::{Operation, OperationRow, RunRow};
 use crate::store::{JournalMark, StoreError};
 
@@ -27,11 +26,8 @@ impl<'a> FlatRun<'a> {
             .map_err(|e| StoreError::Refused(format!("run {} cannot be written as JSON: {e}", row.run.run_id)))?;
         let mut nodes = [0; 3];
         for node in row.run.nodes.values() {
-            nodes[match node.status {
-                NodeStatus::Completed | NodeStatus::Recovered | NodeStatus::Skipped => 0,
-                NodeStatus::Failed | NodeStatus::Cancelled => 1,
-                NodeStatus::Scheduled | NodeStatus::Running | NodeStatus::AwaitingRetry => 2,
-            }] += 1;
+            let kinds = [node.status.has_output(), node.status.has_failed(), node.status.awaits()];
+            nodes.iter_mut().zip(kinds).for_each(|(count, is)| *count += i64::from(is));
         }
         Ok(Self { run: &row.run, chain: &row.chain, state, nodes })
     }

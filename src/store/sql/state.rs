@@ -110,8 +110,7 @@ pub fn encode(run: &Run) -> Result<String, serde_json::Error> {
         Some(Outcome::Answer(_)) | None => None,
     };
     // Outputs that agents brought, or that stand in for theirs, are in the results.
-    let carried = |node: &NodeRun| node.status.has_output() && node.attempt == 0;
-    let kept = run.nodes.iter().filter(|(_, node)| !node.status.has_output() || carried(node));
+    let kept = run.nodes.iter().filter(|(_, node)| !node.status.has_output() || node.is_carried());
     serde_json::to_string(&StateRef {
         settings: run.settings,
         plans: &run.plans,
