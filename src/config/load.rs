@@ -6,6 +6,7 @@ use super::kind::Value;
 use super::table::{self, KAFKA_PREFIX, OF_AGENTS, OF_SCRIPTS, PREFIX, SETTINGS, Setting};
 use super::targets::{self, Given, LogTarget, Reasoned, StoreTarget};
 use super::{Config, Settings, Source};
+use crate::core::breaker::BreakerPolicy;
 use crate::core::limits::Limits;
 use crate::core::mask;
 use crate::core::retry::{Jitter, RetryPolicy};
@@ -267,6 +268,13 @@ fn settings(values: &Values, kafka: Vec<KafkaProperty>) -> Settings {
             parallel_threshold: small(table::PARALLEL_THRESHOLD),
             agent_timeout: values.duration(table::AGENT_TIMEOUT),
             retry: values.retry(),
+            breaker: BreakerPolicy {
+                failure_percent: small(table::BREAKER_FAILURE_PERCENT),
+                min_calls: small(table::BREAKER_MIN_CALLS),
+                window: values.duration(table::BREAKER_WINDOW),
+                open_for: values.duration(table::BREAKER_OPEN),
+                probes: small(table::BREAKER_PROBES),
+            },
             ..Limits::default()
         },
         log: LogTarget::parse(&log).unwrap_or(LogTarget::Sqlite { path: log.into() }),

@@ -54,6 +54,7 @@ names!(
     LOG_URL STORE_URL STATE_STORAGE DATA NAMESPACE GROUP PARTITIONS HTTP_ADDRESS
     MAX_AGENT_CALLS AGENT_TIMEOUT PARALLEL_THRESHOLD
     MAX_RETRIES BASE_RETRY_DELAY RETRY_EXPONENTIAL_BASE MAX_RETRY_DELAY RETRY_JITTER
+    BREAKER_FAILURE_PERCENT BREAKER_MIN_CALLS BREAKER_WINDOW BREAKER_OPEN BREAKER_PROBES
     MAX_REQUEST_BYTES MAX_UNFINISHED DUPLICATE_WINDOW JOURNAL_TIMEOUT DEADLINE_GRACE
     WORKER_CONCURRENCY WORKER_STOP_TIMEOUT HTTP_AGENT_HOSTS EXEC_AGENT_PROGRAMS
     STRUCTURED_LOGGING LOG_LEVEL
@@ -177,6 +178,38 @@ pub const SETTINGS: &[Setting] = &[
         "equal",
         "How delays are spread, so that what failed together does not come back together: not at all; anything up to the \
          delay; half of it, and anything up to the other half.",
+    ),
+    setting(
+        BREAKER_FAILURE_PERCENT,
+        Kind::Count { min: 0, max: 100 },
+        "90",
+        "The circuit breaker of an agent opens, in one partition, when at least so many of a hundred attempts have failed \
+         in a way that another attempt may mend: its nodes then wait instead of burning their attempts. 0: never.",
+    ),
+    setting(
+        BREAKER_MIN_CALLS,
+        Kind::Count { min: 1, max: 1_000_000 },
+        "50",
+        "A circuit breaker opens only when at least so many attempts have ended within its window.",
+    ),
+    setting(
+        BREAKER_WINDOW,
+        Kind::Duration { min_ms: 1_000, max_ms: 3_600_000 },
+        "60",
+        "How far back a circuit breaker counts. In seconds.",
+    ),
+    setting(
+        BREAKER_OPEN,
+        Kind::Duration { min_ms: 100, max_ms: 86_400_000 },
+        "10",
+        "How long a circuit breaker stays open before a few attempts may try. In seconds.",
+    ),
+    setting(
+        BREAKER_PROBES,
+        Kind::Count { min: 1, max: 10_000 },
+        "5",
+        "How many attempts may be under way while a circuit breaker is half-open, and how many have to succeed until it \
+         closes. The first that fails opens it again.",
     ),
     setting(
         MAX_REQUEST_BYTES,

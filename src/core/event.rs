@@ -2,6 +2,7 @@
 //!
 //! The fields of each event are those of its schema in `schemas/`, in the same order; `wire` holds the two together.
 
+use super::breaker::BreakerStatus;
 use super::command::Origin;
 use super::definition::DefinitionRef;
 use super::failure::{ClassifiedBy, Failure, FailureClass, FinalBecause, Handling, Recovery};
@@ -346,6 +347,25 @@ pub enum PartitionEvent {
     InputLost(InputLost),
     /// The first input after a crash is about to be decided (the third such for one input buries it).
     Trying(Trying),
+    /// The circuit breaker of an agent has changed its state.
+    BreakerChanged(BreakerChanged),
+}
+
+/// The circuit breaker of an agent, in one partition, has changed its state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakerChanged {
+    /// Whose.
+    pub agent_name: AgentName,
+    /// The state before.
+    pub from: BreakerStatus,
+    /// The state from here on.
+    pub to: BreakerStatus,
+    /// How many attempts had ended within its window, where it was closed.
+    pub calls: u32,
+    /// How many of them had failed.
+    pub failures: u32,
+    /// While it is open: until when no attempt is handed out.
+    pub until: Option<Timestamp>,
 }
 
 /// An input cannot be understood or is not allowed.
@@ -434,6 +454,7 @@ impl PartitionEvent {
             Self::EffectFailed(_) => "EffectFailed",
             Self::InputLost(_) => "InputLost",
             Self::Trying(_) => "Trying",
+            Self::BreakerChanged(_) => "BreakerChanged",
         }
     }
 }

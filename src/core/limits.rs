@@ -1,5 +1,6 @@
 //! Every limit that decisions respect, each with its reason.
 
+use super::breaker::BreakerPolicy;
 use super::retry::RetryPolicy;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub struct Limits {
     /// When a failed attempt is tried again, where neither its node nor its agent says (`ORCHESTRATOR_MAX_RETRIES` and
     /// the others of retries).
     pub retry: RetryPolicy,
+    /// When the circuit breaker of an agent opens and closes (`ORCHESTRATOR_BREAKER_…`).
+    pub breaker: BreakerPolicy,
     /// Largest input of a node or answer of a run, in bytes of JSON: what is larger fails as `too_large` before
     /// it is recorded, because a step has to fit into one journal record of 8 MB.
     pub max_payload_bytes: usize,
@@ -33,6 +36,7 @@ impl Default for Limits {
             parallel_threshold: 2,
             agent_timeout: Duration::from_secs(60),
             retry: RetryPolicy::default(),
+            breaker: BreakerPolicy::default(),
             max_payload_bytes: 2 << 20,
             schedule_nodes: 200,
             schedule_bytes: 2 << 20,

@@ -10,7 +10,6 @@ use crate::core::command::{Command, NodeFault, Origin};
 use crate::core::decide::Given;
 use crate::core::event::{EffectFailed, InputLost, PartitionEvent, Trying};
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::gate::Gate;
 use crate::core::id::{RunId, WorkflowId};
 use crate::core::partition::partition_of;
 use crate::core::rejection::{Refusal, RefusalReason, Rejection};
@@ -62,6 +61,7 @@ impl Owning {
             self.decide_with_care(&mut draft, env)?;
             return Ok(draft);
         }
+        self.decide_breakers(&mut draft, env)?;
         self.decide_failed_effects(&mut draft, env)?;
         for topic in INPUT_TOPICS {
             if topic == Topic::Requests {
@@ -294,8 +294,10 @@ impl Owning {
 
     /// A time has come. Whether it still means something is for the decision to say.
     pub(super) fn decide_timer(&mut self, due: Timer, draft: &mut StepDraft, env: &mut Env) -> Result<(), Stop> {
-        if let Ok(planned) = self.command(&due.workflow_id, Some(&due.run_id), &due.command(), Cause::Timer, env)? {
-            draft.push(planned);
+        match self.command(&due.workflow_id, Some(&due.run_id), &due.command(), Cause::Timer, env)? {
+            Ok(planned) => draft.push(planned),
+            Err(Rejection::Held { .. }) => self.breakers.held.push(due),
+            Err(_) => {}
         }
         Ok(())
     }
@@ -326,7 +328,7 @@ impl Owning {
             return Ok(Err(Rejection::SetAside(entry.run.run_id.clone())));
         };
         self.deciding = Some(workflow_id.clone());
-        let given = Given { limits: &env.settings.limits, gate: &Gate::OPEN, now };
+        let given = Given { limits: &env.settings.limits, gate: self.breakers.gate(), now };
         let decided = match crate::core::decide::decide(&entry.run, frontier, command, &given) {
             Ok(events) => {
                 let (run_id, traceparent) = (entry.run.run_id.clone(), entry.run.traceparent.clone());

@@ -11,6 +11,7 @@
 
 mod act;
 mod aside;
+mod breakers;
 pub mod claim;
 pub mod clock;
 mod decide;

@@ -1,6 +1,7 @@
 //! Owning a partition: decide what is there, append one step, read it back, act.
 
 use super::aside::Aside;
+use super::breakers::Breakers;
 use super::claim::Recovered;
 use super::clock::CorrectedClock;
 use super::delays::Delays;
@@ -118,6 +119,8 @@ pub struct Owning {
     pub(super) aside: Aside,
     /// Counts what has changed the state, so that a panic that did is told from one that did not.
     pub(super) changes: u64,
+    /// Which agents are not to be called.
+    pub(super) breakers: Breakers,
     /// Requests are held back.
     pub(super) full: bool,
     /// The end of `results` that was asked for last, and when: deadlines up to then may fire once it is decided.
@@ -169,6 +172,7 @@ impl Owning {
             deciding: None,
             aside,
             changes: 0,
+            breakers: Breakers::recovered(&state, env.settings.limits.breaker),
             full: false,
             results_end: None,
             quiet_until: Timestamp::default(),
@@ -362,7 +366,7 @@ impl Owning {
     fn derive_timers(&mut self) {
         for (workflow_id, entry) in &self.state.runs {
             add_timers(&entry.run, &mut self.deadlines, &mut self.delays.heap);
-            if entry.frontier.as_ref().is_some_and(|frontier| !frontier.ready().is_empty()) {
+            if entry.can_go_on() {
                 self.continuing.insert(workflow_id.clone());
             }
         }

@@ -195,7 +195,10 @@ fn perform_partition(event: &PartitionEvent, planned: &Planned, place: Place, ou
                 out.push((reference(EffectKind::Forward, Some(forwarded.workflow_id.clone()), None), record));
             }
         }
-        PartitionEvent::EffectFailed(_) | PartitionEvent::InputLost(_) | PartitionEvent::Trying(_) => {}
+        PartitionEvent::EffectFailed(_)
+        | PartitionEvent::InputLost(_)
+        | PartitionEvent::Trying(_)
+        | PartitionEvent::BreakerChanged(_) => {}
     }
 }
 

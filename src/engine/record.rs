@@ -85,8 +85,8 @@ impl Owning {
             }
             _ => {}
         }
-        let leftover = entry.frontier.as_ref().is_some_and(|frontier| !frontier.ready().is_empty());
-        if leftover && entry.run.failed_node.is_none() {
+        self.breakers.observe(recorded, &entry.run);
+        if entry.can_go_on() {
             self.continuing.insert(recorded.workflow_id.clone());
         } else {
             self.continuing.remove(&recorded.workflow_id);

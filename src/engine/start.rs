@@ -11,7 +11,6 @@ use crate::core::decide::{Given, start_workflow};
 use crate::core::definition::DefinitionRef;
 use crate::core::definition::graph::Graph;
 use crate::core::event::{InputForwarded, PartitionEvent};
-use crate::core::gate::Gate;
 use crate::core::id::{RunId, WorkflowId};
 use crate::core::partition::partition_of;
 use crate::core::rejection::{Refusal, RefusalReason, Rejection};
@@ -115,7 +114,7 @@ impl Owning {
             };
             return Ok(self.refuse(record, start.origin.clone(), refusal, env));
         }
-        let given = Given { limits: &env.settings.limits, gate: &Gate::OPEN, now };
+        let given = Given { limits: &env.settings.limits, gate: self.breakers.gate(), now };
         match start_workflow(start, graph, &given) {
             Err(refusal) => Ok(self.refuse(record, start.origin.clone(), refusal, env)),
             Ok(events) => {

@@ -4,10 +4,11 @@ use super::settings::EngineSettings;
 use super::timer::Timer;
 use super::window::DuplicateWindow;
 use crate::core::apply::{HistoryFault, fold_first, fold_next};
+use crate::core::breaker::{self, BreakerState};
 use crate::core::command::Origin;
 use crate::core::event::{PartitionEvent, Recorded};
 use crate::core::frontier::Frontier;
-use crate::core::id::WorkflowId;
+use crate::core::id::{AgentName, WorkflowId};
 use crate::core::json::Json;
 use crate::core::run::{NodeRun, Run};
 use crate::core::time::Timestamp;
@@ -29,6 +30,14 @@ pub struct Entry {
     pub bytes: usize,
     /// What it can do next; only owners have it.
     pub frontier: Option<Frontier>,
+}
+
+impl Entry {
+    /// Whether it has something to do that no event will bring about: nodes that are ready, or that are to be undone.
+    pub fn can_go_on(&self) -> bool {
+        let ready = self.frontier.as_ref().is_some_and(|frontier| !frontier.ready().is_empty());
+        if self.run.failed_node.is_some() { self.run.compensating } else { ready }
+    }
 }
 
 /// The state of a partition.
@@ -54,6 +63,8 @@ pub struct PartitionState {
     pub time: Timestamp,
     /// The input that was tried last, and how often with no other step in between.
     pub trying: Option<(Origin, u32)>,
+    /// The circuit breakers that are not closed.
+    pub breakers: BTreeMap<AgentName, BreakerState>,
     /// Whether the last taking has been followed by a step that decided something.
     pub taking_was_fruitful: bool,
 }
@@ -91,6 +102,7 @@ impl PartitionState {
             chain: chain::START,
             time: Timestamp::default(),
             trying: None,
+            breakers: BTreeMap::new(),
             taking_was_fruitful: true,
         }
     }
@@ -113,6 +125,7 @@ impl PartitionState {
         state.sequence = position.partition_sequence;
         state.chain = position.partition_chain;
         state.time = position.time;
+        state.breakers = position.breakers;
         state
     }
 
@@ -158,7 +171,7 @@ impl PartitionState {
             for body in &transition.events {
                 match event::decode(body)? {
                     Published::Run(recorded) => self.apply_run_event(&recorded, body)?,
-                    Published::Partition(recorded) => self.apply_partition_event(recorded.sequence, body)?,
+                    Published::Partition(recorded) => self.apply_partition_event(&recorded, body)?,
                 }
             }
         }
@@ -193,12 +206,15 @@ impl PartitionState {
     ///
     /// # Errors
     /// Where it is not the partition's next event.
-    pub fn apply_partition_event(&mut self, sequence: u64, body: &[u8]) -> Result<(), StateFault> {
-        let expected = self.sequence + 1;
-        if sequence != expected {
-            return Err(StateFault::PartitionSequence { expected, found: sequence });
+    pub fn apply_partition_event(&mut self, recorded: &PartitionRecorded, body: &[u8]) -> Result<(), StateFault> {
+        let (expected, found) = (self.sequence + 1, recorded.sequence);
+        if found != expected {
+            return Err(StateFault::PartitionSequence { expected, found });
         }
-        self.sequence = sequence;
+        if let PartitionEvent::BreakerChanged(change) = &recorded.event {
+            breaker::record(&mut self.breakers, change, recorded.time);
+        }
+        self.sequence = found;
         self.chain = chain::next(&self.chain, body);
         Ok(())
     }

@@ -2,7 +2,8 @@
 
 use super::rows::Rows;
 use crate::core::apply::{HistoryFault, fold};
-use crate::core::event::{Event, NodeCompleted, NodeRecovered, Recorded};
+use crate::core::breaker;
+use crate::core::event::{Event, NodeCompleted, NodeRecovered, PartitionEvent, Recorded};
 use crate::core::id::{NodeId, RunId};
 use crate::journal::record::{InputPosition, PartitionTaken, Step};
 use crate::store::row::{ProjectionBatch, RunRow, partition_subject};
@@ -136,6 +137,9 @@ impl Folding {
         }
         self.next.partition_sequence = recorded.sequence;
         self.next.partition_chain = (self.chain)(&self.next.partition_chain, body);
+        if let PartitionEvent::BreakerChanged(change) = &recorded.event {
+            breaker::record(&mut self.next.breakers, change, recorded.time);
+        }
         self.rows.partition_event(recorded);
         Ok(())
     }
@@ -184,6 +188,7 @@ fn at_the_start() -> Position {
         partition_sequence: 0,
         partition_chain: chain::START,
         time: crate::core::time::Timestamp(0),
+        breakers: BTreeMap::new(),
     }
 }
 

@@ -134,7 +134,7 @@ impl Rows {
                 )),
                 ..error_of_partition(recorded, &event.topic, &event.message)
             }),
-            PartitionEvent::Trying(_) => {}
+            PartitionEvent::Trying(_) | PartitionEvent::BreakerChanged(_) => {}
         }
     }
 

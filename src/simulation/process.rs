@@ -2,6 +2,8 @@
 
 use super::judge::Clocks;
 use super::world::World;
+use crate::core::breaker::BreakerPolicy;
+use crate::core::limits::Limits;
 use crate::core::time::Timestamp;
 use crate::engine::{Engine, EngineParts, EngineSettings};
 use crate::log::Log;
@@ -11,6 +13,15 @@ use crate::store::Store;
 use rand::RngExt;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// A breaker that opens within a simulation.
+const TOUCHY: BreakerPolicy = BreakerPolicy {
+    failure_percent: 40,
+    min_calls: 4,
+    window: Duration::from_secs(10),
+    open_for: Duration::from_secs(2),
+    probes: 2,
+};
 
 /// How wrong a wrong clock is, in minutes.
 const WRONG_MINUTES: std::ops::Range<i64> = 10..60;
@@ -72,7 +83,7 @@ impl World {
             max_steps_ahead: 3,
             // Small, so that steps close, nodes are left over and requests are held back.
             step_nodes: 4,
-            limits: crate::core::limits::Limits { schedule_nodes: 2, ..Default::default() },
+            limits: Limits { schedule_nodes: 2, breaker: TOUCHY, ..Limits::default() },
             max_unfinished: 6,
             // Short, so that deadlines fire between two takeovers.
             deadline_grace: Duration::from_millis(300),

@@ -12,13 +12,15 @@ pub mod sqlite;
 mod sql;
 mod url;
 
+use crate::core::breaker::BreakerState;
 use crate::core::command::Origin;
-use crate::core::id::{RunId, WorkflowId};
+use crate::core::id::{AgentName, RunId, WorkflowId};
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
 use crate::journal::record::{EffectsThrough, InputPosition};
 use row::ProjectionBatch;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 pub use url::open;
 
 /// The format of the projected state. A store with a newer one is not read; recovery then begins at the
@@ -42,6 +44,9 @@ pub struct Position {
     pub partition_chain: [u8; 16],
     /// When the last projected step was decided.
     pub time: Timestamp,
+    /// The circuit breakers that are not closed.
+    #[serde(default)]
+    pub breakers: BTreeMap<AgentName, BreakerState>,
 }
 
 /// A counting record of the journal: a step, or before the first step a taking (without number).

@@ -37,6 +37,7 @@ fn partition_payload(event: &PartitionEvent) -> Value {
         PartitionEvent::EffectFailed(e) => fields(e),
         PartitionEvent::InputLost(e) => fields(e),
         PartitionEvent::Trying(e) => fields(e),
+        PartitionEvent::BreakerChanged(e) => fields(e),
     }
 }
 
@@ -187,6 +188,10 @@ fn partition_words(recorded: &PartitionRecorded, paint: Paint) -> String {
             format!("{} from {} to {}: {}", e.topic, e.expected, e.resumed_at, sentence(&e.message))
         }
         PartitionEvent::Trying(e) => origin(&e.origin),
+        PartitionEvent::BreakerChanged(e) => {
+            let (agent, from, to) = (&e.agent_name, e.from.as_str(), e.to.as_str());
+            format!("{agent} {from} → {to}, {} of {} attempts failed", e.failures, e.calls)
+        }
     };
     let name = format!("{:18}", recorded.event.name());
     let name = match recorded.event {

@@ -172,6 +172,7 @@ pub fn encode_partition(recorded: &PartitionRecorded) -> Bytes {
         PartitionEvent::EffectFailed(event) => halves.write(&envelope, event, event.message.len()),
         PartitionEvent::InputLost(event) => halves.write(&envelope, event, event.message.len()),
         PartitionEvent::Trying(event) => halves.write(&envelope, event, 0),
+        PartitionEvent::BreakerChanged(event) => halves.write(&envelope, event, 0),
     }
 }
 
@@ -257,6 +258,7 @@ impl<'de> DeserializeSeed<'de> for OfPartition {
             "EffectFailed" => PartitionEvent::EffectFailed(Deserialize::deserialize(body)?),
             "InputLost" => PartitionEvent::InputLost(Deserialize::deserialize(body)?),
             "Trying" => PartitionEvent::Trying(Deserialize::deserialize(body)?),
+            "BreakerChanged" => PartitionEvent::BreakerChanged(Deserialize::deserialize(body)?),
             _ => return Err(D::Error::custom("no event of a partition has this name")),
         })
     }

@@ -3,6 +3,7 @@
 use super::fixture::batch_of;
 use super::histories::{BEGIN, History, completed, failed, run_id, scheduled, workflow_completed, workflow_failed};
 
+use orchestrator::core::breaker::{BreakerState, BreakerStatus};
 use orchestrator::core::id::{AgentName, NodeId, WorkflowId};
 use orchestrator::core::json::Json;
 use orchestrator::core::status::Status;
@@ -11,6 +12,7 @@ use orchestrator::journal::record::{Below, EffectsThrough, InputPosition};
 use orchestrator::store::query::Filter;
 use orchestrator::store::row::{ErrorRow, MetricRow, Operation, OperationRow, ProjectionBatch};
 use orchestrator::store::{JournalMark, Position, Store, StoreError};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 fn position(next_offset: u64) -> Position {
@@ -29,6 +31,10 @@ fn position(next_offset: u64) -> Position {
         partition_sequence: 2,
         partition_chain: [5; 16],
         time: Timestamp(BEGIN + 1),
+        breakers: BTreeMap::from([(
+            AgentName::new("shop").unwrap(),
+            BreakerState { status: BreakerStatus::Open, since: Timestamp(BEGIN), until: Some(Timestamp(BEGIN + 2)) },
+        )]),
     }
 }
 

@@ -43,6 +43,7 @@ const BAD: &[(&str, &str)] = &[
         "name: shop\nagents:\n  echo: {retry: {max_retries: many}, failure_rules: [{code: x, class: y}], timeout: 1s}\n  ech: {}\n  no agent: {}\n  other: []\nnodes: [{node_id: a, agent_name: echo}]\n",
     ),
     ("agents of the wrong type", "name: shop\nagents: [echo]\nnodes: [{node_id: a, agent_name: echo}]\n"),
+    (
         "wrong handling of failures",
         "name: shop\nnodes:\n  - {node_id: a, agent_name: echo, on_failure: retry}\n  - {node_id: b, agent_name: echo, on_failure: [skip]}\n  - {node_id: c, agent_name: echo, on_failure: {continue: 1}}\n  - {node_id: d, agent_name: echo, on_failure: {route_to: 7}}\n  - {node_id: e, agent_name: echo, output_contract: {type: string}, on_failure: {continue_with: 7}}\n  - {node_id: f, agent_name: echo, on_failure: {route_to: apologize}, undo: f}\n  - {node_id: apologise, agent_name: echo}\n",
     ),

@@ -5,11 +5,13 @@ use super::stream::{self, Stream};
 use super::timeouts::Timeout;
 use super::{Clocks, Forgotten, Graphs, memory};
 use crate::core::apply::fold;
+use crate::core::breaker::{self, BreakerState, BreakerStatus};
 use crate::core::definition::graph::StandsBy;
 use crate::core::event::{Event, NodeScheduled, PartitionEvent, Recorded};
 use crate::core::frontier::Frontier;
-use crate::core::id::{RunId, WorkflowId};
+use crate::core::id::{AgentName, RunId, WorkflowId};
 use crate::core::run::{NodeRun, Run};
+use crate::core::time::Timestamp;
 
 use crate::core::status::NodeStatus;
 use crate::engine::EngineSettings;
@@ -72,6 +74,8 @@ pub(super) struct Told {
     moot_dispatches: BTreeSet<EffectId>,
     pub(super) failed_effects: usize,
     outcomes: BTreeMap<String, Vec<Outcome>>,
+    /// Breakers that are not closed.
+    breakers: BTreeMap<AgentName, BreakerState>,
     /// The bodies of each subject's events, with the chain after each.
     pub(super) stream: BTreeMap<String, Vec<(Bytes, [u8; 16])>>,
     pub(super) timeouts: Vec<Timeout>,
@@ -105,6 +109,7 @@ impl Told {
             moot_dispatches: BTreeSet::new(),
             failed_effects: 0,
             outcomes: BTreeMap::new(),
+            breakers: BTreeMap::new(),
             stream: BTreeMap::new(),
             timeouts: Vec::new(),
         }
@@ -255,6 +260,10 @@ impl Told {
             }
             PartitionEvent::InputLost(_) => Outcome::Decided,
             PartitionEvent::Trying(_) => return None,
+            PartitionEvent::BreakerChanged(change) => {
+                breaker::record(&mut self.breakers, change, Timestamp::default());
+                Outcome::Decided
+            }
         })
     }
 
@@ -267,6 +276,11 @@ impl Told {
                 return Err(format!("workflow {:?} is started twice", recorded.workflow_id));
             }
             None => {}
+        }
+        if let Event::NodeScheduled(event) = &recorded.event
+            && self.breakers.get(&event.agent_name).is_some_and(|breaker| breaker.status == BreakerStatus::Open)
+        {
+            return Err(format!("{} is called while its breaker is open", event.agent_name));
         }
         if let (Event::NodeFailed(failed), Some(run)) = (&recorded.event, &run) {
             if failed.code == "dispatch_failed" {

@@ -48,8 +48,10 @@ fn check_runs(store: &MemoryStore, told: &Told) -> Result<Result<(), String>, St
 fn check_position(store: &MemoryStore, told: &Told) -> Result<Result<(), String>, StoreError> {
     let Some(position) = store.position(told.partition)? else { return Ok(Ok(())) };
     let inputs: BTreeMap<_, _> = position.inputs.iter().map(|input| (input.topic.clone(), input.clone())).collect();
-    let found = (position.partition_sequence, position.partition_chain, &inputs, position.effects_through);
-    let expected = (told.state.sequence, told.state.chain, &told.state.inputs, told.state.effects_through);
+    let found =
+        (position.partition_sequence, position.partition_chain, &inputs, position.effects_through, &position.breakers);
+    let told = &told.state;
+    let expected = (told.sequence, told.chain, &told.inputs, told.effects_through, &told.breakers);
     if found == expected {
         return Ok(Ok(()));
     }
