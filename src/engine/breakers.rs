@@ -125,7 +125,7 @@ impl Owning {
             tracing::warn!(partition = self.claimant.partition, %agent, from = change.from.as_str(),
                 to = change.to.as_str(), calls, failures, "a circuit breaker changes");
             let event = PartitionEvent::BreakerChanged(change.clone());
-            draft.push(self.record_partition_event(Cause::Deadline, event, None, None, env));
+            draft.push(self.record_partition_event(Cause::Timer, event, None, None, env));
             breaker::record(&mut self.state.breakers, &change, now);
             self.breakers.changed(&change, now);
             self.breakers.freed |= change.to != BreakerStatus::Open;

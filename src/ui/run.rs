@@ -322,6 +322,7 @@ mod tests {
             code: failure.code,
             message: failure.message,
             details: None,
+            context: None,
         };
         apply(&mut run, &Event::WorkflowFailed(failed), at(400));
         let text = show(&run, 3, Paint::PLAIN);

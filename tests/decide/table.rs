@@ -35,16 +35,36 @@ type Act = fn(&mut Scenario, &str);
 
 /// Every command, on a node.
 const COMMANDS: [(&str, Act); 10] = [
-    ("StartNode", |run, node| drop(run.started(node))),
-    ("ProgressNode", |run, node| drop(run.heartbeat(node))),
-    ("CompleteNode", |run, node| drop(run.complete(node, if node == "plan" { r#"{"nodes":[]}"# } else { "1" }))),
-    ("FailNode", |run, node| drop(run.fail(node))),
-    ("SupplyNode", |run, node| drop(run.supply(node, if node == "plan" { r#"{"nodes":[]}"# } else { "1" }))),
-    ("RetryNode", |run, node| drop(run.wake(node, 2))),
-    ("ExpireAttempt", |run, node| drop(run.expire(node))),
-    ("ExpireNode", |run, node| drop(run.expire_node(node))),
-    ("ExpireWorkflow", |run, _| drop(run.expire_workflow())),
-    ("ScheduleNodes", |run, _| drop(run.go_on())),
+    ("StartNode", |run, node| {
+        run.started(node);
+    }),
+    ("ProgressNode", |run, node| {
+        run.heartbeat(node);
+    }),
+    ("CompleteNode", |run, node| {
+        run.complete(node, if node == "plan" { r#"{"nodes":[]}"# } else { "1" });
+    }),
+    ("FailNode", |run, node| {
+        run.fail(node);
+    }),
+    ("SupplyNode", |run, node| {
+        run.supply(node, if node == "plan" { r#"{"nodes":[]}"# } else { "1" });
+    }),
+    ("RetryNode", |run, node| {
+        run.wake(node, 2);
+    }),
+    ("ExpireAttempt", |run, node| {
+        run.expire(node);
+    }),
+    ("ExpireNode", |run, node| {
+        run.expire_node(node);
+    }),
+    ("ExpireWorkflow", |run, _| {
+        run.expire_workflow();
+    }),
+    ("ScheduleNodes", |run, _| {
+        run.go_on();
+    }),
 ];
 
 /// What a command leads to, as one line.
@@ -93,11 +113,21 @@ nodes:
 pub fn hold_nodes() {
     let states: [(&str, Act); 6] = [
         ("scheduled", |_, _| ()),
-        ("running", |run, node| drop(run.started(node))),
-        ("awaiting_retry", |run, node| drop(run.fail(node))),
-        ("completed", |run, node| drop(run.complete(node, "1"))),
-        ("failed", |run, node| drop(run.fail_with(node, 1, "http_400", None))),
-        ("recovered", |run, node| drop(run.supply(node, "1"))),
+        ("running", |run, node| {
+            run.started(node);
+        }),
+        ("awaiting_retry", |run, node| {
+            run.fail(node);
+        }),
+        ("completed", |run, node| {
+            run.complete(node, "1");
+        }),
+        ("failed", |run, node| {
+            run.fail_with(node, 1, "http_400", None);
+        }),
+        ("recovered", |run, node| {
+            run.supply(node, "1");
+        }),
     ];
     let mut text = String::new();
     for (state, reach) in states {
