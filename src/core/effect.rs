@@ -4,8 +4,8 @@
 
 use super::definition::DefinitionRef;
 use super::event::{Event, NodeFailed, NodeRetryScheduled, NodeScheduled, Recorded};
-use super::failure::Failure;
-use super::id::{AgentName, DispatchId, NodeId, RunId};
+use super::failure::{Failure, FinalBecause};
+use super::id::{AgentName, DispatchId, LetterId, NodeId, RunId};
 use super::json::Json;
 use super::run::Outcome;
 use super::time::Timestamp;
@@ -65,6 +65,8 @@ pub struct Answer {
 /// A node that has failed for good, whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadNode {
+    /// What the letter is called.
+    pub letter_id: LetterId,
     /// The attempt that failed last.
     pub dispatch_id: DispatchId,
     /// Who executed it.
@@ -77,12 +79,12 @@ pub struct DeadNode {
 
 /// What follows from an event.
 pub fn effects(recorded: &Recorded) -> Vec<Effect> {
-    let Recorded { run_id, time, event, .. } = recorded;
+    let Recorded { run_id, sequence, time, event, .. } = recorded;
     match event {
         Event::NodeScheduled(event) => vec![Effect::Dispatch(dispatch(run_id, event))],
         // One that is handled leaves nothing to be done by hand.
-        Event::NodeFailed(event) if event.final_because.is_some() && event.fails_the_run() => {
-            vec![Effect::DeadLetterNode(dead_node(run_id, event))]
+        Event::NodeFailed(event) if is_exhausted(event) && event.fails_the_run() => {
+            vec![Effect::DeadLetterNode(dead_node(run_id, *sequence, event))]
         }
         Event::NodeRetryScheduled(event) => vec![Effect::Delay(delay(run_id, event))],
         Event::WorkflowCompleted(event) => vec![Effect::Respond(Answer {
@@ -110,6 +112,20 @@ pub fn effects(recorded: &Recorded) -> Vec<Effect> {
     }
 }
 
+/// Whether a node has failed for good by itself: one that is not tried again because its run has failed elsewhere
+/// leaves nothing to work off.
+fn is_exhausted(event: &NodeFailed) -> bool {
+    match event.final_because {
+        None | Some(FinalBecause::RunFailed) => false,
+        Some(
+            FinalBecause::NotRetryable
+            | FinalBecause::RetriesExhausted
+            | FinalBecause::MaxElapsed
+            | FinalBecause::TotalTimeout,
+        ) => true,
+    }
+}
+
 fn dispatch(run_id: &RunId, event: &NodeScheduled) -> Dispatch {
     Dispatch {
         dispatch_id: dispatch_id(run_id, &event.node_id, event.attempt),
@@ -127,8 +143,9 @@ fn delay(run_id: &RunId, event: &NodeRetryScheduled) -> Delay {
     }
 }
 
-fn dead_node(run_id: &RunId, event: &NodeFailed) -> DeadNode {
+fn dead_node(run_id: &RunId, sequence: u64, event: &NodeFailed) -> DeadNode {
     DeadNode {
+        letter_id: LetterId::of_node(run_id, sequence),
         dispatch_id: dispatch_id(run_id, &event.node_id, event.attempt),
         agent_name: event.agent_name.clone(),
         input: event.input.clone(),
@@ -138,4 +155,38 @@ fn dead_node(run_id: &RunId, event: &NodeFailed) -> DeadNode {
 
 fn dispatch_id(run_id: &RunId, node_id: &NodeId, attempt: u32) -> DispatchId {
     DispatchId { run_id: run_id.clone(), node_id: node_id.clone(), attempt }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::failure::{ClassifiedBy, FailureClass};
+    use crate::core::id::WorkflowId;
+
+    fn letters(final_because: Option<FinalBecause>) -> usize {
+        let event = Event::NodeFailed(NodeFailed {
+            node_id: NodeId::new("pay").unwrap(),
+            agent_name: AgentName::new("shop").unwrap(),
+            attempt: 2,
+            class: FailureClass::Retryable,
+            code: "http_503".to_owned(),
+            message: "no".to_owned(),
+            details: None,
+            input: None,
+            classified_by: ClassifiedBy::Table,
+            retry_after_ms: None,
+            final_because,
+        });
+        let workflow_id = WorkflowId::new("w").unwrap();
+        let run_id = RunId::new(&"a".repeat(32)).unwrap();
+        effects(&Recorded { workflow_id, run_id, sequence: 7, time: Timestamp(0), event }).len()
+    }
+
+    #[test]
+    fn only_a_node_that_has_exhausted_itself_is_a_dead_letter() {
+        for exhausted in [FinalBecause::NotRetryable, FinalBecause::RetriesExhausted, FinalBecause::MaxElapsed] {
+            assert_eq!(letters(Some(exhausted)), 1, "{exhausted:?}");
+        }
+        assert_eq!((letters(None), letters(Some(FinalBecause::RunFailed))), (0, 0));
+    }
 }

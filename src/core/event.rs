@@ -6,8 +6,9 @@ use super::breaker::BreakerStatus;
 use super::command::Origin;
 use super::definition::DefinitionRef;
 use super::failure::{ClassifiedBy, Failure, FailureClass, FinalBecause, Handling, Recovery};
-use super::id::{AgentName, ConversationId, NodeId, RunId, WorkflowId};
+use super::id::{AgentName, ConversationId, LetterId, NodeId, RunId, WorkflowId};
 use super::json::Json;
+use super::letter::LetterAction;
 use super::lineage::{Carried, GivenInput, Lineage};
 use super::retry::RetryPolicy;
 use super::status::Status;
@@ -349,6 +350,8 @@ pub enum PartitionEvent {
     Trying(Trying),
     /// The circuit breaker of an agent has changed its state.
     BreakerChanged(BreakerChanged),
+    /// Someone has done something with a dead letter.
+    DeadLetterHandled(DeadLetterHandled),
 }
 
 /// The circuit breaker of an agent, in one partition, has changed its state.
@@ -444,6 +447,23 @@ pub struct Trying {
     pub origin: Origin,
 }
 
+/// Someone has done something with a dead letter: who, what, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetterHandled {
+    /// Which letter.
+    pub letter_id: LetterId,
+    /// What was done.
+    pub action: LetterAction,
+    /// Who did it.
+    pub by: String,
+    /// Why, in his words.
+    pub note: Option<String>,
+    /// The workflow that it concerns, where it names one.
+    pub workflow_id: Option<WorkflowId>,
+    /// The run that it started.
+    pub run_id: Option<RunId>,
+}
+
 impl PartitionEvent {
     /// The event's name: its schema, its `ce_type` and its name in tables.
     pub fn name(&self) -> &'static str {
@@ -455,6 +475,7 @@ impl PartitionEvent {
             Self::InputLost(_) => "InputLost",
             Self::Trying(_) => "Trying",
             Self::BreakerChanged(_) => "BreakerChanged",
+            Self::DeadLetterHandled(_) => "DeadLetterHandled",
         }
     }
 }

@@ -139,6 +139,18 @@ text_type!(
     RunId, "run_id", check_run_id
 );
 
+fn check_letter_id(what: &'static str, text: &str) -> Result<(), IllegalId> {
+    if text.len() == 16 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+        return Ok(());
+    }
+    Err(IllegalId { what, reason: "is not 16 lower-case hexadecimal digits".to_owned() })
+}
+
+text_type!(
+    /// A dead letter: 16 lower-case hexadecimal digits, derived from the event that made it.
+    LetterId, "letter_id", check_letter_id
+);
+
 /// (run, node, attempt): the idempotency key that agents see. Written `run_id/node_id/attempt`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DispatchId {

@@ -136,13 +136,10 @@ impl Owning {
 
     fn decide_record(&mut self, arrived: &Arrived, env: &mut Env) -> Result<Decided, Stop> {
         match arrived.record.topic {
-            Topic::Requests => self.decide_request(arrived, env),
+            Topic::Requests => self.decide_request_or_letter(arrived, env),
             Topic::Results => self.decide_report(&arrived.record, env),
-            _ => {
-                let message = "no signal is known to this version of orchestrator";
-                let refusal = Refusal::new(RefusalReason::Unsupported, message);
-                Ok(Decided::to(self.refuse(&arrived.record, place_of(&arrived.record), refusal, env)))
-            }
+            // The third of the input topics.
+            _ => self.decide_signal(&arrived.record, env),
         }
     }
 

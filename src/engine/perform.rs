@@ -4,13 +4,13 @@ use super::delays::tier_for;
 use super::step::Planned;
 use crate::core::effect::{Answer, Delay, Dispatch, Effect, effects};
 use crate::core::event::{InputForwarded, InputRefused, InputRejected, PartitionEvent, Recorded};
-use crate::core::id::{DispatchId, WorkflowId};
+use crate::core::id::{DispatchId, LetterId, WorkflowId};
 use crate::core::partition::partition_of;
 use crate::core::rejection::Rejection;
 use crate::journal::record::InputRecord;
 use crate::log::{Header, NewRecord, Topic};
 use crate::wire::answer::Response;
-use crate::wire::event::Published;
+use crate::wire::event::{PartitionRecorded, Published};
 use crate::wire::task::Task;
 use crate::wire::wakeup::{self, Wakeup};
 use crate::wire::{answer, chain, dead_letter, headers, request, task};
@@ -103,7 +103,7 @@ pub fn performances(planned: &Planned, place: Place) -> Vec<(EffectRef, NewRecor
                     out.extend(perform(recorded, effect, planned, place));
                 }
             }
-            Published::Partition(recorded) => perform_partition(&recorded.event, planned, place, &mut out),
+            Published::Partition(recorded) => perform_partition(recorded, planned, place, &mut out),
         }
     }
     out
@@ -180,9 +180,17 @@ fn answer_of(recorded: &Recorded, answer: Answer) -> Response {
     }
 }
 
-fn perform_partition(event: &PartitionEvent, planned: &Planned, place: Place, out: &mut Vec<(EffectRef, NewRecord)>) {
-    match event {
-        PartitionEvent::InputRefused(refused) => perform_refusal(refused, planned, place, out),
+fn perform_partition(
+    recorded: &PartitionRecorded,
+    planned: &Planned,
+    place: Place,
+    out: &mut Vec<(EffectRef, NewRecord)>,
+) {
+    match &recorded.event {
+        PartitionEvent::InputRefused(refused) => {
+            let letter_id = LetterId::of_input(recorded.partition, recorded.sequence);
+            perform_refusal(&letter_id, refused, planned, place, out);
+        }
         PartitionEvent::InputRejected(rejected) => {
             if is_request(&rejected.origin.topic) && rejected.reason != Rejection::ALREADY_ACCEPTED {
                 let record = response(place, refusal_of_duplicate(rejected), trace(planned));
@@ -195,17 +203,24 @@ fn perform_partition(event: &PartitionEvent, planned: &Planned, place: Place, ou
                 out.push((reference(EffectKind::Forward, Some(forwarded.workflow_id.clone()), None), record));
             }
         }
-        PartitionEvent::EffectFailed(_)
+        PartitionEvent::DeadLetterHandled(_)
+        | PartitionEvent::EffectFailed(_)
         | PartitionEvent::InputLost(_)
         | PartitionEvent::Trying(_)
         | PartitionEvent::BreakerChanged(_) => {}
     }
 }
 
-fn perform_refusal(refused: &InputRefused, planned: &Planned, place: Place, out: &mut Vec<(EffectRef, NewRecord)>) {
+fn perform_refusal(
+    letter_id: &LetterId,
+    refused: &InputRefused,
+    planned: &Planned,
+    place: Place,
+    out: &mut Vec<(EffectRef, NewRecord)>,
+) {
     let workflow_id = refused.workflow_id.clone();
     if let Some(input) = &planned.input {
-        let value = dead_letter::encode_input(refused, input);
+        let value = dead_letter::encode_input(letter_id, refused, input);
         let record = letter(place, workflow_id.as_ref(), value, trace(planned));
         out.push((reference(EffectKind::DeadLetter, workflow_id.clone(), None), record));
     }
@@ -235,7 +250,9 @@ fn refusal_of_duplicate(rejected: &InputRejected) -> Response {
 }
 
 fn forward(forwarded: &InputForwarded, input: &InputRecord) -> NewRecord {
-    let topic = if is_request(&forwarded.origin.topic) { Topic::Requests } else { Topic::Results };
+    let is_of = |topic: &&Topic| topic.to_string() == forwarded.origin.topic;
+    // Nothing else is ever sent on.
+    let topic = [Topic::Requests, Topic::Signals].iter().find(is_of).cloned().unwrap_or(Topic::Results);
     let mut headers = input.headers.clone();
     headers.push((headers::ORIGIN.into(), Bytes::from(request::write_origin(&forwarded.origin))));
     NewRecord {

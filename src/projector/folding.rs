@@ -5,7 +5,7 @@ use crate::core::apply::{HistoryFault, fold};
 use crate::core::breaker;
 use crate::core::event::{Event, NodeCompleted, NodeRecovered, PartitionEvent, Recorded};
 use crate::core::id::{NodeId, RunId};
-use crate::journal::record::{InputPosition, PartitionTaken, Step};
+use crate::journal::record::{InputPosition, InputRecord, PartitionTaken, Step};
 use crate::store::row::{ProjectionBatch, RunRow, partition_subject};
 use crate::store::{JournalMark, Position, Snapshot, StoredRun};
 use crate::wire::chain;
@@ -20,6 +20,8 @@ pub struct Decoded {
     pub body: Bytes,
     /// The event.
     pub event: Published,
+    /// The input record that the journal keeps beside it.
+    pub input: Option<InputRecord>,
 }
 
 /// The state of a partition between two commits.
@@ -92,7 +94,7 @@ impl Folding {
         for event in events {
             match &event.event {
                 Published::Run(recorded) => self.run_event(offset, recorded, &event.body)?,
-                Published::Partition(recorded) => self.partition_event(recorded, &event.body)?,
+                Published::Partition(recorded) => self.partition_event(recorded, &event.body, event.input.as_ref())?,
             }
         }
         self.void(offset);
@@ -129,7 +131,12 @@ impl Folding {
         Ok(())
     }
 
-    fn partition_event(&mut self, recorded: &PartitionRecorded, body: &[u8]) -> Result<(), HistoryFault> {
+    fn partition_event(
+        &mut self,
+        recorded: &PartitionRecorded,
+        body: &[u8],
+        input: Option<&InputRecord>,
+    ) -> Result<(), HistoryFault> {
         let expected = self.next.partition_sequence + 1;
         if recorded.sequence != expected {
             let run_id = partition_subject(self.partition);
@@ -140,7 +147,7 @@ impl Folding {
         if let PartitionEvent::BreakerChanged(change) = &recorded.event {
             breaker::record(&mut self.next.breakers, change, recorded.time);
         }
-        self.rows.partition_event(recorded);
+        self.rows.partition_event(recorded, input);
         Ok(())
     }
 
@@ -162,6 +169,8 @@ impl Folding {
             results: rows.results,
             operations: rows.operations,
             errors: rows.errors,
+            letters: rows.letters,
+            handled: rows.handled.into_values().collect(),
             metrics: rows.metrics.into_values().collect(),
             offsets: Rows::offset_rows(rows.offsets),
         })

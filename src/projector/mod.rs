@@ -9,7 +9,8 @@
 pub mod codec;
 pub mod folding;
 pub mod lag;
-pub mod part;
+mod letters;
+mod part;
 pub mod rows;
 pub mod thread;
 

@@ -7,7 +7,7 @@ use super::codec::Codec;
 use super::folding::{Decoded, Folding};
 use super::{Progress, ProjectorError, StoreAnswer};
 use crate::core::time::Timestamp;
-use crate::journal::record::{JournalRecord, Step};
+use crate::journal::record::{InputRecord, JournalRecord, Step};
 use crate::journal::rule::{ReadersRule, Verdict};
 use crate::log::{Delivery, Record};
 use crate::store::row::ProjectionBatch;
@@ -322,8 +322,11 @@ impl Part {
 
     fn step(&mut self, offset: u64, step: &Step) -> Result<(), ProjectorError> {
         let partition = self.partition;
-        let bodies = step.transitions.iter().flat_map(|transition| &transition.events);
-        let decode = |body: &Bytes| (self.codec.event)(body).map(|event| Decoded { body: body.clone(), event });
+        let bodies = step.transitions.iter().flat_map(|of| of.events.iter().map(|body| (body, &of.input)));
+        let decode = |(body, input): (&Bytes, &Option<InputRecord>)| {
+            let event = (self.codec.event)(body)?;
+            Ok(Decoded { body: body.clone(), event, input: input.clone() })
+        };
         let events: Result<Vec<Decoded>, WireError> = bodies.map(decode).collect();
         let events = events.map_err(|fault| ProjectorError::Unreadable { partition, offset, fault })?;
         let folded = self.folding.step(offset, step, &events);

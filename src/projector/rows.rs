@@ -1,14 +1,19 @@
 //! The rows that events make, beside the state of their run.
 
+use super::letters;
 use crate::core::event::{Event, NodeFailed, PartitionEvent, Recorded, WorkflowFailed};
-use crate::core::id::{AgentName, NodeId, RunId};
+use crate::core::fingerprint;
+use crate::core::id::{AgentName, LetterId, NodeId, RunId};
 use crate::core::json::Json;
 use crate::core::run::{NodeRun, Run};
 use crate::core::status::NodeStatus;
 use crate::core::time::Timestamp;
+use crate::journal::record::InputRecord;
+use crate::store::letter::{HandledRow, LetterRow};
 use crate::store::row::{
     ErrorRow, MetricRow, OffsetsRow, Operation, OperationRow, ResultRow, bucket_of, partition_subject,
 };
+use crate::wire::dead_letter;
 use crate::wire::event::PartitionRecorded;
 use std::collections::BTreeMap;
 
@@ -24,6 +29,10 @@ pub struct Rows {
     pub operations: Vec<OperationRow>,
     /// Failures and refusals.
     pub errors: Vec<ErrorRow>,
+    /// Dead letters.
+    pub letters: Vec<LetterRow>,
+    /// What was last done with each dead letter.
+    pub handled: BTreeMap<LetterId, HandledRow>,
     /// Calls by agent and minute.
     pub metrics: BTreeMap<(AgentName, Timestamp), MetricRow>,
     /// Where events stand, by run.
@@ -44,6 +53,7 @@ impl Rows {
             Event::NodeFailed(event) => {
                 self.attempt_ended(recorded, run, &event.node_id, NodeStatus::Failed);
                 self.errors.push(node_failed(recorded, event));
+                self.letters.extend(letters::of_node(recorded, run));
             }
             Event::NodeRecovered(event) => {
                 if let Some(node) = run.nodes.get(&event.node_id) {
@@ -97,8 +107,8 @@ impl Rows {
         sum.and_modify(|sum| sum.add(&call)).or_insert(call);
     }
 
-    /// The row of an event of the partition itself.
-    pub fn partition_event(&mut self, recorded: &PartitionRecorded) {
+    /// The rows of an event of the partition itself, and of the input that the journal keeps beside it.
+    pub fn partition_event(&mut self, recorded: &PartitionRecorded, input: Option<&InputRecord>) {
         match &recorded.event {
             PartitionEvent::InputRejected(event) => {
                 let (reason, message) = (event.reason.clone(), event.message.clone());
@@ -118,22 +128,31 @@ impl Rows {
                 time: recorded.time,
                 operation: Operation::InputForwarded { to_partition: event.to_partition },
             }),
-            PartitionEvent::InputRefused(event) => self.errors.push(ErrorRow {
-                workflow_id: event.workflow_id.clone(),
-                details: event.details.clone(),
-                ..error_of_partition(recorded, &event.reason, &event.message)
-            }),
+            PartitionEvent::InputRefused(event) => {
+                self.errors.push(ErrorRow {
+                    workflow_id: event.workflow_id.clone(),
+                    details: event.details.clone(),
+                    fingerprint: dead_letter::fingerprint_of_input(event),
+                    ..error_of_partition(recorded, &event.reason, &event.message)
+                });
+                self.letters.extend(input.map(|input| letters::of_input(recorded, event, input)));
+            }
             PartitionEvent::EffectFailed(event) => self.errors.push(ErrorRow {
                 workflow_id: event.workflow_id.clone(),
                 details: Some(Json::from_value(&serde_json::json!({"topic": event.topic, "step": event.step}))),
+                fingerprint: fingerprint::of("effect", &event.topic, "", &event.effect, &event.message),
                 ..error_of_partition(recorded, &event.effect, &event.message)
             }),
             PartitionEvent::InputLost(event) => self.errors.push(ErrorRow {
                 details: Some(Json::from_value(
                     &serde_json::json!({"expected": event.expected, "resumed_at": event.resumed_at}),
                 )),
+                fingerprint: fingerprint::of("loss", &event.topic, "", "", &event.message),
                 ..error_of_partition(recorded, &event.topic, &event.message)
             }),
+            PartitionEvent::DeadLetterHandled(event) => {
+                self.handled.insert(event.letter_id.clone(), letters::handled(recorded, event));
+            }
             PartitionEvent::Trying(_) | PartitionEvent::BreakerChanged(_) => {}
         }
     }
@@ -185,12 +204,14 @@ fn node_failed(recorded: &Recorded, event: &NodeFailed) -> ErrorRow {
         code: event.code.clone(),
         message: event.message.clone(),
         details: event.details.clone(),
+        fingerprint: dead_letter::fingerprint_of_node(&event.agent_name, &event.failure()),
         time: recorded.time,
     }
 }
 
 fn workflow_failed(recorded: &Recorded, run: &Run, event: &WorkflowFailed) -> ErrorRow {
     let node = event.node_id.as_ref().and_then(|node_id| run.nodes.get(node_id));
+    let agent = node.map_or("", |node| node.agent_name.as_str());
     ErrorRow {
         subject: recorded.run_id.to_string(),
         sequence: recorded.sequence,
@@ -203,6 +224,7 @@ fn workflow_failed(recorded: &Recorded, run: &Run, event: &WorkflowFailed) -> Er
         code: event.code.clone(),
         message: event.message.clone(),
         details: event.details.clone(),
+        fingerprint: fingerprint::of("workflow", agent, event.class.as_str(), &event.code, &event.message),
         time: recorded.time,
     }
 }
@@ -220,6 +242,7 @@ fn error_of_partition(recorded: &PartitionRecorded, code: &str, message: &str) -
         code: code.to_owned(),
         message: message.to_owned(),
         details: None,
+        fingerprint: String::new(),
         time: recorded.time,
     }
 }

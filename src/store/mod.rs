@@ -3,6 +3,7 @@
 //! Three implementations: [`postgres`], [`sqlite`] and [`memory`] (simulation). One conformance suite
 //! (`tests/conformance`) runs against all of them. The methods block; callers are threads of their own.
 
+pub mod letter;
 pub mod memory;
 pub mod postgres;
 pub mod query;

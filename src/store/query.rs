@@ -1,8 +1,9 @@
 //! What people and the command line ask of the store.
 
+use super::letter::{ErrorFilter, ErrorGroup, FoundLetter, LetterFilter, LetterGroup};
 use super::row::{ErrorRow, MetricRow, OperationRow, ResultRow};
 use super::{Position, StoreError};
-use crate::core::id::{RunId, WorkflowId};
+use crate::core::id::{LetterId, RunId, WorkflowId};
 use crate::core::run::Run;
 use crate::core::status::Status;
 use crate::core::time::Timestamp;
@@ -61,6 +62,14 @@ pub trait Query: Send + Sync {
     fn metrics(&self, since: Timestamp) -> Result<Vec<(u32, MetricRow)>, StoreError>;
     /// Journal offsets of the steps that hold a run's events, ascending.
     fn offsets(&self, run_id: &RunId) -> Result<Vec<u64>, StoreError>;
+    /// Dead letters, the newest first.
+    fn letters(&self, filter: &LetterFilter) -> Result<Vec<FoundLetter>, StoreError>;
+    /// The whole of a dead letter, as it stands in the topic `dead-letters`.
+    fn letter_document(&self, letter_id: &LetterId) -> Result<Option<String>, StoreError>;
+    /// Dead letters by fault, those with most open ones first.
+    fn letter_groups(&self, filter: &LetterFilter) -> Result<Vec<LetterGroup>, StoreError>;
+    /// Errors by fault, the most frequent first.
+    fn error_groups(&self, filter: &ErrorFilter) -> Result<Vec<ErrorGroup>, StoreError>;
     /// How far each partition has been projected.
     fn positions(&self) -> Result<Vec<(u32, Position)>, StoreError>;
 }

@@ -1,5 +1,6 @@
 //! The rows that a projected batch writes.
 
+use super::letter::{HandledRow, LetterRow};
 use super::{Position, StoreError};
 use crate::core::failure::FailureClass;
 use crate::core::id::{AgentName, NodeId, RunId, WorkflowId};
@@ -25,6 +26,10 @@ pub struct ProjectionBatch {
     pub operations: Vec<OperationRow>,
     /// Failures and refusals (appended).
     pub errors: Vec<ErrorRow>,
+    /// Dead letters.
+    pub letters: Vec<LetterRow>,
+    /// What was done with dead letters: for each letter the last.
+    pub handled: Vec<HandledRow>,
     /// What to add to the metrics, one entry for each agent and minute.
     pub metrics: Vec<MetricRow>,
     /// Where the events of each run stand in the journal (appended).
@@ -143,7 +148,7 @@ pub struct ErrorRow {
     pub subject: String,
     /// The event's sequence within the subject.
     pub sequence: u64,
-    /// The event: `NodeFailed`, `WorkflowFailed`, `InputRefused`, `EffectFailed`.
+    /// The event: `NodeFailed`, `WorkflowFailed`, `InputRefused`, `EffectFailed`, `InputLost`.
     pub event: &'static str,
     /// The workflow, as far as it is known.
     pub workflow_id: Option<WorkflowId>,
@@ -161,6 +166,8 @@ pub struct ErrorRow {
     pub message: String,
     /// More, as JSON.
     pub details: Option<Json>,
+    /// The same for errors of the same fault.
+    pub fingerprint: String,
     /// When.
     pub time: Timestamp,
 }

@@ -38,6 +38,7 @@ fn partition_payload(event: &PartitionEvent) -> Value {
         PartitionEvent::InputLost(e) => fields(e),
         PartitionEvent::Trying(e) => fields(e),
         PartitionEvent::BreakerChanged(e) => fields(e),
+        PartitionEvent::DeadLetterHandled(e) => fields(e),
     }
 }
 
@@ -191,6 +192,10 @@ fn partition_words(recorded: &PartitionRecorded, paint: Paint) -> String {
         PartitionEvent::BreakerChanged(e) => {
             let (agent, from, to) = (&e.agent_name, e.from.as_str(), e.to.as_str());
             format!("{agent} {from} → {to}, {} of {} attempts failed", e.failures, e.calls)
+        }
+        PartitionEvent::DeadLetterHandled(e) => {
+            let run = e.run_id.as_ref().map_or_else(String::new, |run| format!(" as run {run}"));
+            format!("{} {} by {}{run}", e.letter_id, e.action, sentence(&e.by))
         }
     };
     let name = format!("{:18}", recorded.event.name());

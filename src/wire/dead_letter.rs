@@ -1,11 +1,13 @@
 //! Dead letters, as JSON.
 
 use super::json_text::Object;
-use super::{WireError, answer, fingerprint, json_text};
+use super::{WireError, answer, json_text};
 use crate::core::command::Origin;
 use crate::core::effect::DeadNode;
 use crate::core::event::InputRefused;
-use crate::core::id::WorkflowId;
+use crate::core::failure::Failure;
+use crate::core::fingerprint;
+use crate::core::id::{AgentName, LetterId, WorkflowId};
 use crate::core::json::Json;
 use crate::journal::record::InputRecord;
 use crate::log::Header;
@@ -28,28 +30,22 @@ pub const HEADERS_BYTES: usize = 256 << 10;
 /// The header that says how many headers did not fit into [`HEADERS_BYTES`].
 pub const HEADERS_LEFT_OUT: &str = "orchestrator_headers_left_out";
 
-/// A refused input: `{"format":1,"kind":"input","reason":…,"message":…,"details":…,"origin":{…},"fingerprint":…,
+/// A refused input: `{"format":1,"id":…,"kind":"input","reason":…,"message":…,"details":…,"origin":{…},"fingerprint":…,
 /// "workflow_id":…,"key":"<text or base64>","key_encoding":"utf8|base64","value":…,"value_encoding":"utf8|base64",
 /// "value_bytes":…,"value_sha256":…,"truncated":false,"headers":{…}}`.
 ///
 /// What is no UTF-8 is base64, and so is a large text whose JSON form would be longer than that. In `headers`, such a
 /// value is `{"base64":"…"}`, and a name that comes more than once has the array of its values.
-pub fn encode_input(refused: &InputRefused, input: &InputRecord) -> Bytes {
+pub fn encode_input(id: &LetterId, refused: &InputRefused, input: &InputRecord) -> Bytes {
     let value = input.value.as_deref();
-    let fingerprint = fingerprint::of(&[
-        "input",
-        &refused.origin.topic,
-        &refused.reason,
-        "",
-        &fingerprint::normalise(&refused.message),
-    ]);
     let letter = Object::with_format(value.map_or(0, |value| value.len() + value.len() / 2))
+        .text("id", id.as_str())
         .text("kind", "input")
         .text("reason", &refused.reason)
         .text("message", &refused.message)
         .json_or_null("details", refused.details.as_ref())
         .object("origin", answer::write_origin(&refused.origin))
-        .text("fingerprint", &fingerprint)
+        .text("fingerprint", &fingerprint_of_input(refused))
         .text_or_null("workflow_id", refused.workflow_id.as_ref().map(WorkflowId::as_str));
     let letter = put(letter, "key", "key_encoding", input.key.as_deref());
     put(letter, "value", "value_encoding", value)
@@ -58,6 +54,11 @@ pub fn encode_input(refused: &InputRefused, input: &InputRecord) -> Bytes {
         .literal("truncated", if is_cut(input) { "true" } else { "false" })
         .literal("headers", &headers(&input.headers).to_string())
         .finish()
+}
+
+/// The fingerprint of a refused input.
+pub fn fingerprint_of_input(refused: &InputRefused) -> String {
+    fingerprint::of("input", &refused.origin.topic, &refused.reason, "", &refused.message)
 }
 
 /// A refused input, as its dead letter tells it.
@@ -147,13 +148,13 @@ fn headers(headers: &[Header]) -> Value {
     object.into()
 }
 
-/// An exhausted node: `{"format":1,"kind":"node","workflow_id":…,"dispatch_id":…,"run_id":…,"node_id":…,"attempt":…,
+/// An exhausted node: `{"format":1,"id":…,"kind":"node","workflow_id":…,"dispatch_id":…,"run_id":…,"node_id":…,"attempt":…,
 /// "agent_name":…,"input":…,"class":…,"code":…,"message":…,"details":…,"fingerprint":…}`.
 /// Without `input` where the input itself could not be made.
 pub fn encode_node(workflow_id: &WorkflowId, node: &DeadNode) -> Bytes {
-    let DeadNode { dispatch_id, agent_name, input, failure } = node;
-    let (class, message) = (failure.class.as_str(), fingerprint::normalise(&failure.message));
+    let DeadNode { letter_id, dispatch_id, agent_name, input, failure } = node;
     let letter = Object::with_format(input.as_ref().map_or(0, |input| input.len()))
+        .text("id", letter_id.as_str())
         .text("kind", "node")
         .text("workflow_id", workflow_id.as_str())
         .text("dispatch_id", &dispatch_id.to_string())
@@ -166,12 +167,17 @@ pub fn encode_node(workflow_id: &WorkflowId, node: &DeadNode) -> Bytes {
         None => letter,
     };
     letter
-        .text("class", class)
+        .text("class", failure.class.as_str())
         .text("code", &failure.code)
         .text("message", &failure.message)
         .json_or_null("details", failure.details.as_ref())
-        .text("fingerprint", &fingerprint::of(&["node", agent_name.as_str(), class, &failure.code, &message]))
+        .text("fingerprint", &fingerprint_of_node(agent_name, failure))
         .finish()
+}
+
+/// The fingerprint of a node's failure.
+pub fn fingerprint_of_node(agent_name: &AgentName, failure: &Failure) -> String {
+    fingerprint::of("node", agent_name.as_str(), failure.class.as_str(), &failure.code, &failure.message)
 }
 
 /// Keeps what an effect will need of an input record: a value of up to [`WHOLE_BYTES`] whole, of a larger one the

@@ -173,6 +173,7 @@ pub fn encode_partition(recorded: &PartitionRecorded) -> Bytes {
         PartitionEvent::InputLost(event) => halves.write(&envelope, event, event.message.len()),
         PartitionEvent::Trying(event) => halves.write(&envelope, event, 0),
         PartitionEvent::BreakerChanged(event) => halves.write(&envelope, event, 0),
+        PartitionEvent::DeadLetterHandled(event) => halves.write(&envelope, event, 0),
     }
 }
 
@@ -259,6 +260,7 @@ impl<'de> DeserializeSeed<'de> for OfPartition {
             "InputLost" => PartitionEvent::InputLost(Deserialize::deserialize(body)?),
             "Trying" => PartitionEvent::Trying(Deserialize::deserialize(body)?),
             "BreakerChanged" => PartitionEvent::BreakerChanged(Deserialize::deserialize(body)?),
+            "DeadLetterHandled" => PartitionEvent::DeadLetterHandled(Deserialize::deserialize(body)?),
             _ => return Err(D::Error::custom("no event of a partition has this name")),
         })
     }

@@ -8,7 +8,7 @@ pub mod chain;
 pub mod dead_letter;
 pub mod definition;
 pub mod event;
-mod fingerprint;
+pub mod handling;
 pub mod headers;
 mod inbound;
 pub mod journal;
@@ -20,6 +20,7 @@ mod report_whose;
 pub mod request;
 pub mod resume;
 pub mod schema;
+pub mod signal;
 pub mod task;
 pub mod wakeup;
 

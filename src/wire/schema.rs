@@ -61,6 +61,7 @@ static ALL: LazyLock<Vec<Schema>> = LazyLock::new(|| {
         "InputLost" v 1,
         "Trying" v 1,
         "BreakerChanged" v 1,
+        "DeadLetterHandled" v 1,
         "JournalStep" v 1,
         "PartitionTaken" v 1,
         "Request" v 1,

@@ -7,6 +7,8 @@ mod histories;
 mod cases;
 #[path = "store_fixture.rs"]
 mod fixture;
+#[path = "store_letters.rs"]
+mod letters;
 #[path = "store_postgres.rs"]
 mod postgres_only;
 #[path = "store_runs.rs"]
@@ -39,6 +41,11 @@ for_every_store!(
     cases::runs_are_listed_newest_first,
     cases::the_newest_run_of_a_workflow_is_found,
     cases::hostile_texts_do_no_harm,
+    letters::dead_letters_are_found_as_they_stand_in_the_topic,
+    letters::a_letter_is_handled_in_whichever_order_partitions_are_projected,
+    letters::dead_letters_are_filtered_and_paged,
+    letters::letters_of_the_same_fault_are_one_group,
+    letters::errors_of_the_same_fault_are_counted_against_the_period_before,
     runs::recovery_finds_every_unfinished_run_as_it_was_folded,
     runs::rows_of_a_run_read_back,
     runs::two_thousand_rows_fit_into_one_batch,

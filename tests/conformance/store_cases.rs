@@ -15,7 +15,7 @@ use orchestrator::store::{JournalMark, Position, Store, StoreError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-fn position(next_offset: u64) -> Position {
+pub fn position(next_offset: u64) -> Position {
     Position {
         next_offset,
         mark: Some(JournalMark { offset: next_offset - 1, term: 3, owner: [9; 16], number: Some(next_offset) }),
@@ -38,7 +38,7 @@ fn position(next_offset: u64) -> Position {
     }
 }
 
-fn empty(partition: u32, expected: Option<Position>, next: Position) -> ProjectionBatch {
+pub fn empty(partition: u32, expected: Option<Position>, next: Position) -> ProjectionBatch {
     ProjectionBatch {
         partition,
         expected,
@@ -47,6 +47,8 @@ fn empty(partition: u32, expected: Option<Position>, next: Position) -> Projecti
         results: vec![],
         operations: vec![],
         errors: vec![],
+        letters: vec![],
+        handled: vec![],
         metrics: vec![],
         offsets: vec![],
     }
@@ -160,6 +162,7 @@ pub fn what_concerns_no_run_is_found_under_its_partition(store: Arc<dyn Store>) 
         code: "malformed".into(),
         message: "expected JSON or Avro".into(),
         details: Some(json(r#"{"pointer":"/total"}"#)),
+        fingerprint: "0123456789abcdef".into(),
         time: Timestamp(BEGIN),
     };
     let rejected = Operation::InputRejected { reason: "duplicate".into(), message: "it was accepted before".into() };

@@ -8,6 +8,7 @@ mod careful;
 mod claims;
 mod effects;
 mod faults;
+mod letters;
 mod lines;
 mod losses;
 mod town;

@@ -134,6 +134,8 @@ impl Town {
             results: vec![],
             operations: vec![],
             errors: vec![],
+            letters: vec![],
+            handled: vec![],
             metrics: vec![],
             offsets: vec![],
         };

@@ -241,5 +241,8 @@ pub fn body(event: &Recorded) -> Bytes {
 
 /// Events as the projector's decoder hands them out.
 pub fn decoded(events: &[Recorded]) -> Vec<Decoded> {
-    events.iter().map(|event| Decoded { body: body(event), event: Published::Run(event.clone()) }).collect()
+    events
+        .iter()
+        .map(|event| Decoded { body: body(event), event: Published::Run(event.clone()), input: None })
+        .collect()
 }

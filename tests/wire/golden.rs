@@ -130,7 +130,10 @@ fn json_records_do_not_change() {
         let (key, value) = definition::encode(&sample);
         hold(&format!("{name}.json"), &format!("{}{}", text(key), text(value)));
     }
-    hold("dead_letter_input.json", &text(dead_letter::encode_input(&samples::refused(), &samples::input_record())));
+    hold(
+        "dead_letter_input.json",
+        &text(dead_letter::encode_input(&samples::letter_id(), &samples::refused(), &samples::input_record())),
+    );
     let node = dead_letter::encode_node(&samples::id("order 7 / ☕"), &samples::dead_node());
     hold("dead_letter_node.json", &text(node));
 }

@@ -3,7 +3,9 @@
 use crate::{samples, strategies};
 use bytes::Bytes;
 use orchestrator::journal::record::JournalRecord;
-use orchestrator::wire::{WireError, answer, definition, event, journal, report, request, schema, task, wakeup};
+use orchestrator::wire::{
+    WireError, answer, definition, event, handling, journal, report, request, schema, signal, task, wakeup,
+};
 use proptest::prelude::*;
 
 /// Hands the bytes to every decoder. What they say does not matter here, only that they say it.
@@ -16,9 +18,11 @@ fn decode_all(bytes: &[u8]) {
     let _ = definition::decode(bytes, bytes);
     let _ = definition::decode(definition::INSTALLATION_KEY, bytes);
     let _ = request::read_origin(bytes);
+    let _ = handling::decode(bytes);
     for key in [None, Some(bytes)] {
         let _ = request::decode(key, Some(bytes), usize::MAX);
         let _ = report::decode(key, Some(bytes), usize::MAX);
+        let _ = signal::decode(key, Some(bytes), usize::MAX);
     }
 }
 
@@ -32,6 +36,8 @@ fn written() -> Vec<Bytes> {
     all.extend(samples::reports().iter().map(|(_, sample)| report::encode(sample)));
     all.extend(samples::responses().iter().map(|(_, sample)| answer::encode(sample)));
     all.extend(samples::definitions().iter().map(|(_, sample)| definition::encode(sample).1));
+    all.push(signal::encode(&samples::discard()));
+    all.push(handling::encode(&samples::handling()));
     all.push(crate::inbound::avro_request().into());
     all.push(crate::inbound::avro_report().into());
     all

@@ -141,7 +141,7 @@ fn a_payload_hash_knows_values_not_spellings() {
 }
 
 fn letter(record: &orchestrator::journal::record::InputRecord) -> Value {
-    serde_json::from_slice(&dead_letter::encode_input(&samples::refused(), record)).unwrap()
+    serde_json::from_slice(&dead_letter::encode_input(&samples::letter_id(), &samples::refused(), record)).unwrap()
 }
 
 #[test]
@@ -159,7 +159,11 @@ fn a_dead_letter_holds_what_is_no_text_too() {
 #[test]
 fn a_dead_letter_tells_why_an_input_was_refused() {
     let refused = samples::refused();
-    let read = dead_letter::decode_input(&dead_letter::encode_input(&refused, &samples::input_record()));
+    let read = dead_letter::decode_input(&dead_letter::encode_input(
+        &samples::letter_id(),
+        &refused,
+        &samples::input_record(),
+    ));
     let read = read.unwrap().expect("an input");
     assert_eq!((read.reason, read.message, read.details), (refused.reason, refused.message, refused.details));
     assert_eq!(read.origin, refused.origin);
@@ -210,7 +214,7 @@ fn the_worst_input_still_fits_into_a_record() {
     let left_out = kept.headers.last().cloned().unwrap();
     assert_eq!(left_out.0, dead_letter::HEADERS_LEFT_OUT);
     assert_eq!(left_out.1, (5_001 - kept.headers.len()).to_string());
-    let letter = dead_letter::encode_input(&samples::refused(), &kept);
+    let letter = dead_letter::encode_input(&samples::letter_id(), &samples::refused(), &kept);
     assert!(letter.len() < RECORD, "{} bytes", letter.len());
 }
 
@@ -220,7 +224,7 @@ fn the_same_fault_has_the_same_fingerprint() {
         let mut refused = samples::refused();
         refused.message = message.to_owned();
         refused.origin.topic = topic.to_owned();
-        let letter = dead_letter::encode_input(&refused, &samples::input_record());
+        let letter = dead_letter::encode_input(&samples::letter_id(), &refused, &samples::input_record());
         serde_json::from_slice::<Value>(&letter).unwrap()["fingerprint"].clone()
     };
     let first = with("expected at most 10 bytes, found 20", "requests");

@@ -10,6 +10,7 @@ use orchestrator::core::failure::{
 };
 use orchestrator::core::id::*;
 use orchestrator::core::json::Json;
+use orchestrator::core::letter::{Handling as LetterHandling, LetterAction};
 use orchestrator::core::lineage::{Carried, GivenInput, Lineage, LineageKind};
 use orchestrator::core::retry::RetryPolicy;
 use orchestrator::core::run::Outcome;
@@ -20,6 +21,7 @@ use orchestrator::wire::answer::Response;
 use orchestrator::wire::definition::DefinitionRecord;
 use orchestrator::wire::event::{self, PartitionRecorded};
 use orchestrator::wire::report::{Report, ReportOutcome};
+use orchestrator::wire::signal::{Signal, SignalKind};
 use orchestrator::wire::task::Task;
 use orchestrator::wire::wakeup::Wakeup;
 
@@ -199,6 +201,14 @@ pub fn partition_events() -> Vec<PartitionRecorded> {
             message: "the topic ends at offset 7".into(),
         }),
         PartitionEvent::Trying(Trying { origin: origin() }),
+        PartitionEvent::DeadLetterHandled(DeadLetterHandled {
+            letter_id: letter_id(),
+            action: LetterAction::Edit,
+            by: "ada".into(),
+            note: Some("the shop's name was missing ☕".into()),
+            workflow_id: Some(id("order 7 / ☕")),
+            run_id: Some(dispatch_id().run_id),
+        }),
     ]
     .into_iter()
     .zip(1..)
@@ -225,8 +235,27 @@ pub fn input_record() -> InputRecord {
     )
 }
 
+pub fn letter_id() -> LetterId {
+    LetterId::of_input(3, 17)
+}
+
+pub fn handling() -> LetterHandling {
+    LetterHandling {
+        letter_id: letter_id(),
+        action: LetterAction::Edit,
+        by: "ada".into(),
+        note: Some("the \"shop\" was missing ☕".into()),
+    }
+}
+
+pub fn discard() -> Signal {
+    let handling = LetterHandling { action: LetterAction::Discard, ..handling() };
+    Signal { workflow_id: Some(id("order 7 / ☕")), kind: SignalKind::Discard(handling) }
+}
+
 pub fn dead_node() -> DeadNode {
     DeadNode {
+        letter_id: letter_id(),
         dispatch_id: dispatch_id(),
         agent_name: id("orders"),
         input: Some(json(r#"{"customer":"c-7"}"#)),

@@ -9,6 +9,7 @@ use orchestrator::core::failure::{
 };
 use orchestrator::core::id::*;
 use orchestrator::core::json::Json;
+use orchestrator::core::letter::LetterAction;
 use orchestrator::core::lineage::{Carried, GivenInput, Lineage, LineageKind};
 use orchestrator::core::retry::{Factor, Jitter, RetryPolicy};
 use orchestrator::core::run::Outcome;
@@ -338,6 +339,25 @@ fn partition_event() -> impl Strategy<Value = PartitionEvent> {
             PartitionEvent::InputLost(InputLost { topic, expected, resumed_at, message })
         }),
         origin().prop_map(|origin| PartitionEvent::Trying(Trying { origin })),
+        (
+            "[0-9a-f]{16}",
+            proptest::sample::select(&LetterAction::ALL[..]),
+            text(),
+            of(text()),
+            of(workflow_id()),
+            of(run_id())
+        )
+            .prop_map(|(letter_id, action, by, note, workflow_id, run_id)| {
+                let letter_id = LetterId::new(&letter_id).unwrap();
+                PartitionEvent::DeadLetterHandled(DeadLetterHandled {
+                    letter_id,
+                    action,
+                    by,
+                    note,
+                    workflow_id,
+                    run_id,
+                })
+            }),
     ]
 }
 

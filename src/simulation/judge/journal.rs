@@ -258,7 +258,7 @@ impl Told {
                 self.failed.insert((failed.step, failed.effect.clone(), failed.workflow_id.clone()));
                 Outcome::Decided
             }
-            PartitionEvent::InputLost(_) => Outcome::Decided,
+            PartitionEvent::InputLost(_) | PartitionEvent::DeadLetterHandled(_) => Outcome::Decided,
             PartitionEvent::Trying(_) => return None,
             PartitionEvent::BreakerChanged(change) => {
                 breaker::record(&mut self.breakers, change, Timestamp::default());

@@ -1,11 +1,13 @@
 //! Questions to the store in memory.
 
 use super::MemoryStore;
+use super::letters;
 use super::tables::Tables;
-use crate::core::id::{RunId, WorkflowId};
+use crate::core::id::{LetterId, RunId, WorkflowId};
 use crate::core::run::Run;
 use crate::core::status::NodeStatus;
 use crate::core::time::Timestamp;
+use crate::store::letter::{ErrorFilter, ErrorGroup, FoundLetter, LetterFilter, LetterGroup};
 use crate::store::query::{Filter, Query, Summary};
 use crate::store::row::{ErrorRow, MetricRow, OperationRow, ResultRow, RunRow, partition_subject};
 use crate::store::{Position, StoreError};
@@ -63,6 +65,23 @@ impl Query for MemoryStore {
 
     fn offsets(&self, run_id: &RunId) -> Result<Vec<u64>, StoreError> {
         self.ask(|tables| tables.offsets.get(run_id).cloned().unwrap_or_default())
+    }
+
+    fn letters(&self, filter: &LetterFilter) -> Result<Vec<FoundLetter>, StoreError> {
+        self.ask(|tables| letters::letters(tables, filter))
+    }
+
+    fn letter_document(&self, letter_id: &LetterId) -> Result<Option<String>, StoreError> {
+        let letter = |tables: &Tables| tables.letters.get(letter_id).and_then(|halves| halves.letter.clone());
+        Ok(self.ask(letter)?.map(|(_, row)| row.document))
+    }
+
+    fn letter_groups(&self, filter: &LetterFilter) -> Result<Vec<LetterGroup>, StoreError> {
+        self.ask(|tables| letters::letter_groups(tables, filter))
+    }
+
+    fn error_groups(&self, filter: &ErrorFilter) -> Result<Vec<ErrorGroup>, StoreError> {
+        self.ask(|tables| letters::error_groups(tables, filter))
     }
 
     fn positions(&self) -> Result<Vec<(u32, Position)>, StoreError> {

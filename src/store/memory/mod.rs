@@ -2,6 +2,7 @@
 //! fail to confirm what it has written, as a database does.
 
 mod ask;
+mod letters;
 mod tables;
 
 use super::query::Query;

@@ -1,6 +1,7 @@
 //! The tables, as ordered maps.
 
-use crate::core::id::{AgentName, RunId};
+use super::letters::LetterHalves;
+use crate::core::id::{AgentName, LetterId, RunId};
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
 use crate::store::row::{ErrorRow, MetricRow, OperationRow, ProjectionBatch, ResultRow, RunRow, partition_subject};
@@ -20,6 +21,8 @@ pub struct Tables {
     pub operations: BTreeMap<String, BTreeMap<u64, OperationRow>>,
     /// By subject and sequence.
     pub errors: BTreeMap<String, BTreeMap<u64, ErrorRow>>,
+    /// By id.
+    pub letters: BTreeMap<LetterId, LetterHalves>,
     /// By partition, agent and minute.
     pub metrics: BTreeMap<(u32, AgentName, Timestamp), MetricRow>,
     /// By run, ascending.
@@ -45,6 +48,13 @@ impl Tables {
             let rows = self.errors.entry(row.subject.clone()).or_default();
             rows.entry(row.sequence).or_insert_with(|| row.clone());
         }
+        for row in &batch.letters {
+            let halves = self.letters.entry(row.letter.letter_id.clone()).or_default();
+            halves.letter = Some((batch.partition, row.clone()));
+        }
+        for row in &batch.handled {
+            self.letters.entry(row.letter_id.clone()).or_default().handle(row);
+        }
         for row in &batch.metrics {
             let key = (batch.partition, row.agent_name.clone(), row.minute);
             self.metrics.entry(key).and_modify(|sum| sum.add(row)).or_insert_with(|| row.clone());
@@ -68,6 +78,7 @@ impl Tables {
         }
         self.operations.remove(&partition_subject(partition));
         self.errors.remove(&partition_subject(partition));
+        self.letters.retain(|_, halves| halves.letter.as_ref().is_none_or(|(place, _)| *place != partition));
         self.metrics.retain(|(place, _, _), _| *place != partition);
     }
 

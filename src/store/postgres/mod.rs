@@ -3,6 +3,7 @@
 #[path = "../sql/both/ask.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same text for both drivers, see `sql`")]
 mod ask;
+mod letters;
 #[path = "../sql/both/position.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same text for both drivers, see `sql`")]
 mod position;
@@ -150,6 +151,7 @@ fn migrator() -> Migrator {
     };
     let all = vec![
         migration(1, "projections", include_str!("../../../migrations/postgres/0001_projections.sql")),
+        migration(2, "dead letters", include_str!("../../../migrations/postgres/0002_dead_letters.sql")),
         migration(3, "retries", include_str!("../../../migrations/postgres/0003_retries.sql")),
     ];
     let mut migrator = Migrator::with_migrations(all);

@@ -1,6 +1,6 @@
 //! Writing a batch: for each table one statement over arrays, a column each, however many rows.
 
-use super::position;
+use super::{letters, position};
 use crate::store::row::{ErrorRow, MetricRow, OffsetsRow, OperationRow, ProjectionBatch, ResultRow, RunRow};
 use crate::store::sql::fault::Fault;
 use crate::store::sql::flat::{FlatOperation, FlatRun};
@@ -27,6 +27,7 @@ pub async fn batch(connection: &mut PgConnection, batch: &ProjectionBatch) -> Re
     for rows in stretches(&batch.errors, |row| 512 + row.message.len() + row.details.as_ref().map_or(0, |d| d.len())) {
         errors(connection, rows).await?;
     }
+    letters::write(connection, partition, batch).await?;
     for rows in stretches(&batch.metrics, |_| 256) {
         metrics(connection, partition, rows).await?;
     }
@@ -48,6 +49,8 @@ macro_rules! columns {
         $query$(.bind($rows.iter().map($column).bind_iter()))+
     };
 }
+
+pub(super) use columns;
 
 async fn runs(connection: &mut PgConnection, partition: i64, rows: &[RunRow]) -> Result<(), Fault> {
     let insert = format!(
@@ -165,9 +168,9 @@ async fn errors(connection: &mut PgConnection, rows: &[ErrorRow]) -> Result<(), 
     let query = columns!(
         sqlx::query(
             "INSERT INTO orchestrator_error_logs (subject, sequence, event, workflow_id, node_id, agent_name, \
-             attempt, class, code, message, details, time) SELECT * FROM UNNEST($1::text[], $2::bigint[], \
-             $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[], $10::text[], \
-             $11::text[], $12::timestamptz[]) ON CONFLICT DO NOTHING"
+             attempt, class, code, message, details, fingerprint, time) SELECT * FROM UNNEST($1::text[], \
+             $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[], \
+             $10::text[], $11::text[], $12::text[], $13::timestamptz[]) ON CONFLICT DO NOTHING"
         ),
         rows,
         |row| row.subject.as_str(),
@@ -181,6 +184,7 @@ async fn errors(connection: &mut PgConnection, rows: &[ErrorRow]) -> Result<(), 
         |row| clean(&row.code),
         |row| clean(&row.message),
         |row| row.details.as_ref().map(|details| clean(details.as_str())),
+        |row| row.fingerprint.as_str(),
         |row| Micros(row.time),
     );
     query.execute(connection).await?;

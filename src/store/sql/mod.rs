@@ -6,6 +6,7 @@ pub mod blocking;
 pub mod cells;
 pub mod fault;
 pub mod flat;
+pub mod letters;
 pub mod micros;
 pub mod read;
 pub mod state;

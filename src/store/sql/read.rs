@@ -16,15 +16,18 @@ use crate::store::{EndedRun, Position, STATE_FORMAT, StoreError, StoredRun};
 use std::collections::BTreeMap;
 
 /// A text that is an id or a name.
-fn id<T: std::str::FromStr<Err = IllegalId>>(column: &str, text: &str) -> Result<T, StoreError> {
+pub(super) fn id<T: std::str::FromStr<Err = IllegalId>>(column: &str, text: &str) -> Result<T, StoreError> {
     text.parse().map_err(|e| wrong(column, format!("{text:?} ({e})")))
 }
 
-fn id_opt<T: std::str::FromStr<Err = IllegalId>>(row: &impl Cells, column: &str) -> Result<Option<T>, StoreError> {
+pub(super) fn id_opt<T: std::str::FromStr<Err = IllegalId>>(
+    row: &impl Cells,
+    column: &str,
+) -> Result<Option<T>, StoreError> {
     row.text_opt(column)?.map(|text| id(column, &text)).transpose()
 }
 
-fn json_opt(row: &impl Cells, column: &str) -> Result<Option<Json>, StoreError> {
+pub(super) fn json_opt(row: &impl Cells, column: &str) -> Result<Option<Json>, StoreError> {
     let text = row.text_opt(column)?;
     text.map(|text| Json::parse(&text).map_err(|e| wrong(column, e))).transpose()
 }
@@ -34,7 +37,12 @@ fn json(row: &impl Cells, column: &str) -> Result<Json, StoreError> {
 }
 
 /// The value of a closed set whose word stands in a column.
-fn word<T: Copy>(column: &str, text: &str, all: &[T], as_str: fn(T) -> &'static str) -> Result<T, StoreError> {
+pub(super) fn word<T: Copy>(
+    column: &str,
+    text: &str,
+    all: &[T],
+    as_str: fn(T) -> &'static str,
+) -> Result<T, StoreError> {
     all.iter().copied().find(|value| as_str(*value) == text).ok_or_else(|| wrong(column, format!("{text:?}")))
 }
 
@@ -46,7 +54,7 @@ fn node_status(column: &str, text: &str) -> Result<NodeStatus, StoreError> {
     word(column, text, &NodeStatus::ALL, NodeStatus::as_str)
 }
 
-fn class_opt(row: &impl Cells, column: &str) -> Result<Option<FailureClass>, StoreError> {
+pub(super) fn class_opt(row: &impl Cells, column: &str) -> Result<Option<FailureClass>, StoreError> {
     row.text_opt(column)?.map(|text| word(column, &text, &FailureClass::ALL, FailureClass::as_str)).transpose()
 }
 
@@ -60,7 +68,7 @@ pub fn position(row: &impl Cells) -> Result<(u32, Position), StoreError> {
     Ok((row.small("partition")?, position))
 }
 
-fn origin(row: &impl Cells) -> Result<Origin, StoreError> {
+pub(super) fn origin(row: &impl Cells) -> Result<Origin, StoreError> {
     Ok(Origin {
         topic: row.text("origin_topic")?,
         partition: row.small("origin_partition")?,
@@ -228,7 +236,7 @@ pub fn operation(row: &impl Cells) -> Result<OperationRow, StoreError> {
 /// A failure or refusal.
 pub fn error(row: &impl Cells) -> Result<ErrorRow, StoreError> {
     let event = row.text("event")?;
-    let known = ["NodeFailed", "WorkflowFailed", "InputRefused", "EffectFailed"];
+    let known = ["NodeFailed", "WorkflowFailed", "InputRefused", "EffectFailed", "InputLost"];
     let event = known.into_iter().find(|name| *name == event).ok_or_else(|| wrong("event", &event))?;
     Ok(ErrorRow {
         subject: row.text("subject")?,
@@ -242,6 +250,7 @@ pub fn error(row: &impl Cells) -> Result<ErrorRow, StoreError> {
         code: row.text("code")?,
         message: row.text("message")?,
         details: json_opt(row, "details")?,
+        fingerprint: row.text("fingerprint")?,
         time: row.time("time")?,
     })
 }

@@ -80,7 +80,7 @@ pub const OPERATIONS: &str = "SELECT subject, sequence, workflow_id, time, opera
 
 /// $1 run or `partition-N`.
 pub const ERRORS: &str = "SELECT subject, sequence, event, workflow_id, node_id, agent_name, attempt, class, code, \
-     message, details, time FROM orchestrator_error_logs WHERE subject = $1 ORDER BY sequence";
+     message, details, fingerprint, time FROM orchestrator_error_logs WHERE subject = $1 ORDER BY sequence";
 
 /// All agents and minutes.
 pub const METRICS: &str = "SELECT partition, agent_name, minute, calls, failures, duration_us, upto_5ms, upto_10ms, \

@@ -3,6 +3,7 @@
 #[path = "../sql/both/ask.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same text for both drivers, see `sql`")]
 mod ask;
+mod letters;
 #[path = "../sql/both/position.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same text for both drivers, see `sql`")]
 mod position;
@@ -151,14 +152,14 @@ impl Store for SqliteStore {
 
 /// The migrations, in order; the files are part of the program.
 fn migrator() -> Migrator {
-    let first = Migration::new(
-        1,
-        "projections".into(),
-        MigrationType::Simple,
-        SqlStr::from_static(include_str!("../../../migrations/sqlite/0001_projections.sql")),
-        false,
-    );
-    let mut migrator = Migrator::with_migrations(vec![first]);
+    let migration = |version, name: &'static str, text| {
+        Migration::new(version, name.into(), MigrationType::Simple, SqlStr::from_static(text), false)
+    };
+    let all = vec![
+        migration(1, "projections", include_str!("../../../migrations/sqlite/0001_projections.sql")),
+        migration(2, "dead letters", include_str!("../../../migrations/sqlite/0002_dead_letters.sql")),
+    ];
+    let mut migrator = Migrator::with_migrations(all);
     migrator.dangerous_set_table_name("orchestrator_migrations");
     migrator
 }

@@ -1,6 +1,6 @@
 //! Writing a batch: statements of many rows each, in few shapes, so that they are prepared once.
 
-use super::position;
+use super::{letters, position};
 use crate::store::row::{ErrorRow, MetricRow, OffsetsRow, OperationRow, ProjectionBatch, ResultRow};
 use crate::store::sql::fault::Fault;
 use crate::store::sql::flat::{FlatOperation, FlatRun};
@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
 /// How many rows a statement has: what is left over goes into smaller ones.
 const ROWS: [usize; 3] = [64, 8, 1];
 
-type Statement = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
+pub(super) type Statement = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 
 /// Writes rows and position; the caller commits.
 pub async fn batch(connection: &mut SqliteConnection, batch: &ProjectionBatch) -> Result<(), Fault> {
@@ -25,19 +25,20 @@ pub async fn batch(connection: &mut SqliteConnection, batch: &ProjectionBatch) -
     insert(connection, &results_table(), &batch.results, bind_result).await?;
     insert(connection, &operations_table(), &batch.operations, bind_operation).await?;
     insert(connection, &errors_table(), &batch.errors, bind_error).await?;
+    letters::write(connection, partition, batch).await?;
     insert(connection, &metrics_table(), &batch.metrics, |query, row| bind_metric(query, partition, row)).await?;
     insert(connection, &offsets_table(), &batch.offsets, bind_offsets).await
 }
 
 /// Where rows go, and what to do with one that is there.
-struct Target {
+pub(super) struct Target {
     table: &'static str,
-    columns: Vec<&'static str>,
+    pub(super) columns: Vec<&'static str>,
     conflict: String,
 }
 
 impl Target {
-    fn new(table: &'static str, columns: &'static str, conflict: impl Into<String>) -> Self {
+    pub(super) fn new(table: &'static str, columns: &'static str, conflict: impl Into<String>) -> Self {
         Self { table, columns: columns.split_whitespace().collect(), conflict: conflict.into() }
     }
 
@@ -50,7 +51,7 @@ impl Target {
     }
 }
 
-async fn insert<R>(
+pub(super) async fn insert<R>(
     connection: &mut SqliteConnection,
     target: &Target,
     mut rows: &[R],
@@ -163,7 +164,8 @@ fn bind_operation(query: Statement, row: &OperationRow) -> Statement {
 }
 
 fn errors_table() -> Target {
-    let columns = "subject sequence event workflow_id node_id agent_name attempt class code message details time";
+    let columns =
+        "subject sequence event workflow_id node_id agent_name attempt class code message details fingerprint time";
     Target::new("orchestrator_error_logs", columns, "DO NOTHING")
 }
 
@@ -180,6 +182,7 @@ fn bind_error(query: Statement, row: &ErrorRow) -> Statement {
         .bind(clean(&row.code))
         .bind(clean(&row.message))
         .bind(row.details.as_ref().map(|details| clean(details.as_str())))
+        .bind(row.fingerprint.as_str())
         .bind(Micros(row.time))
 }
 

@@ -1,14 +1,15 @@
 //! Questions. Compiled for each driver: `super` says which.
 
-use super::{SqlConnection, SqlStore, position};
-use crate::core::id::{RunId, WorkflowId};
+use super::{Question, SqlConnection, SqlStore, position};
+use crate::core::id::{LetterId, RunId, WorkflowId};
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
+use crate::store::letter::{ErrorFilter, ErrorGroup, FoundLetter, LetterFilter, LetterGroup};
 use crate::store::query::{Filter, Query, Summary};
 use crate::store::row::{ErrorRow, MetricRow, OperationRow, ResultRow, partition_subject};
 use crate::store::sql::fault::Fault;
 use crate::store::sql::micros::Micros;
-use crate::store::sql::{int, read, statements};
+use crate::store::sql::{int, letters, read, statements};
 use crate::store::{Position, Snapshot, StoreError};
 
 /// One view of a partition; the caller has begun a transaction of one moment.
@@ -79,7 +80,48 @@ impl Query for SqlStore {
         Ok(batches.concat())
     }
 
+    fn letters(&self, filter: &LetterFilter) -> Result<Vec<FoundLetter>, StoreError> {
+        self.ask(about_letters(letters::LETTERS, filter), letters::found)
+    }
+
+    fn letter_document(&self, letter_id: &LetterId) -> Result<Option<String>, StoreError> {
+        let question = sqlx::query(letters::DOCUMENT).bind(letter_id.to_string());
+        Ok(self.ask(question, letters::document)?.pop())
+    }
+
+    fn letter_groups(&self, filter: &LetterFilter) -> Result<Vec<LetterGroup>, StoreError> {
+        self.ask(about_letters(letters::LETTER_GROUPS, filter), letters::letter_group)
+    }
+
+    fn error_groups(&self, filter: &ErrorFilter) -> Result<Vec<ErrorGroup>, StoreError> {
+        let question = sqlx::query(letters::ERROR_GROUPS)
+            .bind(Micros(filter.since))
+            .bind(Micros(filter.before))
+            .bind(filter.agent.clone())
+            .bind(filter.definition.clone())
+            .bind(int(filter.limit as u64));
+        self.ask(question, letters::error_group)
+    }
+
     fn positions(&self) -> Result<Vec<(u32, Position)>, StoreError> {
         self.ask(sqlx::query(statements::POSITIONS), read::position)
     }
+}
+
+fn about_letters(statement: &'static str, filter: &LetterFilter) -> Question {
+    let (below_time, below_id) = filter.below.clone().unzip();
+    sqlx::query(statement)
+        .bind(filter.id.clone())
+        .bind(filter.group.clone())
+        .bind(filter.state.map(|state| state.as_str()))
+        .bind(filter.kind.map(|kind| kind.as_str()))
+        .bind(filter.agent.clone())
+        .bind(filter.class.map(|class| class.as_str()))
+        .bind(filter.code.clone())
+        .bind(filter.workflow.clone())
+        .bind(filter.definition.clone())
+        .bind(Micros(filter.since))
+        .bind(below_time.map(Micros))
+        .bind(below_id.map(|id| id.to_string()))
+        .bind(int(filter.limit as u64))
 }

@@ -1,11 +1,14 @@
-//! What makes two dead letters the same fault, so that a thousand of a kind are seen as one.
+//! What makes two failures the same fault, so that a thousand of a kind are seen as one: in dead letters, in the error
+//! log, and wherever they are grouped.
 
 use sha2::{Digest, Sha256};
 
-/// 16 hexadecimal digits of SHA-256 over the parts, each ended by a zero byte.
-pub(super) fn of(parts: &[&str]) -> String {
+/// The fingerprint of a failure: 16 hexadecimal digits of SHA-256 over `kind` (`node`, `input`, `workflow`, `effect`,
+/// `loss`), `source` (the agent; of what has none the topic), class, code and the message without what differs from
+/// case to case, each ended by a zero byte.
+pub fn of(kind: &str, source: &str, class: &str, code: &str, message: &str) -> String {
     let mut hash = Sha256::new();
-    for part in parts {
+    for part in [kind, source, class, code, &normalise(message)] {
         hash.update(part);
         hash.update([0]);
     }
@@ -14,7 +17,7 @@ pub(super) fn of(parts: &[&str]) -> String {
 
 /// A message without what differs from one case to the next: quoted parts, and words with a digit in them (numbers,
 /// ids, hashes, times) or of eight or more hexadecimal letters, become `#`.
-pub(super) fn normalise(message: &str) -> String {
+pub fn normalise(message: &str) -> String {
     let mut out = String::with_capacity(message.len());
     let mut rest = message;
     let mut after_word = false;
@@ -70,7 +73,7 @@ mod tests {
 
     #[test]
     fn parts_do_not_run_together() {
-        assert_ne!(of(&["ab", "c"]), of(&["a", "bc"]));
-        assert_eq!(of(&["a"]).len(), 16);
+        assert_ne!(of("node", "ab", "c", "", ""), of("node", "a", "bc", "", ""));
+        assert_eq!(of("node", "a", "", "", "").len(), 16);
     }
 }
