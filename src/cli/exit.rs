@@ -26,7 +26,7 @@ pub enum Exit {
     TimedOut = 4,
     /// The log, the store or the process does not answer.
     Unreachable = 5,
-    /// There is no such workflow, run or definition.
+    /// There is no such workflow, run, definition or dead letter.
     NotFound = 6,
     /// Somebody stopped it before it was done: 128 and the number of SIGINT, as shells report it.
     Interrupted = 130,
@@ -40,7 +40,7 @@ pub const TABLE: [(Exit, &str); 8] = [
     (Exit::Refused, "refused: the request, the definition, or an installation that cannot be used as it is"),
     (Exit::TimedOut, "it took longer than --timeout"),
     (Exit::Unreachable, "the log, the store or the process does not answer"),
-    (Exit::NotFound, "there is no such workflow, run or definition"),
+    (Exit::NotFound, "there is no such workflow, run, definition or dead letter"),
     (Exit::Interrupted, "stopped by Ctrl-C before it was done; `serve`, `dev` and `worker` end with 0 then"),
 ];
 

@@ -10,7 +10,9 @@ pub mod connect;
 pub mod definitions;
 pub mod demo;
 pub mod dev;
+pub mod dlq;
 pub mod embedded;
+pub mod errors;
 pub mod exit;
 pub mod flags;
 pub mod health;
@@ -100,6 +102,12 @@ pub enum Command {
     /// Follow the event stream
     #[command(after_help = tail::EXAMPLES)]
     Tail(tail::Args),
+    /// Find dead letters and work them off
+    #[command(after_help = dlq::EXAMPLES)]
+    Dlq(dlq::Args),
+    /// Group what went wrong: how often, since when, and whether it becomes more
+    #[command(after_help = errors::EXAMPLES)]
+    Errors(errors::Args),
     /// Print every setting with its value, where it came from and what it means
     #[command(after_help = config::EXAMPLES)]
     Config(config::Args),
@@ -199,6 +207,8 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit> {
         Command::Show(args) => show::run(&args, context),
         Command::History(args) => history::run(&args, context),
         Command::Tail(args) => tail::run(&args, context),
+        Command::Dlq(args) => dlq::run(&args, context),
+        Command::Errors(args) => errors::run(&args, context),
         Command::Config(args) => config::run(&args, context),
         Command::Health(args) => health::run(&args, context),
         Command::Completions(args) => completions::run(&args, context.out),

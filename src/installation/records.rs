@@ -2,7 +2,7 @@
 //! not run for ever.
 
 use super::InstallationError;
-use crate::log::{Delivery, Log, LogError, NewRecord, Purpose, Reader, Record, Topic};
+use crate::log::{Appender, Delivery, Log, LogError, NewRecord, Purpose, Reader, Record, Topic};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -84,7 +84,18 @@ pub fn read_one(log: &dyn Log, topic: &Topic, partition: u32, offset: u64) -> Re
 /// # Errors
 /// Where one is not taken, or not confirmed.
 pub fn append(log: &dyn Log, records: Vec<NewRecord>) -> Result<Vec<(u32, u64)>, InstallationError> {
-    let mut appender = log.appender(Purpose::Client)?;
+    append_through(log, log.appender(Purpose::Client)?.as_mut(), records)
+}
+
+/// [`append`] through an appender that is there already: for whoever appends again and again.
+///
+/// # Errors
+/// As [`append`].
+pub fn append_through(
+    log: &dyn Log,
+    appender: &mut dyn Appender,
+    records: Vec<NewRecord>,
+) -> Result<Vec<(u32, u64)>, InstallationError> {
     let topics: Vec<Topic> = records.iter().map(|record| record.topic.clone()).collect();
     for (token, record) in (0..).zip(records) {
         let topic = record.topic.clone();

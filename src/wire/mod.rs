@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod chain;
 pub mod dead_letter;
+pub mod dead_letter_read;
 pub mod definition;
 pub mod event;
 pub mod handling;

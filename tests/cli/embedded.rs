@@ -17,30 +17,30 @@ nodes:
     dependencies: [first]
 ";
 
-struct Folder {
+pub struct Folder {
     folder: tempfile::TempDir,
 }
 
 impl Folder {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { folder: tempfile::tempdir().expect("a folder") }
     }
 
-    fn data(&self) -> &str {
+    pub fn data(&self) -> &str {
         self.folder.path().to_str().expect("a path")
     }
 
-    fn run(&self, arguments: &[&str]) -> End {
+    pub fn run(&self, arguments: &[&str]) -> End {
         self.run_with_input(arguments, "")
     }
 
-    fn run_with_input(&self, arguments: &[&str], input: &str) -> End {
+    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> End {
         let arguments: Vec<_> = arguments.iter().copied().chain(["--data", self.data()]).collect();
         run_with(&arguments, &[], input)
     }
 
     /// `dev` in this folder, ready to work.
-    fn dev(&self) -> Background {
+    pub fn dev(&self) -> Background {
         let mut command = program(&["dev", "--http-address", "off", "--data", self.data()]);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("dev starts");
         let background = Background(child);
@@ -60,7 +60,7 @@ impl Folder {
     }
 }
 
-fn wait_until(what: &str, condition: impl Fn() -> bool) {
+pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let begun = Instant::now();
     while !condition() {
         assert!(begun.elapsed() < Duration::from_secs(60), "not within a minute: {what}");

@@ -5,6 +5,7 @@
 mod bad_settings;
 mod definitions;
 mod demo;
+mod dlq;
 mod embedded;
 mod help;
 mod settings;

@@ -1,0 +1,114 @@
+//! Which dead letters, as flags.
+
+use crate::cli::connect::now;
+use crate::config::kind::{self, Kind};
+use crate::core::failure::FailureClass;
+use crate::core::time::Timestamp;
+use crate::store::letter::{LetterFilter, LetterKind, LetterState};
+use clap::builder::PossibleValuesParser;
+use std::time::Duration;
+
+/// The flags that tell letters apart.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Which {
+    /// Of this fault alone: its fingerprint, or the first digits of it
+    #[arg(long, value_name = "FINGERPRINT", value_parser = digits)]
+    pub fault: Option<String>,
+    /// Exhausted nodes or refused inputs alone
+    #[arg(long, value_parser = PossibleValuesParser::new(LetterKind::ALL.map(LetterKind::as_str)))]
+    pub kind: Option<String>,
+    /// Nodes of this agent alone
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<String>,
+    /// Failures of this class alone
+    #[arg(long, value_parser = PossibleValuesParser::new(FailureClass::ALL.map(FailureClass::as_str)))]
+    pub class: Option<String>,
+    /// With this code alone; of a refused input its reason
+    #[arg(long, value_name = "WORD")]
+    pub code: Option<String>,
+    /// Of this workflow alone
+    #[arg(long, value_name = "WORKFLOW_ID")]
+    pub workflow: Option<String>,
+    /// Nodes of runs of this definition alone
+    #[arg(long, value_name = "NAME")]
+    pub definition: Option<String>,
+    /// Of the last while alone: 90s, 15m, 24h
+    #[arg(long, value_name = "DURATION", value_parser = period)]
+    pub since: Option<Duration>,
+}
+
+impl Which {
+    /// Whether nothing is told apart.
+    pub fn is_any(&self) -> bool {
+        let Self { fault, kind, agent, class, code, workflow, definition, since } = self;
+        [fault, kind, agent, class, code, workflow, definition].into_iter().all(Option::is_none) && since.is_none()
+    }
+
+    /// As the store is asked.
+    pub fn filter(&self, state: Option<LetterState>, limit: usize) -> LetterFilter {
+        let find = |word: &str| LetterKind::ALL.into_iter().find(|kind| kind.as_str() == word);
+        let class = |word: &str| FailureClass::ALL.into_iter().find(|class| class.as_str() == word);
+        LetterFilter {
+            id: None,
+            group: self.fault.clone(),
+            state,
+            kind: self.kind.as_deref().and_then(find),
+            agent: self.agent.clone(),
+            class: self.class.as_deref().and_then(class),
+            code: self.code.clone(),
+            workflow: self.workflow.clone(),
+            definition: self.definition.clone(),
+            since: self.since.map_or(Timestamp(0), |since| before(now(), since)),
+            below: None,
+            limit,
+        }
+    }
+}
+
+/// So long before a point in time.
+pub fn before(time: Timestamp, ago: Duration) -> Timestamp {
+    Timestamp(time.0.saturating_sub(i64::try_from(ago.as_micros()).unwrap_or(i64::MAX)))
+}
+
+/// The first digits of an id or a fingerprint, 4 to 16 of them.
+///
+/// # Errors
+/// Where they are not that.
+pub fn digits(text: &str) -> Result<String, String> {
+    let text = text.to_ascii_lowercase();
+    let legal = (4..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if legal { Ok(text) } else { Err("expected 4 to 16 hexadecimal digits".to_owned()) }
+}
+
+/// As settings are written; ten years is longer than any history here.
+///
+/// # Errors
+/// Where it is not a duration.
+pub fn period(text: &str) -> Result<Duration, String> {
+    const PERIOD: Kind = Kind::Duration { min_ms: 1, max_ms: 3_650 * 86_400_000 };
+    match PERIOD.parse(text) {
+        Some(kind::Value::Duration(duration)) => Ok(duration),
+        _ => Err(format!("allowed {}", PERIOD.allowed())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_few_or_all() {
+        assert_eq!(digits("3F2a"), Ok("3f2a".to_owned()));
+        for bad in ["3f2", "", "0123456789abcdef0", "xyz1", "12 4"] {
+            assert!(digits(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_period_is_a_duration() {
+        assert_eq!((period("90s"), period("2h")), (Ok(Duration::from_secs(90)), Ok(Duration::from_secs(7_200))));
+        assert!(period("soon").is_err());
+        assert!(Which::default().is_any());
+        assert!(!Which { since: Some(Duration::ZERO), ..Which::default() }.is_any());
+    }
+}

@@ -1,0 +1,72 @@
+//! `orchestrator dlq list|groups|show|redrive|edit|discard`: dead letters, found and worked off.
+
+pub mod discard;
+pub mod edit;
+pub mod filter;
+pub mod groups;
+pub mod list;
+pub mod pick;
+pub mod redrive;
+pub mod repair;
+pub mod resubmit;
+pub mod show;
+pub mod work;
+
+use super::Context;
+use super::exit::Exit;
+use anyhow::Result;
+
+/// For `--help`.
+pub const EXAMPLES: &str = "\
+Examples:
+  orchestrator dlq groups                    what goes wrong, and how often
+  orchestrator dlq list --fault 3f2a
+  orchestrator dlq show 9c41
+  orchestrator dlq redrive --fault 3f2a --rate 10 --dry-run
+  orchestrator dlq edit 9c41 --set /input/total=12
+  orchestrator dlq discard 9c41 --note 'sent by mistake'
+Letters and faults may be named by the first digits, at least 4, if they are enough.
+";
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+/// What can be done with dead letters.
+#[derive(Debug, clap::Subcommand)]
+pub enum Action {
+    /// List dead letters, the newest first
+    #[command(after_help = list::EXAMPLES)]
+    List(list::Args),
+    /// List what goes wrong: dead letters of the same fault, those with most open ones first
+    #[command(after_help = groups::EXAMPLES)]
+    Groups(groups::Args),
+    /// Show a dead letter whole, and what has been done with it
+    #[command(after_help = show::EXAMPLES)]
+    Show(show::Args),
+    /// Hand in refused requests again, as they were
+    #[command(after_help = redrive::EXAMPLES)]
+    Redrive(redrive::Args),
+    /// Repair refused requests and hand them in
+    #[command(after_help = edit::EXAMPLES)]
+    Edit(edit::Args),
+    /// Put dead letters aside: nothing will be done about them
+    #[command(after_help = discard::EXAMPLES)]
+    Discard(discard::Args),
+}
+
+/// Does it.
+pub fn run(args: &Args, context: &Context) -> Result<Exit> {
+    match &args.action {
+        Action::List(args) => list::run(args, context),
+        Action::Groups(args) => groups::run(args, context),
+        Action::Show(args) => show::run(args, context),
+        Action::Redrive(args) => redrive::run(args, context),
+        Action::Edit(args) => edit::run(args, context),
+        Action::Discard(args) => discard::run(args, context),
+    }
+}
