@@ -104,7 +104,7 @@ pub enum Command {
     Tail(tail::Args),
     /// Find dead letters and work them off
     #[command(after_help = dlq::EXAMPLES)]
-    Dlq(dlq::Args),
+    Dlq(Box<dlq::Args>),
     /// Group what went wrong: how often, since when, and whether it becomes more
     #[command(after_help = errors::EXAMPLES)]
     Errors(errors::Args),

@@ -247,6 +247,7 @@ class Check:
         self.rows("orchestrator_agent_results", self.fold.results)
         self.rows("orchestrator_operation_logs", self.fold.operations)
         self.rows("orchestrator_error_logs", self.fold.errors)
+        self.rows("orchestrator_dead_letters", self.fold.dead_letters())
         self.compare("orchestrator_performance_metrics", stores.metrics(self.store), self.fold.metrics)
 
     def rows(self, name, folded):

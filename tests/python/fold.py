@@ -1,9 +1,15 @@
 """Folding a run's events into the rows that the store should hold. Written from the comments of the tables and the
 schemas alone."""
 
+import hashlib
+
 ENDED = ("completed", "failed", "cancelled")
 # What counts as an open node: handed out, or waiting for its next attempt.
 OPEN = ("open", "awaiting_retry")
+# What a letter is after something was done with it.
+STATES = {
+    "redrive": "redriven", "edit": "edited", "skip": "skipped", "supply": "supplied", "discard": "discarded",
+}
 # Upper ends of the histogram's buckets, in microseconds.
 BUCKETS = [
     ("upto_5ms", 5_000), ("upto_10ms", 10_000), ("upto_25ms", 25_000), ("upto_50ms", 50_000), ("upto_100ms", 100_000),
@@ -17,7 +23,7 @@ class Fold:
 
     def __init__(self):
         self.states, self.results, self.operations, self.errors, self.metrics = {}, {}, {}, {}, {}
-        self.nodes = {}
+        self.nodes, self.letters, self.handled = {}, {}, {}
 
     def run_event(self, partition, name, event, chain):
         run, sequence, time = event["run_id"], event["sequence"], event["time"]
@@ -58,6 +64,13 @@ class Fold:
             node["status"] = "failed" if final else "awaiting_retry"
             self.ended(event, node, "failed", {"error_" + k: event[k] for k in ("class", "code", "message", "details")})
             self.error(event, name, node)
+            # Before there were retries every failure was final.
+            if event.get("final_because", "retries_exhausted") not in (None, "run_failed"):
+                self.letter(run, event, {
+                    "kind": "node", "run_id": run, "node_id": event["node_id"], "agent_name": event["agent_name"],
+                    "attempt": event["attempt"], "class": event["class"], "code": event["code"],
+                    "definition_name": state["definition_name"],
+                })
         elif name == "StateTransitioned":
             state["status"] = event["to"]
             self.operations[run, sequence] = {
@@ -100,6 +113,20 @@ class Fold:
             "code": event["code"], "message": event["message"], "details": event["details"], "time": event["time"],
         }
 
+    def letter(self, subject, event, more):
+        """A letter is called by the event that made it."""
+        letter_id = hashlib.sha256(f"{subject}/{event['sequence']}".encode()).hexdigest()[:16]
+        self.letters[letter_id] = {
+            "subject": subject, "sequence": event["sequence"], "workflow_id": event["workflow_id"],
+            "message": event["message"], "details": event["details"], "time": event["time"], **more,
+        }
+
+    def dead_letters(self):
+        """The letters with what was last done with each; word of one may be there before it."""
+        nothing = {"kind": None, "state": "open", "handled_at": None}
+        ids = set(self.letters) | set(self.handled)
+        return {id: {**nothing, **self.letters.get(id, {}), **self.handled.get(id, {})} for id in ids}
+
     def partition_event(self, name, event):
         key = (f"partition-{event['partition']}", event["sequence"])
         row = {"workflow_id": event.get("workflow_id"), "time": event["time"]}
@@ -111,3 +138,12 @@ class Fold:
         elif name == "InputRefused":
             row.update(event=name, code=event["reason"], message=event["message"], details=event["details"])
             self.errors[key] = row
+            origin = {f"origin_{part}": event["origin"][part] for part in ("topic", "partition", "offset", "time")}
+            self.letter(key[0], event, {"kind": "input", "code": event["reason"], **origin})
+        elif name == "DeadLetterHandled":
+            before = self.handled.get(event["letter_id"])
+            if before is None or before["handled_at"] <= event["time"]:
+                self.handled[event["letter_id"]] = {
+                    "state": STATES[event["action"]], "handled_at": event["time"], "handled_by": event["by"],
+                    "note": event["note"], "handled_run_id": event["run_id"],
+                }

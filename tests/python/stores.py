@@ -10,6 +10,7 @@ TABLES = {
     "orchestrator_agent_results": ["run_id", "sequence"],
     "orchestrator_operation_logs": ["subject", "sequence"],
     "orchestrator_error_logs": ["subject", "sequence"],
+    "orchestrator_dead_letters": ["letter_id"],
 }
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 

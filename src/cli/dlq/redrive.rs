@@ -1,7 +1,7 @@
 //! `orchestrator dlq redrive`.
 
 use super::pick::Pick;
-use super::resubmit::{record, refused_request};
+use super::resubmit::again;
 use super::work::{How, Verb, work};
 use crate::cli::Context;
 use crate::cli::exit::Exit;
@@ -33,6 +33,6 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let verb = Verb { now: "redrive", done: "redriven" };
     work(&args.pick, &args.how, &verb, context, |found, query, partitions| {
         let handling = args.how.handling(&found.letter.letter_id, LetterAction::Redrive);
-        Ok(refused_request(found, query)?.map(|refused| record(refused, &handling, partitions)))
+        again(found, query, &handling, partitions)
     })
 }

@@ -11,13 +11,31 @@ use crate::wire::{handling, headers, request};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 
+/// The record that hands a letter in again as it was; the inner error says why that cannot be.
+///
+/// # Errors
+/// As [`refused_request`].
+pub fn again(
+    found: &FoundLetter,
+    query: &dyn Query,
+    handling: &Handling,
+    partitions: u32,
+) -> Result<Result<NewRecord, String>> {
+    Ok(match found.letter.kind {
+        LetterKind::Input => refused_request(found, query)?.map(|refused| record(refused, handling, partitions)),
+        LetterKind::Node => Err(NO_REQUEST.to_owned()),
+    })
+}
+
+const NO_REQUEST: &str = "it is an exhausted node; only a refused request can be handed in again";
+
 /// The refused request of a letter; the inner error says why the letter cannot be handed in again.
 ///
 /// # Errors
 /// Where the store does not answer, or holds what is no letter.
 pub fn refused_request(found: &FoundLetter, query: &dyn Query) -> Result<Result<RefusedRecord, String>> {
     if found.letter.kind == LetterKind::Node {
-        return Ok(Err("it is an exhausted node; only a refused request can be handed in again".to_owned()));
+        return Ok(Err(NO_REQUEST.to_owned()));
     }
     let id = &found.letter.letter_id;
     let document = query.letter_document(id)?.with_context(|| format!("the store has lost letter {id}"))?;
