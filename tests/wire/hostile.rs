@@ -4,7 +4,8 @@ use crate::{samples, strategies};
 use bytes::Bytes;
 use orchestrator::journal::record::JournalRecord;
 use orchestrator::wire::{
-    WireError, answer, definition, event, handling, journal, report, request, schema, signal, task, wakeup,
+    WireError, answer, dead_letter, dead_letter_read, definition, event, handling, journal, report, request, schema,
+    signal, task, wakeup,
 };
 use proptest::prelude::*;
 
@@ -19,6 +20,7 @@ fn decode_all(bytes: &[u8]) {
     let _ = definition::decode(definition::INSTALLATION_KEY, bytes);
     let _ = request::read_origin(bytes);
     let _ = handling::decode(bytes);
+    let _ = dead_letter_read::decode(bytes);
     for key in [None, Some(bytes)] {
         let _ = request::decode(key, Some(bytes), usize::MAX);
         let _ = report::decode(key, Some(bytes), usize::MAX);
@@ -37,6 +39,7 @@ fn written() -> Vec<Bytes> {
     all.extend(samples::responses().iter().map(|(_, sample)| answer::encode(sample)));
     all.extend(samples::definitions().iter().map(|(_, sample)| definition::encode(sample).1));
     all.push(signal::encode(&samples::discard()));
+    all.push(dead_letter::encode_input(&samples::letter_id(), &samples::refused(), &samples::input_record()));
     all.push(handling::encode(&samples::handling()));
     all.push(crate::inbound::avro_request().into());
     all.push(crate::inbound::avro_report().into());

@@ -9,6 +9,7 @@ mod codec;
 mod golden;
 mod hostile;
 mod inbound;
+mod letters;
 mod messages;
 mod round_trip;
 mod samples;

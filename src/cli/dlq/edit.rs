@@ -16,7 +16,7 @@ use bytes::Bytes;
 pub const EXAMPLES: &str = "\
 Examples:
   orchestrator dlq edit 9c41                 in the editor that $EDITOR names
-  orchestrator dlq edit 9c41 --value -       the whole request, from the standard input
+  orchestrator dlq edit 9c41 --value -       the request from the standard input
   orchestrator dlq edit --fault 3f2a --set /input/total=12 --set /version=2
 What would be refused again is not published.
 ";

@@ -1,0 +1,83 @@
+//! What is done with dead letters, and letters read back.
+
+use crate::samples;
+use bytes::Bytes;
+use orchestrator::core::rejection::RefusalReason;
+use orchestrator::wire::dead_letter_read::{self, RefusedRecord};
+use orchestrator::wire::handling::{MAX_BY_BYTES, MAX_NOTE_BYTES};
+use orchestrator::wire::{dead_letter, handling, headers, signal};
+use serde_json::json;
+
+fn read_back(
+    key: Option<&'static [u8]>,
+    value: Option<&'static [u8]>,
+    headers: &[(&'static str, &'static [u8])],
+) -> RefusedRecord {
+    let bytes = |bytes: &'static [u8]| Bytes::from_static(bytes);
+    let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).into(), bytes(value))).collect();
+    let kept = dead_letter::keep(key.map(bytes).as_ref(), value.map(bytes).as_ref(), &headers);
+    let letter = dead_letter::encode_input(&samples::letter_id(), &samples::refused(), &kept);
+    dead_letter_read::decode(&letter).unwrap()
+}
+
+#[test]
+fn a_refused_record_comes_back_from_its_letter_byte_for_byte() {
+    let headers: [(&str, &[u8]); 4] = [("a", b"1"), ("a", b"\xff"), ("b", b""), (headers::ORIGIN, b"requests/0/1/2")];
+    let record = read_back(Some(b"\xff\0"), Some("{\"n\": 12345678901234567890123} ☕\0".as_bytes()), &headers);
+    assert_eq!(record.key.as_deref(), Some(&b"\xff\0"[..]));
+    assert_eq!(record.value.as_deref(), Some("{\"n\": 12345678901234567890123} ☕\0".as_bytes()));
+    let kept: Vec<(&str, &[u8])> = record.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+    // Where it had come from is no more true where it goes now.
+    assert_eq!(kept, headers[..3]);
+    assert_eq!((record.truncated, record.headers_left_out, record.origin), (false, false, samples::refused().origin));
+    let nothing = read_back(None, None, &[]);
+    assert_eq!((nothing.key, nothing.value, nothing.headers.len()), (None, None, 0));
+}
+
+#[test]
+fn a_letter_that_is_not_whole_says_so() {
+    let large = Bytes::from(vec![b'x'; dead_letter::WHOLE_BYTES + 1]);
+    let kept = dead_letter::keep(None, Some(&large), &[]);
+    let letter = dead_letter::encode_input(&samples::letter_id(), &samples::refused(), &kept);
+    let record = dead_letter_read::decode(&letter).unwrap();
+    assert!(record.truncated);
+    assert_eq!(record.value_bytes, large.len() as u64);
+    let node = dead_letter::encode_node(&samples::id("w"), &samples::dead_node());
+    assert!(dead_letter_read::decode(&node).is_err());
+}
+
+#[test]
+fn what_is_done_with_a_letter_reads_back_as_written() {
+    let said = samples::handling();
+    assert_eq!(handling::decode(&handling::encode(&said)), Ok(said));
+    let discard = samples::discard();
+    let key = discard.workflow_id.as_ref().map(|id| id.as_str().as_bytes());
+    assert_eq!(signal::decode(key, Some(&signal::encode(&discard)), usize::MAX), Ok(discard.clone()));
+    // The key alone names the workflow, too.
+    let bare = signal::Signal { workflow_id: None, ..discard.clone() };
+    assert_eq!(signal::decode(key, Some(&signal::encode(&bare)), usize::MAX), Ok(discard));
+    assert_eq!(signal::decode(None, Some(&signal::encode(&bare)), usize::MAX), Ok(bare));
+}
+
+#[test]
+fn what_is_said_of_a_letter_is_bounded_and_checked() {
+    let id = samples::letter_id();
+    let said =
+        |by: &str, note: &str| json!({ "id": id.as_str(), "action": "edit", "by": by, "note": note }).to_string();
+    assert!(handling::decode(said(&"x".repeat(MAX_BY_BYTES), &"x".repeat(MAX_NOTE_BYTES)).as_bytes()).is_ok());
+    for bad in [
+        said(&"x".repeat(MAX_BY_BYTES + 1), ""),
+        said("a", &"x".repeat(MAX_NOTE_BYTES + 1)),
+        said("a\u{1b}[2J", ""),
+        json!({ "id": id.as_str(), "action": "supply", "by": "a" }).to_string(),
+        json!({ "id": id.as_str(), "action": "edit", "by": "a", "more": 1 }).to_string(),
+    ] {
+        assert_eq!(handling::decode(bad.as_bytes()).unwrap_err().reason, RefusalReason::Malformed, "{bad}");
+    }
+    let discard = signal::encode(&samples::discard());
+    let refused = |key: Option<&[u8]>, max| signal::decode(key, Some(&discard), max).unwrap_err();
+    assert_eq!(refused(None, 10).reason, RefusalReason::TooLarge);
+    let mismatch = refused(Some(b"other"), usize::MAX);
+    assert_eq!(mismatch.reason, RefusalReason::KeyMismatch);
+    assert_eq!(mismatch.workflow_id.unwrap().as_str(), "other");
+}
