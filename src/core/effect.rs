@@ -160,10 +160,10 @@ fn dispatch_id(run_id: &RunId, node_id: &NodeId, attempt: u32) -> DispatchId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::failure::{ClassifiedBy, FailureClass};
+    use crate::core::failure::{ClassifiedBy, FailureClass, Handling};
     use crate::core::id::WorkflowId;
 
-    fn letters(final_because: Option<FinalBecause>) -> usize {
+    fn letters(final_because: Option<FinalBecause>, handling: Option<Handling>) -> usize {
         let event = Event::NodeFailed(NodeFailed {
             node_id: NodeId::new("pay").unwrap(),
             agent_name: AgentName::new("shop").unwrap(),
@@ -176,6 +176,7 @@ mod tests {
             classified_by: ClassifiedBy::Table,
             retry_after_ms: None,
             final_because,
+            handling,
         });
         let workflow_id = WorkflowId::new("w").unwrap();
         let run_id = RunId::new(&"a".repeat(32)).unwrap();
@@ -183,10 +184,18 @@ mod tests {
     }
 
     #[test]
-    fn only_a_node_that_has_exhausted_itself_is_a_dead_letter() {
-        for exhausted in [FinalBecause::NotRetryable, FinalBecause::RetriesExhausted, FinalBecause::MaxElapsed] {
-            assert_eq!(letters(Some(exhausted)), 1, "{exhausted:?}");
+    fn only_a_node_that_has_exhausted_itself_and_fails_its_run_is_a_dead_letter() {
+        let exhausted = [
+            FinalBecause::NotRetryable,
+            FinalBecause::RetriesExhausted,
+            FinalBecause::MaxElapsed,
+            FinalBecause::TotalTimeout,
+        ];
+        for exhausted in exhausted.map(Some) {
+            assert_eq!(letters(exhausted, None), 1, "{exhausted:?}");
+            assert_eq!(letters(exhausted, Some(Handling::Compensate)), 1, "{exhausted:?}");
+            assert_eq!(letters(exhausted, Some(Handling::Skip)), 0, "{exhausted:?}");
         }
-        assert_eq!((letters(None), letters(Some(FinalBecause::RunFailed))), (0, 0));
+        assert_eq!((letters(None, None), letters(Some(FinalBecause::RunFailed), None)), (0, 0));
     }
 }

@@ -62,7 +62,7 @@ impl fmt::Display for LetterAction {
 
 /// Someone says what he does with a dead letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Handling {
+pub struct LetterHandling {
     /// Which letter.
     pub letter_id: LetterId,
     /// What.

@@ -7,7 +7,7 @@ use super::partition::Env;
 use super::step::Planned;
 use crate::core::event::{DeadLetterHandled, Event, PartitionEvent};
 use crate::core::id::{RunId, WorkflowId};
-use crate::core::letter::Handling;
+use crate::core::letter::LetterHandling;
 use crate::journal::record::Cause;
 use crate::wire::event::Published;
 use crate::wire::{handling, headers};
@@ -38,12 +38,12 @@ impl Owning {
     pub(super) fn letter_handled(
         &mut self,
         cause: Cause,
-        handling: Handling,
+        handling: LetterHandling,
         workflow_id: Option<WorkflowId>,
         run_id: Option<RunId>,
         env: &mut Env,
     ) -> Planned {
-        let Handling { letter_id, action, by, note } = handling;
+        let LetterHandling { letter_id, action, by, note } = handling;
         tracing::info!(partition = self.claimant.partition, %letter_id, %action, by, "a dead letter is handled");
         let handled = DeadLetterHandled { letter_id, action, by, note, workflow_id, run_id };
         self.record_partition_event(cause, PartitionEvent::DeadLetterHandled(handled), None, None, env)
@@ -65,6 +65,7 @@ fn outcome(planned: &Planned) -> Option<(Option<WorkflowId>, Option<RunId>)> {
             PartitionEvent::EffectFailed(_)
             | PartitionEvent::InputLost(_)
             | PartitionEvent::Trying(_)
+            | PartitionEvent::BreakerChanged(_)
             | PartitionEvent::DeadLetterHandled(_) => (None, None),
         },
     })

@@ -3,7 +3,7 @@
 use super::inbound::{illegal, malformed};
 use super::json_text::{self, Object};
 use crate::core::id::LetterId;
-use crate::core::letter::{Handling, LetterAction};
+use crate::core::letter::{LetterAction, LetterHandling};
 use crate::core::rejection::Refusal;
 use bytes::Bytes;
 use serde::Deserialize;
@@ -27,8 +27,8 @@ struct HandlingIn<'a> {
 }
 
 /// The value of the header `orchestrator_letter`: `{"id":…,"action":…,"by":…,"note":…}`.
-pub fn encode(handling: &Handling) -> Bytes {
-    let Handling { letter_id, action, by, note } = handling;
+pub fn encode(handling: &LetterHandling) -> Bytes {
+    let LetterHandling { letter_id, action, by, note } = handling;
     let header = Object::new(0).text("id", letter_id.as_str()).text("action", action.as_str()).text("by", by);
     match note {
         Some(note) => header.text("note", note).finish(),
@@ -40,7 +40,7 @@ pub fn encode(handling: &Handling) -> Bytes {
 ///
 /// # Errors
 /// Where it is not of the form, or names what is not done by a request: the refusal says what was expected.
-pub fn decode(header: &[u8]) -> Result<Handling, Refusal> {
+pub fn decode(header: &[u8]) -> Result<LetterHandling, Refusal> {
     let read: HandlingIn = serde_json::from_slice(header).map_err(|fault| {
         let found = json_text::brief(&fault.to_string());
         malformed(format!(
@@ -59,7 +59,7 @@ pub fn decode(header: &[u8]) -> Result<Handling, Refusal> {
 }
 
 /// Checks what came from outside.
-pub(super) fn checked(id: &str, action: LetterAction, by: &str, note: Option<&str>) -> Result<Handling, Refusal> {
+pub(super) fn checked(id: &str, action: LetterAction, by: &str, note: Option<&str>) -> Result<LetterHandling, Refusal> {
     let letter_id = LetterId::new(id).map_err(illegal)?;
     if by.is_empty() || by.len() > MAX_BY_BYTES || by.chars().any(char::is_control) {
         let message = format!(
@@ -71,5 +71,5 @@ pub(super) fn checked(id: &str, action: LetterAction, by: &str, note: Option<&st
     if let Some(note) = note.filter(|note| note.len() > MAX_NOTE_BYTES) {
         return Err(malformed(format!("expected a `note` of at most {MAX_NOTE_BYTES} bytes, found {}", note.len())));
     }
-    Ok(Handling { letter_id, action, by: by.to_owned(), note: note.map(str::to_owned) })
+    Ok(LetterHandling { letter_id, action, by: by.to_owned(), note: note.map(str::to_owned) })
 }

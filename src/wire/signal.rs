@@ -4,7 +4,7 @@ use super::handling::checked;
 use super::inbound::{self, malformed};
 use super::json_text::{self, FORMAT, Format, Object};
 use crate::core::id::WorkflowId;
-use crate::core::letter::{Handling, LetterAction};
+use crate::core::letter::{LetterAction, LetterHandling};
 use crate::core::rejection::{Refusal, RefusalReason};
 use bytes::Bytes;
 use serde::Deserialize;
@@ -23,7 +23,7 @@ pub struct Signal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignalKind {
     /// `discard`: a dead letter is put aside.
-    Discard(Handling),
+    Discard(LetterHandling),
 }
 
 /// The bytes of a signal:

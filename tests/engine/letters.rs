@@ -4,7 +4,7 @@ use super::town::{PARTITIONS, Town, id_in, one_node};
 use bytes::Bytes;
 use orchestrator::core::event::{DeadLetterHandled, PartitionEvent};
 use orchestrator::core::id::LetterId;
-use orchestrator::core::letter::{Handling, LetterAction};
+use orchestrator::core::letter::{LetterAction, LetterHandling};
 use orchestrator::log::{Header, Topic};
 use orchestrator::wire::{handling, headers};
 use serde_json::json;
@@ -14,7 +14,7 @@ fn letter() -> LetterId {
 }
 
 fn header(action: LetterAction) -> Header {
-    let handling = Handling { letter_id: letter(), action, by: "ada".into(), note: Some("again".into()) };
+    let handling = LetterHandling { letter_id: letter(), action, by: "ada".into(), note: Some("again".into()) };
     (headers::LETTER.into(), handling::encode(&handling))
 }
 

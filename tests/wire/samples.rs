@@ -10,7 +10,7 @@ use orchestrator::core::failure::{
 };
 use orchestrator::core::id::*;
 use orchestrator::core::json::Json;
-use orchestrator::core::letter::{Handling as LetterHandling, LetterAction};
+use orchestrator::core::letter::{LetterAction, LetterHandling};
 use orchestrator::core::lineage::{Carried, GivenInput, Lineage, LineageKind};
 use orchestrator::core::retry::RetryPolicy;
 use orchestrator::core::run::Outcome;

@@ -4,7 +4,7 @@ use super::pick::Pick;
 use super::work::{How, Verb, work};
 use crate::cli::Context;
 use crate::cli::exit::Exit;
-use crate::core::letter::{Handling, LetterAction};
+use crate::core::letter::{LetterAction, LetterHandling};
 use crate::core::partition::partition_of;
 use crate::log::{NewRecord, Topic};
 use crate::store::letter::FoundLetter;
@@ -41,7 +41,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
 }
 
 /// The signal: to the workflow, or where there is none to the partition that the letter came from.
-fn record(found: &FoundLetter, handling: Handling, partitions: u32) -> NewRecord {
+fn record(found: &FoundLetter, handling: LetterHandling, partitions: u32) -> NewRecord {
     let workflow_id = found.letter.workflow_id.clone();
     let key = workflow_id.as_ref().map(|id| Bytes::copy_from_slice(id.as_str().as_bytes()));
     let partition = key.as_ref().map_or(found.partition, |key| partition_of(key, partitions));

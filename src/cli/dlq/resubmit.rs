@@ -1,7 +1,7 @@
 //! The record that hands a letter in again.
 
 use crate::core::id::LetterId;
-use crate::core::letter::Handling;
+use crate::core::letter::LetterHandling;
 use crate::core::partition::partition_of;
 use crate::log::{NewRecord, Topic};
 use crate::store::letter::{FoundLetter, LetterKind};
@@ -18,7 +18,7 @@ use bytes::Bytes;
 pub fn again(
     found: &FoundLetter,
     query: &dyn Query,
-    handling: &Handling,
+    handling: &LetterHandling,
     partitions: u32,
 ) -> Result<Result<NewRecord, String>> {
     Ok(match found.letter.kind {
@@ -63,7 +63,7 @@ pub fn refused_request(found: &FoundLetter, query: &dyn Query) -> Result<Result<
 /// The record that hands a request in: under its key, with its headers, and with word of the letter.
 ///
 /// One that had no key, and names no workflow, gets one of the letter: handed in twice, it still runs once.
-pub fn record(record: RefusedRecord, handling: &Handling, partitions: u32) -> NewRecord {
+pub fn record(record: RefusedRecord, handling: &LetterHandling, partitions: u32) -> NewRecord {
     let key = record.key.or_else(|| Some(key_of(record.value.as_deref(), &handling.letter_id)));
     let mut headers = record.headers;
     headers.push((headers::LETTER.into(), handling::encode(handling)));
@@ -99,7 +99,7 @@ mod tests {
             headers_left_out: false,
         };
         let letter_id = LetterId::of_input(0, 1);
-        record(refused, &Handling { letter_id, action: LetterAction::Redrive, by: "a".into(), note: None }, 4)
+        record(refused, &LetterHandling { letter_id, action: LetterAction::Redrive, by: "a".into(), note: None }, 4)
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::cli::exit::{Exit, fail};
 use crate::cli::output::say;
 use crate::cli::{Context, connect};
 use crate::core::id::LetterId;
-use crate::core::letter::{Handling, LetterAction};
+use crate::core::letter::{LetterAction, LetterHandling};
 use crate::installation::InstallationError;
 use crate::installation::records::append_through;
 use crate::log::{NewRecord, Purpose};
@@ -52,8 +52,8 @@ fn note(text: &str) -> Result<String, String> {
 
 impl How {
     /// What the history will say.
-    pub fn handling(&self, letter_id: &LetterId, action: LetterAction) -> Handling {
-        Handling { letter_id: letter_id.clone(), action, by: self.by(), note: self.note.clone() }
+    pub fn handling(&self, letter_id: &LetterId, action: LetterAction) -> LetterHandling {
+        LetterHandling { letter_id: letter_id.clone(), action, by: self.by(), note: self.note.clone() }
     }
 
     fn by(&self) -> String {
