@@ -5,8 +5,9 @@ engine. What must hold after any number of crashes:
 - every accepted request has exactly one run, every run ends once, with one answer, and was answered;
 - every record of the event stream has right CloudEvents headers, a whole body of its schema, the next sequence of
   its run and the next link of its chain; a record that comes twice is identical;
-- each (run, node) has at most one NodeCompleted, and its attempts follow each other: one that failed and is not final
-  is followed by the next one, not before that is due, and none follows an end;
+- each (run, node) has at most one output, and its attempts follow each other: one that failed and is not final
+  is followed by the next one, not before that is due, and none follows an end; another output stands in for that of a
+  failed node only as its failure says;
 - every wake-up in the delay topics is one that a retry asked for, in the longest tier that is not longer than its delay;
 - the event stream is what counts in the journal, event by event;
 - the tables are the fold of the events.
@@ -113,26 +114,33 @@ class Check:
         names = [name.split(".")[0] for name, _, _ in story["events"]]
         ends = [name for name in names if name in RUN_ENDS]
         self.expect((len(ends), names[-1] in RUN_ENDS), (1, True), f"run {run}: one end, as its last event")
-        completed = [event["node_id"] for name, event, _ in story["events"] if name.startswith("NodeCompleted")]
-        for node in sorted({node for node in completed if completed.count(node) > 1}):
-            self.fault(f"run {run}: node {node} has {completed.count(node)} NodeCompleted")
+        outputs = [event["node_id"] for name, event, _ in story["events"]
+                   if name.startswith(("NodeCompleted", "NodeRecovered"))]
+        for node in sorted({node for node in outputs if outputs.count(node) > 1}):
+            self.fault(f"run {run}: node {node} has {outputs.count(node)} outputs")
         self.attempts(run, names, story)
         times = [event["time"] for _, event, _ in story["events"]]
         if times != sorted(times):
             self.fault(f"run {run}: time runs backwards")
-        self.counts["completed_nodes"] = self.counts.get("completed_nodes", 0) + len(completed)
+        self.counts["completed_nodes"] = self.counts.get("completed_nodes", 0) + names.count("NodeCompleted")
 
     def attempts(self, run, names, story):
         """What may follow what, by node: (attempt, since when it may be scheduled; none: it is scheduled)."""
-        expected, ended = {}, set()
+        expected, ended, handling = {}, set(), {}
         for name, (_, event, _) in zip(names, story["events"]):
             if not name.startswith("Node"):
                 continue
             node, attempt, time = event["node_id"], event["attempt"], event["time"]
             what = f"run {run}: {name} of {node}/{attempt}"
+            if name == "NodeRecovered":
+                self.expect(handling.pop(node, None if node in ended else "supply"), event["how"], f"{what}: how")
+                ended.add(node)
+                continue
             if node in ended:
                 self.fault(f"{what}: the node had ended")
             awaited, due_at = expected.get(node, (1, 0))
+            if event.get("final_because") == "total_timeout" and node in expected and due_at is not None:
+                awaited -= 1  # its time was up while it awaited the next attempt
             self.expect(attempt, awaited, f"{what}: attempt")
             if name == "NodeScheduled":
                 if due_at is None or due_at > time:
@@ -149,6 +157,8 @@ class Check:
                 expected[node] = (attempt + 1, None)
             elif name in ("NodeCompleted", "NodeFailed"):
                 ended.add(node)
+                if event.get("handling") not in (None, "compensate"):
+                    handling[node] = event["handling"]
 
     def wakeups(self):
         """What stands in the delay topics, against the retries that were decided."""
@@ -222,6 +232,8 @@ class Check:
                 self.expect(response["answer"], json.loads(state["answer"]), f"run {run}: its answer")
             else:
                 self.expect(response["error"]["code"], state["error_code"], f"run {run}: its error")
+                told = self.subjects[run]["events"][-1][1].get("context")
+                self.expect(response["error"].get("context"), json.loads(told or "null"), f"run {run}: its context")
         for run in self.fold.states:
             if run not in answers:
                 self.fault(f"run {run} was never answered")

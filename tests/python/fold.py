@@ -4,8 +4,10 @@ schemas alone."""
 import hashlib
 
 ENDED = ("completed", "failed", "cancelled")
-# What counts as an open node: handed out, or waiting for its next attempt.
+# What counts as an open node (handed out, or waiting for its next attempt), as a completed and as a failed one.
 OPEN = ("open", "awaiting_retry")
+HAS_OUTPUT = ("completed", "recovered", "skipped")
+HAS_FAILED = ("failed", "cancelled")
 # What a letter is after something was done with it.
 STATES = {
     "redrive": "redriven", "edit": "edited", "skip": "skipped", "supply": "supplied", "discard": "discarded",
@@ -64,13 +66,16 @@ class Fold:
             node["status"] = "failed" if final else "awaiting_retry"
             self.ended(event, node, "failed", {"error_" + k: event[k] for k in ("class", "code", "message", "details")})
             self.error(event, name, node)
-            # Before there were retries every failure was final.
-            if event.get("final_because", "retries_exhausted") not in (None, "run_failed"):
+            exhausted = event.get("final_because", "retries_exhausted") not in (None, "run_failed")
+            if exhausted and event.get("handling") in (None, "compensate"):
                 self.letter(run, event, {
                     "kind": "node", "run_id": run, "node_id": event["node_id"], "agent_name": event["agent_name"],
                     "attempt": event["attempt"], "class": event["class"], "code": event["code"],
                     "definition_name": state["definition_name"],
                 })
+        elif name == "NodeRecovered":
+            node["status"] = "skipped" if event["how"] == "skip" else "recovered"
+            self.result(event, node, node["status"], {"output": event["output"]})
         elif name == "StateTransitioned":
             state["status"] = event["to"]
             self.operations[run, sequence] = {
@@ -80,24 +85,19 @@ class Fold:
         elif name == "WorkflowCompleted":
             state.update(status="completed", ended_at=time, answer=event["answer"])
         elif name == "WorkflowFailed":
-            for waiting in (node for node in nodes.values() if node["status"] == "awaiting_retry"):
-                waiting["status"] = "failed"  # the attempt that it waits for does not come any more
+            for cut_short in (node for node in nodes.values() if node["status"] in OPEN):
+                cut_short["status"] = "cancelled"
             state.update(status="failed", ended_at=time, error_node=event["node_id"],
                          **{"error_" + k: event[k] for k in ("class", "code", "message")})
             self.error(event, name, nodes.get(event["node_id"]) or {})
-        counts = [node["status"] for node in nodes.values()]
-        state["nodes_completed"], state["nodes_failed"] = counts.count("completed"), counts.count("failed")
-        state["nodes_open"] = sum(counts.count(status) for status in OPEN)
+        for column, statuses in (("completed", HAS_OUTPUT), ("failed", HAS_FAILED), ("open", OPEN)):
+            state[f"nodes_{column}"] = sum(node["status"] in statuses for node in nodes.values())
 
     def ended(self, event, node, status, outcome):
         """The rows of an attempt that has ended."""
         run, sequence, time = event["run_id"], event["sequence"], event["time"]
         duration = max(0, time - node["scheduled_at"])
-        call = {"workflow_id": event["workflow_id"], "node_id": event["node_id"], "status": status}
-        call.update({key: node[key] for key in ("agent_name", "attempt")})
-        nothing = dict.fromkeys(["output", "error_class", "error_code", "error_message", "error_details"])
-        times = {key: node[key] for key in ("timeout_ms", "scheduled_at", "started_at")}
-        self.results[run, sequence] = {**nothing, **call, **times, "ended_at": time, **outcome}
+        call = self.result(event, node, status, outcome)
         self.operations[run, sequence] = {**call, "time": time, "operation": "agent_call", "duration_us": duration}
         row = self.metrics.setdefault((node["agent_name"], time - time % 60_000_000), dict.fromkeys(
             ["calls", "failures", "duration_us"] + [name for name, _ in BUCKETS], 0))
@@ -105,6 +105,15 @@ class Fold:
         row["failures"] += status == "failed"
         row["duration_us"] += duration
         row[next(name for name, upto in BUCKETS if upto is None or duration <= upto)] += 1
+
+    def result(self, event, node, status, outcome):
+        call = {"workflow_id": event["workflow_id"], "node_id": event["node_id"], "status": status}
+        call.update({key: node[key] for key in ("agent_name", "attempt")})
+        nothing = dict.fromkeys(["output", "error_class", "error_code", "error_message", "error_details"])
+        times = {key: node[key] for key in ("timeout_ms", "scheduled_at", "started_at")}
+        row = {**nothing, **call, **times, "ended_at": event["time"], **outcome}
+        self.results[event["run_id"], event["sequence"]] = row
+        return call
 
     def error(self, event, name, node):
         self.errors[event["run_id"], event["sequence"]] = {

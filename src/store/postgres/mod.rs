@@ -153,6 +153,7 @@ fn migrator() -> Migrator {
         migration(1, "projections", include_str!("../../../migrations/postgres/0001_projections.sql")),
         migration(2, "dead letters", include_str!("../../../migrations/postgres/0002_dead_letters.sql")),
         migration(3, "retries", include_str!("../../../migrations/postgres/0003_retries.sql")),
+        migration(4, "failure handling", include_str!("../../../migrations/postgres/0004_failure_handling.sql")),
     ];
     let mut migrator = Migrator::with_migrations(all);
     // The database may be shared with others that use sqlx.
