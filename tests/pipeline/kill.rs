@@ -37,7 +37,7 @@ nodes:
 ";
 
 /// A seed of one's own, printed, so that a run that failed can be tried again.
-fn dice(test: &str) -> StdRng {
+pub fn dice(test: &str) -> StdRng {
     let seed = std::env::var("ORCHESTRATOR_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed: u64 = seed.unwrap_or_else(rand::random);
     println!("{test}: ORCHESTRATOR_TEST_SEED={seed}");
@@ -74,9 +74,10 @@ fn load(at: &Installation, wave: usize, workflows: usize) -> Vec<NewRecord> {
     (0..workflows).map(request).collect()
 }
 
-/// Waits until so many workflows have been answered.
-fn all_answered(responses: &mut Stream, workflows: usize) {
+/// Waits until so many workflows have been answered, and does something meanwhile.
+pub fn all_answered(responses: &mut Stream, workflows: usize, mut meanwhile: impl FnMut()) {
     until("every workflow is answered", || {
+        meanwhile();
         let answered: BTreeSet<String> =
             responses.records().iter().map(|record| json(record)["workflow_id"].to_string()).collect();
         (answered.len() >= workflows).then_some(())
@@ -84,12 +85,12 @@ fn all_answered(responses: &mut Stream, workflows: usize) {
 }
 
 /// Waits until a process that has just been started has written something into a journal.
-fn moves(journal: &mut Stream, what: &str) {
+pub fn moves(journal: &mut Stream, what: &str) {
     let before = journal.records().len();
     until(what, || (journal.records().len() > before).then_some(()));
 }
 
-fn serve(at: &Installation, name: &str) -> Process {
+pub fn serve(at: &Installation, name: &str) -> Process {
     let mut command = at.command(&[at.verb()]);
     if at.leg() == Leg::Kafka {
         // The shortest that a broker allows: a killed member is missed sooner.
@@ -110,7 +111,7 @@ fn killed(leg: Leg, kills: usize, workflows: usize, longest: Duration) -> Value 
         process.kill();
     }
     let _last = serve(&at, "serve");
-    all_answered(&mut responses, kills * workflows);
+    all_answered(&mut responses, kills * workflows, || ());
     at.judge(kills * workflows)
 }
 
@@ -153,7 +154,7 @@ fn of_two_processes_one_sleeps_through_its_session() {
     }
     processes[0].signal("CONT");
     let workflows = wave(100);
-    all_answered(&mut responses, workflows);
+    all_answered(&mut responses, workflows, || ());
     println!("{}", at.judge(workflows));
     for process in processes {
         process.signal("TERM");

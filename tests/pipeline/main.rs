@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod clients;
+mod failing_workers;
 mod kill;
 mod ready;
 mod retries;

@@ -100,7 +100,7 @@ fn a_node_that_awaits_its_retry_says_so_until_its_run_has_failed() {
         assert!(text.contains("http_503 (retryable): not well; attempt 2 is due "), "{text}");
         fail("ends", Some("non_retryable"));
         responses.wait("the answer", |record| json(record)["status"] == "failed");
-        shown("failed");
+        shown("cancelled");
         let text = at.run(&["show", "w"]).expect(0).stdout;
         assert!(text.contains("attempt 2 did not come, as the run failed"), "{text}");
         let listed = at.run(&["list", "--output", "json"]).expect(0).json();
