@@ -121,7 +121,12 @@ impl Scenario {
     }
 
     pub fn started(&mut self, node: &str) -> &mut Self {
-        self.when(&format!("started {node}"), Command::StartNode { node_id: id(node), attempt: 1 })
+        self.start_attempt(node, 1)
+    }
+
+    pub fn start_attempt(&mut self, node: &str, attempt: u32) -> &mut Self {
+        let said = if attempt == 1 { format!("started {node}") } else { format!("started {node}/{attempt}") };
+        self.when(&said, Command::StartNode { node_id: id(node), attempt })
     }
 
     pub fn complete(&mut self, node: &str, output: &str) -> &mut Self {
@@ -172,7 +177,12 @@ impl Scenario {
     }
 
     pub fn expire(&mut self, node: &str) -> &mut Self {
-        self.when(&format!("expire {node}"), Command::ExpireAttempt { node_id: id(node), attempt: 1 })
+        self.expire_attempt(node, 1)
+    }
+
+    pub fn expire_attempt(&mut self, node: &str, attempt: u32) -> &mut Self {
+        let said = if attempt == 1 { format!("expire {node}") } else { format!("expire {node}/{attempt}") };
+        self.when(&said, Command::ExpireAttempt { node_id: id(node), attempt })
     }
 
     /// The time of a node over all its attempts is up.
