@@ -3,9 +3,9 @@
 
 use super::clients;
 use super::definitions::CHAIN_NODES;
-use super::figures::Times;
 use super::pipe::Echo;
 use super::setup::Services;
+use super::times::Times;
 use anyhow::{Context, Result};
 use rdkafka::Message;
 use rdkafka::consumer::BaseConsumer;

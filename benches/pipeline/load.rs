@@ -1,8 +1,9 @@
 //! Workflows: requests published, responses read, so many in flight.
 
-use super::figures::{LoadFigure, Times};
+use super::figures::LoadFigure;
 use super::meter;
 use super::setup::{Installation, Roles};
+use super::times::Times;
 use super::{clients, definitions, wait};
 use anyhow::{Context, Result, bail};
 use orchestrator::store::Store;

@@ -5,21 +5,19 @@
 //! round, so that a machine that is busy with other things slows both sides down; what is printed of several rounds
 //! is the median of the ratios and the merged distribution of the times.
 //!
-//! Reading order: [`setup`] (services, installations, processes), [`clients`] (plain rdkafka), [`pipe`] and [`hops`]
-//! (the bare pipe), [`load`] (workflows), [`memory`], [`meter`] (CPU and memory of processes), [`report`].
+//! Reading order: [`support`] (services, installations, processes, plain rdkafka), [`pipe`] and [`hops`]
+//! (the bare pipe), [`load`] (workflows), [`memory`], [`report`].
 
-mod clients;
-mod databases;
 mod definitions;
 mod figures;
 mod hops;
 mod load;
 mod memory;
-mod meter;
 mod pipe;
 mod report;
-mod setup;
-mod wait;
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "shared with other benches")]
+mod support;
 
 use anyhow::Result;
 use clap::Parser;
@@ -27,9 +25,10 @@ use figures::{Figures, Round};
 use hops::Hops;
 use load::{Case, Load};
 use pipe::{Pipe, Protocol};
-use setup::{Installation, Roles, Services};
 use std::path::PathBuf;
 use std::time::Duration;
+use support::setup::{Installation, Roles, Services};
+use support::{clients, meter, setup, times, wait};
 
 /// Records, requests and outputs have about so many bytes.
 const PAYLOAD_BYTES: usize = 200;
@@ -134,7 +133,7 @@ fn main() -> Result<()> {
 
 fn measure(services: &Services, partitions: u32, plan: Plan) -> Result<Vec<Round>> {
     say(&format!("{partitions} partitions"));
-    let installation = Installation::make(services, &format!("p{partitions}"), partitions)?;
+    let installation = Installation::make(services, &format!("p{partitions}"), partitions, &definitions::all())?;
     let mut pipe = Pipe::open(services, partitions)?;
     let mut hops = Hops::open(services, partitions)?;
     let roles = Roles::start(&installation, &["engine", "projector", "worker"])?;
@@ -145,7 +144,7 @@ fn measure(services: &Services, partitions: u32, plan: Plan) -> Result<Vec<Round
 
 /// One case; says which process is which.
 fn measure_one(services: &Services, partitions: u32, case: Case, window: Duration) -> Result<Round> {
-    let installation = Installation::make(services, &format!("p{partitions}"), partitions)?;
+    let installation = Installation::make(services, &format!("p{partitions}"), partitions, &definitions::all())?;
     let roles = Roles::start(&installation, &["engine", "projector", "worker"])?;
     let mut load = Load::open(&installation, &roles)?;
     for group in roles.groups() {

@@ -2,7 +2,7 @@
 
 use super::figures::Memory;
 use super::setup::{Installation, Roles, Services};
-use super::{clients, load, meter, wait};
+use super::{clients, definitions, load, meter, wait};
 use anyhow::{Context, Result};
 use rdkafka::producer::{BaseRecord, Producer};
 use std::time::Duration;
@@ -16,7 +16,7 @@ const PARTITIONS: u32 = 4;
 
 /// Starts an engine alone and gives it work that it can't end.
 pub fn measure(services: &Services) -> Result<Memory> {
-    let installation = Installation::make(services, "memory", PARTITIONS)?;
+    let installation = Installation::make(services, "memory", PARTITIONS, &definitions::all())?;
     let roles = Roles::start(&installation, &["engine"])?;
     let pid = roles.pid("engine").context("the engine has no process")?;
     let (before_bytes, _) = meter::resident(pid)?;

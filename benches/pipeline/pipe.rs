@@ -2,8 +2,9 @@
 //! a journal record appended and read back in each round, which is the floor of the protocol.
 
 use super::clients;
-use super::figures::{PipeFigure, Times};
+use super::figures::PipeFigure;
 use super::setup::Services;
+use super::times::Times;
 use anyhow::{Result, bail};
 use rdkafka::Message;
 use rdkafka::consumer::BaseConsumer;

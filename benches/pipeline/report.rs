@@ -1,9 +1,10 @@
 //! Tables for people, JSON for programs, and a line for each goal.
 
 use super::definitions::{CHAIN_NODES, FAN_NODES};
-use super::figures::{Figures, LoadFigure, PipeFigure, Round, Times, median};
+use super::figures::{Figures, LoadFigure, PipeFigure, Round, median};
 use super::hops::HOPS;
 use super::pipe::Protocol;
+use super::times::Times;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use serde_json::{Value, json};

@@ -13,4 +13,5 @@ mod lines;
 mod losses;
 mod town;
 mod twice;
+mod waits;
 mod wires;

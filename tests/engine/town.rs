@@ -32,6 +32,8 @@ use std::time::Duration;
 pub const PARTITIONS: u32 = 2;
 /// How far one turn moves the clock.
 pub const TURN: Duration = Duration::from_millis(20);
+/// How far a long turn moves it: less than a member of a group may be silent.
+const LONG_TURN: Duration = Duration::from_secs(5);
 const ENGINE: ProcessId = ProcessId(1);
 const OTHERS: ProcessId = ProcessId(2);
 /// Longer than any pause, grace and session together.
@@ -163,6 +165,14 @@ impl Town {
         }
     }
 
+    /// Long turns, as of an engine that has little to do.
+    pub fn sleep_until(&mut self, time: Timestamp) {
+        while self.now() < time {
+            self.turn();
+            self.pass(LONG_TURN);
+        }
+    }
+
     #[track_caller]
     pub fn until(&mut self, what: &str, condition: impl Fn(&Self) -> bool) {
         let limit = self.now().after(PATIENCE);
@@ -257,13 +267,18 @@ impl Town {
             .collect()
     }
 
-    /// The names of a run's published events.
-    pub fn events(&self, id: &str) -> Vec<&'static str> {
-        let name = |published: Published| match published {
-            Published::Run(Recorded { workflow_id, event, .. }) if workflow_id.as_str() == id => Some(event.name()),
+    /// A workflow's published events.
+    pub fn recorded(&self, id: &str) -> Vec<Recorded> {
+        let of_run = |published: Published| match published {
+            Published::Run(recorded) if recorded.workflow_id.as_str() == id => Some(recorded),
             _ => None,
         };
-        self.published().into_iter().filter_map(name).collect()
+        self.published().into_iter().filter_map(of_run).collect()
+    }
+
+    /// The names of a workflow's published events.
+    pub fn events(&self, id: &str) -> Vec<&'static str> {
+        self.recorded(id).iter().map(|recorded| recorded.event.name()).collect()
     }
 
     /// What was published of the partitions themselves.

@@ -1,7 +1,7 @@
 //! Kafka and Postgres for the bench alone, installations on them, and the roles as processes of their own.
 
 use super::meter::{self, Group};
-use super::{databases, definitions, wait};
+use super::{databases, wait};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -101,7 +101,7 @@ impl Drop for Services {
         if !self.keep
             && let Err(error) = self.script("down")
         {
-            eprintln!("pipeline: {error:#}");
+            eprintln!("bench: {error:#}");
         }
     }
 }
@@ -128,16 +128,18 @@ pub struct Installation<'s> {
     pub partitions: u32,
     pub namespace: String,
     pub store_url: String,
+    /// Variables of the environment that its roles get.
+    pub settings: Vec<(&'static str, String)>,
 }
 
 impl<'s> Installation<'s> {
-    /// Makes one, with both graphs.
-    pub fn make(services: &'s Services, name: &str, partitions: u32) -> Result<Self> {
+    /// Makes one, with definitions by name.
+    pub fn make(services: &'s Services, name: &str, partitions: u32, definitions: &[(&str, Value)]) -> Result<Self> {
         let namespace = format!("bench-{}-{name}", std::process::id());
         let store_url = databases::make(&services.postgres(), &format!("bench_{name}"))?;
-        let installation = Self { services, partitions, namespace, store_url };
+        let installation = Self { services, partitions, namespace, store_url, settings: Vec::new() };
         installation.run(&["init"])?;
-        for (name, document) in definitions::all() {
+        for (name, document) in definitions {
             let path = services.logs().join(format!("{name}.json"));
             fs::write(&path, document.to_string())?;
             installation.run(&["definitions", "apply", &path.display().to_string()])?;
@@ -163,7 +165,8 @@ impl<'s> Installation<'s> {
             .env("ORCHESTRATOR_NAMESPACE", &self.namespace)
             .env("ORCHESTRATOR_GROUP", &self.namespace)
             .env("ORCHESTRATOR_PARTITIONS", self.partitions.to_string())
-            .env("ORCHESTRATOR_LOG_LEVEL", "WARN");
+            .env("ORCHESTRATOR_LOG_LEVEL", "WARN")
+            .envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
 
