@@ -78,6 +78,14 @@ impl Owning {
         !draft.is_full(env.settings.step_bytes, env.settings.step_nodes)
     }
 
+    /// Room for what a time has come for: half a step, and not while many effects are under way. However much is due at
+    /// once, a fresh request is decided in the next step, and its task does not stand behind thousands of others.
+    pub(super) fn has_room_for_due(&self, draft: &StepDraft, env: &Env) -> bool {
+        let settings = env.settings;
+        !draft.is_full(settings.step_bytes / 2, settings.step_nodes / 2)
+            && self.tracker.under_way() < settings.max_effects_before_due
+    }
+
     fn decide_topic(&mut self, topic: &Topic, draft: &mut StepDraft, env: &mut Env) -> Result<(), Stop> {
         while self.has_room(draft, env) && !(self.full && *topic == Topic::Requests) {
             if !self.decide_next(topic, draft, env)? {
@@ -282,7 +290,7 @@ impl Owning {
         if self.inputs.decided_to(&Topic::Results) < high {
             return Ok(());
         }
-        while self.has_room(draft, env) {
+        while self.has_room_for_due(draft, env) {
             let Some(due) = self.deadlines.pop(asked) else { break };
             self.decide_timer(due, draft, env)?;
         }

@@ -138,10 +138,10 @@ impl Owning {
         }
     }
 
-    /// Attempts that are due, as far as the step has room: fresh results come first.
+    /// Attempts that are due, as far as there is room: fresh results come first.
     pub(super) fn decide_retries(&mut self, draft: &mut StepDraft, env: &mut Env) -> Result<(), Stop> {
         let now = self.clock.at(env.now);
-        while self.has_room(draft, env) {
+        while self.has_room_for_due(draft, env) {
             let Some(due) = self.delays.heap.pop(now) else { break };
             self.decide_timer(due, draft, env)?;
         }

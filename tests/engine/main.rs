@@ -11,6 +11,7 @@ mod faults;
 mod letters;
 mod lines;
 mod losses;
+mod storm;
 mod town;
 mod twice;
 mod waits;

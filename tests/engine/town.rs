@@ -182,7 +182,7 @@ impl Town {
         }
     }
 
-    fn pass(&self, time: Duration) {
+    pub fn pass(&self, time: Duration) {
         self.log.advance(time);
     }
 
@@ -219,10 +219,14 @@ impl Town {
     }
 
     pub fn task(&self, id: &str) -> Option<Task> {
+        self.tasks().into_iter().find(|task| task.workflow_id.as_str() == id)
+    }
+
+    /// Everything that was handed out.
+    pub fn tasks(&self) -> Vec<Task> {
         let topic = Topic::Ready(AgentName::new("hand").unwrap());
         let records = self.records(&topic);
-        let tasks = records.iter().map(|record| task::decode(record.value.as_ref().unwrap()).unwrap());
-        tasks.into_iter().find(|task| task.workflow_id.as_str() == id)
+        records.iter().map(|record| task::decode(record.value.as_ref().unwrap()).unwrap()).collect()
     }
 
     pub fn report(&mut self, task: &Task, outcome: ReportOutcome) {
@@ -267,13 +271,18 @@ impl Town {
             .collect()
     }
 
-    /// A workflow's published events.
-    pub fn recorded(&self, id: &str) -> Vec<Recorded> {
+    /// The published events of all runs.
+    pub fn run_events(&self) -> Vec<Recorded> {
         let of_run = |published: Published| match published {
-            Published::Run(recorded) if recorded.workflow_id.as_str() == id => Some(recorded),
-            _ => None,
+            Published::Run(recorded) => Some(recorded),
+            Published::Partition(_) => None,
         };
         self.published().into_iter().filter_map(of_run).collect()
+    }
+
+    /// A workflow's published events.
+    pub fn recorded(&self, id: &str) -> Vec<Recorded> {
+        self.run_events().into_iter().filter(|recorded| recorded.workflow_id.as_str() == id).collect()
     }
 
     /// The names of a workflow's published events.
