@@ -34,6 +34,8 @@ pub struct Dispatch {
     pub input: Json,
     /// How long it may take from `started`, in milliseconds.
     pub timeout_ms: u64,
+    /// Whether a heartbeat begins that time anew.
+    pub heartbeat: bool,
 }
 
 /// An attempt that waits.
@@ -132,6 +134,7 @@ fn dispatch(run_id: &RunId, event: &NodeScheduled) -> Dispatch {
         agent_name: event.agent_name.clone(),
         input: event.input.clone(),
         timeout_ms: event.timeout_ms,
+        heartbeat: event.heartbeat,
     }
 }
 

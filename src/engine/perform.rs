@@ -156,6 +156,7 @@ fn dispatch_record(recorded: &Recorded, dispatch: Dispatch, planned: &Planned, p
         agent_name: dispatch.agent_name,
         input: dispatch.input,
         timeout_ms: dispatch.timeout_ms,
+        heartbeat: dispatch.heartbeat,
         reply_topic: format!("{}.{}", place.namespace, Topic::Results),
         reply_partition: place.partition,
     };

@@ -12,7 +12,8 @@ use std::borrow::Cow;
 /// One attempt of a node, as its agent sees it.
 ///
 /// `{"format":1,"dispatch_id":"…","workflow_id":"…","run_id":"…","node_id":"…","attempt":1,"agent_name":"…",
-/// "input":…,"timeout_ms":60000,"reply":{"topic":"orchestrator.results","partition":2}}`
+/// "input":…,"timeout_ms":60000,"reply":{"topic":"orchestrator.results","partition":2}}`, and before `reply`
+/// `"heartbeat":true` where heartbeats are asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
     /// The idempotency key; run, node and attempt are in it.
@@ -25,6 +26,8 @@ pub struct Task {
     pub input: Json,
     /// How long it may take from `started`, in milliseconds.
     pub timeout_ms: u64,
+    /// Whether a heartbeat begins that time anew.
+    pub heartbeat: bool,
     /// The full name of the topic for the result.
     pub reply_topic: String,
     /// The partition for the result.
@@ -35,7 +38,7 @@ pub struct Task {
 pub fn encode(task: &Task) -> Bytes {
     let DispatchId { run_id, node_id, attempt } = &task.dispatch_id;
     let reply = Object::new(0).text("topic", &task.reply_topic).number("partition", task.reply_partition.into());
-    Object::with_format(task.input.len())
+    let object = Object::with_format(task.input.len())
         .text("dispatch_id", &task.dispatch_id.to_string())
         .text("workflow_id", task.workflow_id.as_str())
         .text("run_id", run_id.as_str())
@@ -43,9 +46,9 @@ pub fn encode(task: &Task) -> Bytes {
         .number("attempt", (*attempt).into())
         .text("agent_name", task.agent_name.as_str())
         .json("input", &task.input)
-        .number("timeout_ms", task.timeout_ms)
-        .object("reply", reply)
-        .finish()
+        .number("timeout_ms", task.timeout_ms);
+    let object = if task.heartbeat { object.literal("heartbeat", "true") } else { object };
+    object.object("reply", reply).finish()
 }
 
 #[derive(Deserialize)]
@@ -60,6 +63,8 @@ struct TaskIn<'a> {
     #[serde(borrow)]
     input: &'a RawValue,
     timeout_ms: u64,
+    #[serde(default)]
+    heartbeat: bool,
     reply: Reply,
 }
 
@@ -80,6 +85,7 @@ pub fn decode(bytes: &[u8]) -> Result<Task, WireError> {
         agent_name: task.agent_name.parse().map_err(illegal)?,
         input: json_text::take(EXPECTED, task.input)?,
         timeout_ms: task.timeout_ms,
+        heartbeat: task.heartbeat,
         reply_topic: task.reply.topic,
         reply_partition: task.reply.partition,
     })

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use orchestrator::core::event::Event;
 use orchestrator::core::retry::RetryPolicy;
 use orchestrator::journal::record::JournalRecord;
+use orchestrator::wire::task::Task;
 use orchestrator::wire::{answer, dead_letter, definition, event, headers, journal, report, schema, task, wakeup};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -119,6 +120,7 @@ fn journal_records_are_readable_with_their_schema_alone() {
 fn json_records_do_not_change() {
     let text = |bytes: Bytes| String::from_utf8(bytes.to_vec()).unwrap() + "\n";
     hold("task.json", &text(task::encode(&samples::task())));
+    hold("task_heartbeat.json", &text(task::encode(&Task { heartbeat: true, ..samples::task() })));
     hold("wakeup.json", &text(wakeup::encode(&samples::wakeup())));
     for (name, sample) in samples::reports() {
         hold(&format!("{name}.json"), &text(report::encode(&sample)));

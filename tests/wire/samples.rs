@@ -324,6 +324,7 @@ pub fn task() -> Task {
         agent_name: id("orders"),
         input: json(r#"{"customer":"c-7"}"#),
         timeout_ms: 60_000,
+        heartbeat: false,
         reply_topic: "orchestrator.results".into(),
         reply_partition: 2,
     }

@@ -442,13 +442,14 @@ fn dispatch_id() -> impl Strategy<Value = DispatchId> {
 }
 
 pub fn task() -> impl Strategy<Value = Task> {
-    (dispatch_id(), workflow_id(), name(), json(), any::<u64>(), text(), any::<u32>()).prop_map(
-        |(dispatch_id, workflow_id, agent_name, input, timeout_ms, reply_topic, reply_partition)| Task {
+    (dispatch_id(), workflow_id(), name(), json(), any::<u64>(), any::<bool>(), text(), any::<u32>()).prop_map(
+        |(dispatch_id, workflow_id, agent_name, input, timeout_ms, heartbeat, reply_topic, reply_partition)| Task {
             dispatch_id,
             workflow_id,
             agent_name,
             input,
             timeout_ms,
+            heartbeat,
             reply_topic,
             reply_partition,
         },

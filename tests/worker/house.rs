@@ -56,6 +56,7 @@ pub fn task(node: &str, attempt: u32, input: &Value) -> Task {
         agent_name: name("agent"),
         input: Json::from_value(input),
         timeout_ms: 60_000,
+        heartbeat: false,
         reply_topic: "orchestrator.results".to_owned(),
         reply_partition: 2,
     }
