@@ -1,5 +1,6 @@
 //! What an agent is.
 
+use super::heartbeat::Heartbeat;
 use crate::core::failure::ReportedFailure;
 use crate::core::id::{DispatchId, WorkflowId};
 use serde_json::Value;
@@ -15,8 +16,10 @@ pub struct Call {
     pub workflow_id: WorkflowId,
     /// The input.
     pub input: Value,
-    /// How long it may take.
+    /// How long it may take, from its begin or, where the node asks for heartbeats, from its last one.
     pub timeout: Duration,
+    /// Says that it goes on.
+    pub heartbeat: Heartbeat,
     /// The W3C trace context, to be passed on.
     pub traceparent: Option<String>,
 }

@@ -9,7 +9,7 @@ use orchestrator::log::{Log, Topic};
 use orchestrator::wire::report::{self, Report, ReportOutcome};
 use orchestrator::wire::task::{self, Task};
 use orchestrator::worker::runner::RunnerError;
-use orchestrator::worker::{Agent, Agents, Call, Runner, RunnerSettings, Standing};
+use orchestrator::worker::{Agent, Agents, Call, Heartbeat, Runner, RunnerSettings, Standing};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -69,6 +69,7 @@ pub fn call(input: Value) -> Call {
         workflow_id: "order 7 / ☕".parse().unwrap(),
         input,
         timeout: Duration::from_secs(60),
+        heartbeat: Heartbeat::default(),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
     }
 }

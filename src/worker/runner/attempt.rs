@@ -2,8 +2,10 @@
 
 use super::super::agent::Call;
 use super::super::attempts::Begin;
+use super::super::heartbeat::Heartbeat;
 use super::guarded::Guarded;
 use super::outbox::Entry;
+use super::pulse::Pulse;
 use super::worker::{Job, Worker};
 use super::{lock, report};
 use crate::core::failure::{Failure, FailureClass, ReportedFailure};
@@ -33,6 +35,7 @@ struct Attempt {
     task: Task,
     traceparent: Option<Bytes>,
     begun: Instant,
+    pulse: Pulse,
     work: Guarded,
 }
 
@@ -92,10 +95,12 @@ impl Attempt {
                 return None;
             }
         }
-        let call = call(&task, traceparent.as_ref());
+        let begun = Instant::now();
+        let pulse = Pulse::new(task.heartbeat, Duration::from_millis(task.timeout_ms), begun);
+        let call = call(&task, traceparent.as_ref(), pulse.heartbeat());
         let agent = worker.agent.clone();
         let work = Guarded::begin(move || agent.begin(call));
-        Some(Self { worker: worker.clone(), task, traceparent, begun: Instant::now(), work })
+        Some(Self { worker: worker.clone(), task, traceparent, begun, pulse, work })
     }
 
     /// Polls the work once on this thread. A task that goes on with it polls again, with a waker of its own.
@@ -121,7 +126,9 @@ impl Attempt {
         self.end(result);
     }
 
-    /// Waits for the work, says `started` in between, and drops it at the deadline.
+    /// Waits for the work, says in between that it has started and goes on, and drops it at the deadline. That begins
+    /// anew with each heartbeat that is reported, as it does for the engine, but also where the log is away: it is not
+    /// the agent's fault.
     async fn wait(&mut self) -> Result<Value, ReportedFailure> {
         let timeout = Duration::from_millis(self.task.timeout_ms);
         let gone = self.begun.elapsed();
@@ -133,23 +140,41 @@ impl Attempt {
             tokio::select! {
                 biased;
                 result = &mut self.work => return result,
+                // Before the deadline: where the whole process stood still, both have come.
+                () = self.pulse.due() => {
+                    let now = Instant::now();
+                    deadline.as_mut().reset((now + timeout).into());
+                    if let Some(held) = self.pulse.take(now) {
+                        self.say(ReportOutcome::Heartbeat, |record| Entry::holding(record, held));
+                    }
+                }
                 () = deadline.as_mut() => {
                     self.work.discard();
-                    let message = format!("the attempt took longer than {} ms", self.task.timeout_ms);
-                    return Err(Failure::new(FailureClass::Timeout, "timeout", message).into());
+                    return Err(self.too_late().into());
                 }
                 () = started.as_mut(), if !said => {
                     said = true;
-                    self.say_started();
+                    self.say(ReportOutcome::Started, |record| Entry::new(record, Vec::new()));
                 }
             }
         }
     }
 
-    fn say_started(&self) {
-        let record = self.record(wire::report::encode(&self.report(ReportOutcome::Started)));
-        self.worker.shared.outbox.send(Entry::new(record, Vec::new()));
+    /// Says something of an attempt that goes on.
+    fn say(&self, outcome: ReportOutcome, entry: impl FnOnce(NewRecord) -> Entry) {
+        let record = self.record(wire::report::encode(&self.report(outcome)));
+        self.worker.shared.outbox.send(entry(record));
         self.worker.shared.outbox.pump();
+    }
+
+    fn too_late(&self) -> Failure {
+        let timeout_ms = self.task.timeout_ms;
+        let message = if self.pulse.was_felt() {
+            format!("no result within {timeout_ms} ms of its last heartbeat")
+        } else {
+            format!("the attempt took longer than {timeout_ms} ms")
+        };
+        Failure::new(FailureClass::Timeout, "timeout", message)
     }
 
     /// Reports how the attempt ended.
@@ -195,7 +220,7 @@ fn brief(message: &str) -> String {
     line
 }
 
-fn call(task: &Task, traceparent: Option<&Bytes>) -> Call {
+fn call(task: &Task, traceparent: Option<&Bytes>, heartbeat: Heartbeat) -> Call {
     let legal = |text: &&str| text.len() <= MAX_TRACEPARENT_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic());
     let traceparent = traceparent.and_then(|bytes| std::str::from_utf8(bytes).ok()).filter(legal);
     Call {
@@ -203,6 +228,7 @@ fn call(task: &Task, traceparent: Option<&Bytes>) -> Call {
         workflow_id: task.workflow_id.clone(),
         input: task.input.value(),
         timeout: Duration::from_millis(task.timeout_ms),
+        heartbeat,
         traceparent: traceparent.map(str::to_owned),
     }
 }

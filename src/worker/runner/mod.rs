@@ -10,6 +10,7 @@ mod desk;
 mod guarded;
 mod member;
 mod outbox;
+mod pulse;
 mod report;
 mod standing;
 mod worker;

@@ -21,6 +21,8 @@ pub(super) struct Entry {
     refused: Option<Refused>,
     /// Whether it stands in the place of one that was given up.
     instead: bool,
+    /// Lets go of when the report is confirmed or given up.
+    _held: Option<Arc<()>>,
 }
 
 /// How the log has refused a report.
@@ -36,7 +38,12 @@ struct Refused {
 
 impl Entry {
     pub fn new(record: NewRecord, places: Vec<Place>) -> Self {
-        Self { record, places, refused: None, instead: false }
+        Self { record, places, refused: None, instead: false, _held: None }
+    }
+
+    /// A report for which no record waits, and which holds this until it is confirmed or given up.
+    pub fn holding(record: NewRecord, held: Arc<()>) -> Self {
+        Self { _held: Some(held), ..Self::new(record, Vec::new()) }
     }
 
     fn bytes(&self) -> usize {
@@ -230,7 +237,7 @@ impl Inner {
         match report::instead(&entry.record, fault).filter(|_| !entry.instead) {
             Some(record) => {
                 tracing::error!(workflow_id = %key, bytes, "a report is given up, and its node fails: {fault}");
-                let entry = Entry { record, places: entry.places, refused: None, instead: true };
+                let entry = Entry { instead: true, ..Entry::new(record, entry.places) };
                 self.bytes += entry.bytes();
                 self.waiting.push_back(entry);
             }
