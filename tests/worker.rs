@@ -6,6 +6,8 @@
 mod exec;
 #[path = "worker/fake_log.rs"]
 mod fake_log;
+#[path = "worker/heartbeats.rs"]
+mod heartbeats;
 #[path = "worker/house.rs"]
 mod house;
 #[path = "worker/http.rs"]

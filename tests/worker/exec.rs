@@ -82,6 +82,13 @@ fn a_program_may_say_more_of_its_failure() {
 }
 
 #[test]
+fn heartbeats_are_no_words_of_a_failure() {
+    let failure = run(&shell("echo no beans >&2; echo heartbeat >&2; exit 3"), json!(1)).unwrap_err();
+    assert!(failure.message.ends_with("no beans"), "{}", failure.message);
+    assert_eq!(failure.details.unwrap().value(), json!({ "stderr": "no beans\n" }));
+}
+
+#[test]
 fn what_a_failing_program_prints_beside_is_quoted_with_why_it_is_no_failure() {
     for (printed, why) in [
         ("working", "expected"),

@@ -2,6 +2,7 @@
 
 mod group;
 mod spawner;
+mod stderr;
 mod streams;
 
 use super::agent::{Agent, Call};
@@ -17,7 +18,8 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
-use streams::{Tail, TooLarge};
+use stderr::Stderr;
+use streams::TooLarge;
 use tokio::process::{Child, Command};
 
 /// How long what a program wrote is still read after its end, where a child of it holds the pipe open: what was
@@ -42,7 +44,8 @@ pub enum Surroundings {
 /// The input stands on stdin as JSON. In the environment are `ORCHESTRATOR_DISPATCH_ID` (the idempotency key),
 /// `ORCHESTRATOR_WORKFLOW_ID`, `ORCHESTRATOR_NODE_ID`, `ORCHESTRATOR_ATTEMPT`, `ORCHESTRATOR_AGENT` and, where known,
 /// `TRACEPARENT`. The program ends with exit code 0 and one JSON value on stdout. What it writes to stderr is logged
-/// line by line.
+/// line by line, but for lines that say `heartbeat` and nothing else: by them it goes on (see
+/// [`Heartbeat`](super::heartbeat::Heartbeat)).
 ///
 /// | what happens | failure |
 /// |---|---|
@@ -74,7 +77,7 @@ pub struct ExecAgent {
 struct Ended {
     status: ExitStatus,
     stdout: Vec<u8>,
-    stderr: Tail,
+    stderr: Stderr,
 }
 
 impl ExecAgent {
@@ -117,7 +120,7 @@ impl ExecAgent {
     async fn execute(&self, call: &Call) -> Result<Ended, Failure> {
         let mut child = self.spawn(call).await?;
         let group = ProcessGroup::of(&child);
-        let (mut stdout, mut stderr) = (Vec::new(), Tail::default());
+        let (mut stdout, mut stderr) = (Vec::new(), Stderr::default());
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let status = {
             let input = call.input.to_string().into_bytes();
@@ -125,7 +128,7 @@ impl ExecAgent {
                 tokio::try_join!(
                     streams::feed(pipes.0, &input),
                     streams::gather(pipes.1, &mut stdout, self.max_output_bytes),
-                    streams::follow(pipes.2, &mut stderr, &self.name, &call.dispatch_id),
+                    streams::follow(pipes.2, &mut stderr, &self.name, call),
                 )
             };
             let mut streams = std::pin::pin!(streams);
