@@ -1,7 +1,8 @@
 //! Clients that know nothing of our code: kcat, confluent-kafka and fastavro by the examples, agents in Python and
 //! shell.
 
-use crate::bad_input::{CHAIN, Watched, count};
+use crate::bad_input::{CHAIN, Watched, count, event_json};
+use crate::heartbeats::is_progress;
 use crate::support::{Installation, Leg, python, repository};
 use orchestrator::log::Topic;
 use serde_json::{Value, json};
@@ -89,7 +90,8 @@ fn the_python_examples_ask_in_json_and_avro_and_read_events_by_the_schemas_alone
 
 #[test]
 fn a_python_agent_executes_nodes() {
-    let Some(mut watched) = on_kafka(&[SHOUT]) else { return };
+    let beating = SHOUT.replace("name: loud", "name: beating").replace(" }", ", heartbeat: true }");
+    let Some(mut watched) = on_kafka(&[SHOUT, &beating]) else { return };
     let mut agent = Command::new(python());
     agent.arg(example("agents/agent.py")).args(["shout", watched.at.brokers()]);
     agent.env("ORCHESTRATOR_NAMESPACE", watched.at.namespace());
@@ -98,14 +100,18 @@ fn a_python_agent_executes_nodes() {
         watched.at.request(id, "loud", &json!("two cups"));
     }
     watched.at.request("bad", "loud", &json!(2));
-    for id in ["one", "two", "three"] {
+    watched.at.request("beats", "beating", &json!("two cups"));
+    for id in ["one", "two", "three", "beats"] {
         assert_eq!(watched.answer(id)["answer"], "TWO CUPS");
     }
+    // Its first one goes out at once; of tasks that do not ask it sends none.
+    let progressed: Vec<_> = watched.events.records().iter().map(event_json).filter(is_progress).collect();
+    assert!(!progressed.is_empty() && progressed.iter().all(|event| event["workflow_id"] == "beats"), "{progressed:?}");
     let failed = watched.answer("bad");
     assert_eq!((&failed["error"]["class"], &failed["error"]["code"]), (&"non_retryable".into(), &"not_text".into()));
     agent.signal("TERM");
     assert_eq!(agent.wait(), 0, "it ends in order");
-    watched.at.judge(4);
+    watched.at.judge(5);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 mod bad_input;
 mod clients;
 mod failing_workers;
+mod heartbeats;
 mod kill;
 mod ready;
 mod retries;
