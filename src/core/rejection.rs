@@ -55,6 +55,14 @@ pub enum Rejection {
     /// The same request was accepted before.
     #[error("the same request was accepted before, as run {0}")]
     DuplicateStart(RunId),
+    /// What it takes up is not the last run of its workflow: that has been taken up already.
+    #[error("it takes up run {found}, which is not the last of its workflow any more: run {last} is")]
+    NotTheLast {
+        /// The run that it takes up.
+        found: RunId,
+        /// The last one.
+        last: RunId,
+    },
     /// The run cannot go on here: its definition is missing or not valid, or deciding it has failed again and again.
     #[error("run {0} is set aside; the engine's log says why")]
     SetAside(RunId),
@@ -118,6 +126,8 @@ pub enum Rejection {
 impl Rejection {
     /// The reason of the one rejection of a request that is not answered.
     pub const ALREADY_ACCEPTED: &str = "already_accepted";
+    /// The reason of the rejection of a request that takes up a run which has been taken up.
+    pub const NOT_THE_LAST: &str = "resume";
 
     /// The short stable word for programs.
     pub fn reason(&self) -> &'static str {
@@ -130,6 +140,7 @@ impl Rejection {
             Self::OtherAttempt { .. } => "other_attempt",
             Self::AlreadyStarted { .. } => "already_started",
             Self::DuplicateStart(_) => "duplicate",
+            Self::NotTheLast { .. } => Self::NOT_THE_LAST,
             Self::SetAside(_) => "set_aside",
             Self::AlreadyAccepted(_) => Self::ALREADY_ACCEPTED,
             Self::NotAwaited { .. } => "not_awaited",

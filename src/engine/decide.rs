@@ -23,8 +23,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub(super) enum Decided {
     /// It led to this.
     To(Box<Planned>),
-    /// It led to the first, and that to the second, in one step.
-    Both(Box<Planned>, Box<Planned>),
+    /// It led to the first, and that to the others, in one step.
+    Several(Vec<Planned>),
     /// It has to wait for something that is being read.
     NotYet,
 }
@@ -38,10 +38,7 @@ impl Decided {
     fn join(self, draft: &mut StepDraft) -> bool {
         match self {
             Decided::To(planned) => draft.push(*planned),
-            Decided::Both(first, second) => {
-                draft.push(*first);
-                draft.push(*second);
-            }
+            Decided::Several(planned) => planned.into_iter().for_each(|planned| draft.push(planned)),
             Decided::NotYet => return false,
         }
         true

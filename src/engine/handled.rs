@@ -8,29 +8,32 @@ use super::step::Planned;
 use crate::core::event::{DeadLetterHandled, Event, PartitionEvent};
 use crate::core::id::{RunId, WorkflowId};
 use crate::core::letter::LetterHandling;
+use crate::core::rejection::Rejection;
 use crate::journal::record::Cause;
 use crate::wire::event::Published;
 use crate::wire::{handling, headers};
 
 impl Owning {
-    /// A request that may work off a dead letter. Whatever becomes of it, the step that decides it says so; one that is
-    /// sent on is decided elsewhere.
+    /// A request that may work off dead letters. What becomes of it, the step that decides it says; one that is sent on
+    /// is decided elsewhere, and one that came too late to take up a run has done nothing.
     pub(super) fn decide_request_or_letter(&mut self, arrived: &Arrived, env: &mut Env) -> Result<Decided, Stop> {
         let record = &arrived.record;
         let Some(header) = record.header(headers::LETTER) else { return self.decide_request(arrived, env) };
-        let handling = match handling::decode(header) {
-            Ok(handling) => handling,
+        let handlings = match handling::decode(header) {
+            Ok(handlings) => handlings,
             Err(refusal) => return Ok(Decided::to(self.refuse(record, place_of(record), refusal, env))),
         };
         Ok(match self.decide_request(arrived, env)? {
             Decided::To(planned) => match outcome(&planned) {
                 Some((workflow_id, run_id)) => {
-                    let handled = self.letter_handled(Cause::Continuation, handling, workflow_id, run_id, env);
-                    Decided::Both(planned, Box::new(handled))
+                    let handled = handlings.into_iter().map(|handling| {
+                        self.letter_handled(Cause::Continuation, handling, workflow_id.clone(), run_id.clone(), env)
+                    });
+                    Decided::Several(std::iter::once(*planned).chain(handled).collect())
                 }
                 None => Decided::To(planned),
             },
-            other @ (Decided::Both(..) | Decided::NotYet) => other,
+            other @ (Decided::Several(_) | Decided::NotYet) => other,
         })
     }
 
@@ -50,7 +53,8 @@ impl Owning {
     }
 }
 
-/// The workflow of a request, as far as it is known, and the run that it started; none where it was sent on.
+/// The workflow of a request, as far as it is known, and the run that it started; none where it was sent on, or came
+/// too late.
 fn outcome(planned: &Planned) -> Option<(Option<WorkflowId>, Option<RunId>)> {
     let (first, _) = planned.events.first()?;
     Some(match first {
@@ -60,6 +64,7 @@ fn outcome(planned: &Planned) -> Option<(Option<WorkflowId>, Option<RunId>)> {
         }
         Published::Partition(recorded) => match &recorded.event {
             PartitionEvent::InputForwarded(_) => return None,
+            PartitionEvent::InputRejected(rejected) if rejected.reason == Rejection::NOT_THE_LAST => return None,
             PartitionEvent::InputRefused(refused) => (refused.workflow_id.clone(), None),
             PartitionEvent::InputRejected(rejected) => (Some(rejected.workflow_id.clone()), None),
             PartitionEvent::EffectFailed(_)

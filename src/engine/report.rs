@@ -66,7 +66,7 @@ impl Owning {
         let failed = self.command(&workflow_id, Some(&dispatch_id.run_id), &command, Cause::Continuation, env)?;
         let refused = self.refuse(record, origin, refusal, env);
         Ok(match failed {
-            Ok(failed) => Decided::Both(Box::new(refused), Box::new(failed)),
+            Ok(failed) => Decided::Several(vec![refused, failed]),
             // The attempt has ended already, or is nobody's.
             Err(_) => Decided::to(refused),
         })

@@ -138,7 +138,7 @@ impl Owning {
         if *run_id != resume.run_id {
             let rejection = match known.is_its_request {
                 true => Rejection::AlreadyAccepted(run_id.clone()),
-                false => Rejection::DuplicateStart(run_id.clone()),
+                false => Rejection::NotTheLast { found: resume.run_id.clone(), last: run_id.clone() },
             };
             return self.reject(record, start.workflow_id.clone(), Some(run_id.clone()), &rejection, env);
         }

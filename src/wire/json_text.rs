@@ -71,6 +71,21 @@ impl Object {
         self
     }
 
+    /// An array of objects.
+    pub(super) fn array(mut self, name: &str, elements: impl IntoIterator<Item = Object>) -> Self {
+        self.name(name);
+        self.0.push(b'[');
+        for (i, element) in elements.into_iter().enumerate() {
+            if i > 0 {
+                self.0.push(b',');
+            }
+            self.0.extend_from_slice(&element.0);
+            self.0.push(b'}');
+        }
+        self.0.push(b']');
+        self
+    }
+
     /// What is JSON already.
     pub(super) fn literal(mut self, name: &str, json: &str) -> Self {
         self.name(name);

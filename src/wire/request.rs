@@ -5,6 +5,7 @@
 //! may take up a run that has ended ([`super::resume`]).
 
 use super::inbound::{self, Kind};
+use super::json_text::Object;
 use super::resume;
 use crate::core::command::{Origin, Request};
 use crate::core::id::{ConversationId, DefinitionName, RunId, WorkflowId};
@@ -12,6 +13,7 @@ use crate::core::json::Json;
 use crate::core::partition::partition_of;
 use crate::core::rejection::Refusal;
 use crate::core::time::Timestamp;
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -44,6 +46,26 @@ struct InAvro<'a> {
     input: Cow<'a, str>,
     workflow_id: Option<Cow<'a, str>>,
     conversation_id: Option<Cow<'a, str>>,
+}
+
+/// The bytes of a request, as JSON without the fields that it does not have.
+pub fn encode(request: &Request) -> Bytes {
+    let Request { definition, version, input, workflow_id, conversation_id, resume } = request;
+    let mut object = Object::new(input.len()).text("definition", definition.as_str());
+    if let Some(version) = version {
+        object = object.number("version", (*version).into());
+    }
+    object = object.json("input", input);
+    if let Some(workflow_id) = workflow_id {
+        object = object.text("workflow_id", workflow_id.as_str());
+    }
+    if let Some(conversation_id) = conversation_id {
+        object = object.text("conversation_id", conversation_id.as_str());
+    }
+    if let Some(resume) = resume {
+        object = object.object("resume", resume::write(resume));
+    }
+    object.finish()
 }
 
 /// Reads a request: JSON (`{` after white space), Avro with single-object framing (`C3 01`), or Avro with the

@@ -4,6 +4,7 @@
 //! its definition makes.
 
 use super::inbound;
+use super::json_text::Object;
 use crate::core::command::Resume;
 use crate::core::id::{NodeId, RunId};
 use crate::core::json::Json;
@@ -12,7 +13,6 @@ use crate::core::rejection::Refusal;
 use crate::core::status::NodeStatus;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 use std::borrow::Cow;
 
 /// Longest name of who asks, in bytes; what is longer is cut.
@@ -75,14 +75,20 @@ fn given(given: &InputIn) -> Result<GivenInput, Refusal> {
 }
 
 /// What a request says of the run that it takes up, as [`read`] reads it.
-pub fn write(resume: &Resume) -> Value {
-    let carried = |(node_id, status, output): &(NodeId, NodeStatus, Json)| json!({ "node_id": node_id.as_str(), "status": status, "output": output.raw() });
-    let given = |given: &GivenInput| json!({ "node_id": given.node_id.as_str(), "input": given.input.raw() });
-    json!({
-        "kind": resume.kind,
-        "run_id": resume.run_id.as_str(),
-        "by": resume.by,
-        "carried": resume.carried.iter().map(carried).collect::<Vec<_>>(),
-        "inputs": resume.inputs.iter().map(given).collect::<Vec<_>>(),
-    })
+pub(super) fn write(resume: &Resume) -> Object {
+    let Resume { kind, run_id, by, carried, inputs } = resume;
+    let word = match kind {
+        LineageKind::Redrive => "redrive",
+    };
+    let object = Object::new(0).text("kind", word).text("run_id", run_id.as_str()).text_or_null("by", by.as_deref());
+    let carried = carried.iter().map(|(node_id, status, output)| {
+        Object::new(output.len())
+            .text("node_id", node_id.as_str())
+            .text("status", status.as_str())
+            .json("output", output)
+    });
+    let inputs = inputs.iter().map(|GivenInput { node_id, input }| {
+        Object::new(input.len()).text("node_id", node_id.as_str()).json("input", input)
+    });
+    object.array("carried", carried).array("inputs", inputs)
 }

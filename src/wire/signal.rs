@@ -1,13 +1,15 @@
 //! Signals: whatever concerns what is there already, as JSON.
 
-use super::handling::checked;
-use super::inbound::{self, malformed};
+use super::handling::{check_by, checked};
+use super::inbound::{self, illegal, malformed};
 use super::json_text::{self, FORMAT, Format, Object};
-use crate::core::id::WorkflowId;
+use crate::core::id::{NodeId, RunId, WorkflowId};
+use crate::core::json::Json;
 use crate::core::letter::{LetterAction, LetterHandling};
 use crate::core::rejection::{Refusal, RefusalReason};
 use bytes::Bytes;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// A signal.
@@ -24,23 +26,46 @@ pub struct Signal {
 pub enum SignalKind {
     /// `discard`: a dead letter is put aside.
     Discard(LetterHandling),
+    /// `supply`: a node of an unfinished run is given its output.
+    Supply(Supply),
 }
 
-/// The bytes of a signal:
-/// `{"format":1,"type":"discard","letter_id":…,"by":…,"note":…,"workflow_id":…}`.
+/// A node is given its output by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Supply {
+    /// The run; none: whichever is unfinished.
+    pub run_id: Option<RunId>,
+    /// The node.
+    pub node_id: NodeId,
+    /// The output.
+    pub output: Json,
+    /// Who.
+    pub by: String,
+}
+
+/// The bytes of a signal: `{"format":1,"type":"discard","letter_id":…,"by":…,"note":…,"workflow_id":…}`,
+/// `{"format":1,"type":"supply","run_id":…,"node_id":…,"output":…,"by":…,"workflow_id":…}`.
 pub fn encode(signal: &Signal) -> Bytes {
-    let Signal { workflow_id, kind: SignalKind::Discard(handling) } = signal;
-    let mut object = Object::with_format(0)
-        .text("type", handling.action.as_str())
-        .text("letter_id", handling.letter_id.as_str())
-        .text("by", &handling.by);
-    if let Some(note) = &handling.note {
-        object = object.text("note", note);
-    }
-    if let Some(workflow_id) = workflow_id {
-        object = object.text("workflow_id", workflow_id.as_str());
-    }
+    let mut object = match &signal.kind {
+        SignalKind::Discard(LetterHandling { letter_id, action, by, note }) => {
+            let object = Object::with_format(0).text("type", action.as_str());
+            with(object.text("letter_id", letter_id.as_str()).text("by", by), "note", note.as_deref())
+        }
+        SignalKind::Supply(Supply { run_id, node_id, output, by }) => {
+            let object = Object::with_format(output.len()).text("type", "supply");
+            let object = with(object, "run_id", run_id.as_ref().map(RunId::as_str));
+            object.text("node_id", node_id.as_str()).json("output", output).text("by", by)
+        }
+    };
+    object = with(object, "workflow_id", signal.workflow_id.as_ref().map(WorkflowId::as_str));
     object.finish()
+}
+
+fn with(object: Object, name: &str, text: Option<&str>) -> Object {
+    match text {
+        Some(text) => object.text(name, text),
+        None => object,
+    }
 }
 
 /// What every signal has.
@@ -59,6 +84,17 @@ struct DiscardIn<'a> {
     #[serde(borrow)]
     by: Cow<'a, str>,
     note: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct SupplyIn<'a> {
+    run_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    node_id: Cow<'a, str>,
+    #[serde(borrow)]
+    output: &'a RawValue,
+    #[serde(borrow)]
+    by: Cow<'a, str>,
 }
 
 /// Reads a signal; checks size, format, ids and that key and body name the same workflow.
@@ -90,12 +126,24 @@ fn read(key: Option<&[u8]>, value: Option<&[u8]>, max_bytes: usize) -> Result<Si
             let DiscardIn { letter_id, by, note } = part(value)?;
             SignalKind::Discard(checked(&letter_id, LetterAction::Discard, &by, note.as_deref())?)
         }
+        "supply" => SignalKind::Supply(supplied(&part(value)?)?),
         other => {
-            let message = format!("expected a signal of the type discard, found {:?}", json_text::brief(other));
+            let message =
+                format!("expected a signal of the type discard or supply, found {:?}", json_text::brief(other));
             return Err(Refusal::new(RefusalReason::Unsupported, message));
         }
     };
     Ok(Signal { workflow_id, kind })
+}
+
+fn supplied(read: &SupplyIn) -> Result<Supply, Refusal> {
+    check_by(&read.by)?;
+    Ok(Supply {
+        run_id: read.run_id.as_deref().map(RunId::new).transpose().map_err(illegal)?,
+        node_id: NodeId::new(&read.node_id).map_err(illegal)?,
+        output: inbound::from_raw("output", read.output)?,
+        by: read.by.to_string(),
+    })
 }
 
 /// Reads some fields of the object.

@@ -15,7 +15,7 @@ fn letter() -> LetterId {
 
 fn header(action: LetterAction) -> Header {
     let handling = LetterHandling { letter_id: letter(), action, by: "ada".into(), note: Some("again".into()) };
-    (headers::LETTER.into(), handling::encode(&handling))
+    (headers::LETTER.into(), handling::encode(&handling, &[]))
 }
 
 fn handled(town: &Town) -> Vec<DeadLetterHandled> {

@@ -12,6 +12,7 @@ mod letters;
 mod lines;
 mod losses;
 mod storm;
+mod take_up;
 mod town;
 mod twice;
 mod waits;

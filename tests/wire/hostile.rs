@@ -2,6 +2,7 @@
 
 use crate::{samples, strategies};
 use bytes::Bytes;
+use orchestrator::core::letter::LetterAction;
 use orchestrator::journal::record::JournalRecord;
 use orchestrator::wire::{
     WireError, answer, dead_letter, dead_letter_read, definition, event, handling, journal, report, request, schema,
@@ -38,9 +39,10 @@ fn written() -> Vec<Bytes> {
     all.extend(samples::reports().iter().map(|(_, sample)| report::encode(sample)));
     all.extend(samples::responses().iter().map(|(_, sample)| answer::encode(sample)));
     all.extend(samples::definitions().iter().map(|(_, sample)| definition::encode(sample).1));
-    all.push(signal::encode(&samples::discard()));
+    all.extend([samples::discard(), samples::supply()].iter().map(signal::encode));
+    all.push(request::encode(&samples::resuming()));
     all.push(dead_letter::encode_input(&samples::letter_id(), &samples::refused(), &samples::input_record()));
-    all.push(handling::encode(&samples::handling()));
+    all.push(handling::encode(&samples::handling(), &[(samples::letter_id(), LetterAction::Skip)]));
     all.push(crate::inbound::avro_request().into());
     all.push(crate::inbound::avro_report().into());
     all

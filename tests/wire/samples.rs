@@ -1,7 +1,7 @@
 //! One example of everything, the same as in `docs/messages.md`.
 
 use bytes::Bytes;
-use orchestrator::core::command::Origin;
+use orchestrator::core::command::{Origin, Request, Resume};
 use orchestrator::core::definition::{DefinitionHash, DefinitionRef};
 use orchestrator::core::effect::DeadNode;
 use orchestrator::core::event::*;
@@ -21,7 +21,7 @@ use orchestrator::wire::answer::Response;
 use orchestrator::wire::definition::DefinitionRecord;
 use orchestrator::wire::event::{self, PartitionRecorded};
 use orchestrator::wire::report::{Report, ReportOutcome};
-use orchestrator::wire::signal::{Signal, SignalKind};
+use orchestrator::wire::signal::{Signal, SignalKind, Supply};
 use orchestrator::wire::task::Task;
 use orchestrator::wire::wakeup::Wakeup;
 
@@ -251,6 +251,38 @@ pub fn handling() -> LetterHandling {
 pub fn discard() -> Signal {
     let handling = LetterHandling { action: LetterAction::Discard, ..handling() };
     Signal { workflow_id: Some(id("order 7 / ☕")), kind: SignalKind::Discard(handling) }
+}
+
+pub fn supply() -> Signal {
+    let supply = Supply {
+        run_id: Some(dispatch_id().run_id),
+        node_id: id("find-orders"),
+        output: json(r#"[{"n":1}]"#),
+        by: "ada".into(),
+    };
+    Signal { workflow_id: Some(id("order 7 / ☕")), kind: SignalKind::Supply(supply) }
+}
+
+/// A request that takes up a run. Its numbers are larger than any double.
+pub fn resuming() -> Request {
+    let large = json(r#"{"n":123456789012345678901234567890.5}"#);
+    Request {
+        definition: id("recommend-coffee"),
+        version: Some(3),
+        input: json(r#"{"customer":"c-7"}"#),
+        workflow_id: Some(id("order 7 / ☕")),
+        conversation_id: Some(id("c")),
+        resume: Some(Resume {
+            kind: LineageKind::Redrive,
+            run_id: dispatch_id().run_id,
+            by: Some("ada".into()),
+            carried: vec![
+                (id("find-orders"), NodeStatus::Completed, large.clone()),
+                (id("rate"), NodeStatus::Skipped, json("null")),
+            ],
+            inputs: vec![GivenInput { node_id: id("answer"), input: large }],
+        }),
+    }
 }
 
 pub fn dead_node() -> DeadNode {

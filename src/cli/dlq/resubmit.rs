@@ -66,7 +66,7 @@ pub fn refused_request(found: &FoundLetter, query: &dyn Query) -> Result<Result<
 pub fn record(record: RefusedRecord, handling: &LetterHandling, partitions: u32) -> NewRecord {
     let key = record.key.or_else(|| Some(key_of(record.value.as_deref(), &handling.letter_id)));
     let mut headers = record.headers;
-    headers.push((headers::LETTER.into(), handling::encode(handling)));
+    headers.push((headers::LETTER.into(), handling::encode(handling, &[])));
     NewRecord {
         topic: Topic::Requests,
         partition: key.as_ref().map(|key| partition_of(key, partitions)),

@@ -8,6 +8,7 @@ use super::exit::{Exit, fail};
 use super::output::say;
 use super::{Context, connect};
 use crate::config::kind::{self as settings, Kind};
+use crate::core::command::Request;
 use crate::core::id::{ConversationId, DefinitionName, WorkflowId};
 use crate::core::json::Json;
 use crate::core::partition::partition_of;
@@ -20,6 +21,7 @@ use crate::ui::run::{failure_words, pretty, refusal_words};
 use crate::ui::timeline::duration;
 use crate::wire::answer::{self, Response};
 use crate::wire::headers::TRACEPARENT;
+use crate::wire::request;
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -83,7 +85,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     if let Err(refusal) = check::check(&catalogue, &args.name, args.version, &input) {
         return refused(context, &workflow_id, &refusal);
     }
-    let request = record(args, &workflow_id, &input, partitions)?;
+    let request = record(args, &workflow_id, &input, partitions);
     if !args.wait {
         let (partition, offset) = publish(log.as_ref(), request, &workflow_id)?;
         return published(context, &workflow_id, partition, offset);
@@ -110,36 +112,25 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
 
 /// The request as it is published: `{"definition", "version"?, "input", "workflow_id", "conversation_id"?}` under its
 /// id, in its partition.
-fn record(args: &Args, workflow_id: &WorkflowId, input: &Json, partitions: u32) -> Result<NewRecord> {
-    Ok(NewRecord {
+fn record(args: &Args, workflow_id: &WorkflowId, input: &Json, partitions: u32) -> NewRecord {
+    NewRecord {
         topic: Topic::Requests,
         partition: Some(partition_of(workflow_id.as_str().as_bytes(), partitions)),
         key: Some(Bytes::copy_from_slice(workflow_id.as_str().as_bytes())),
-        value: Some(body(args, workflow_id, input)?),
+        value: Some(body(args, workflow_id, input)),
         headers: traceparent(),
-    })
+    }
 }
 
-#[derive(serde::Serialize)]
-struct Body<'a> {
-    definition: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<u32>,
-    input: &'a serde_json::value::RawValue,
-    workflow_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    conversation_id: Option<&'a str>,
-}
-
-fn body(args: &Args, workflow_id: &WorkflowId, input: &Json) -> Result<Bytes> {
-    let body = Body {
-        definition: args.name.as_str(),
+fn body(args: &Args, workflow_id: &WorkflowId, input: &Json) -> Bytes {
+    request::encode(&Request {
+        definition: args.name.clone(),
         version: args.version,
-        input: input.raw(),
-        workflow_id: workflow_id.as_str(),
-        conversation_id: args.conversation.as_ref().map(ConversationId::as_str),
-    };
-    Ok(serde_json::to_vec(&body)?.into())
+        input: input.clone(),
+        workflow_id: Some(workflow_id.clone()),
+        conversation_id: args.conversation.clone(),
+        resume: None,
+    })
 }
 
 fn traceparent() -> Vec<Header> {
@@ -234,7 +225,7 @@ mod tests {
 
     fn written(line: &[&str], input: &str) -> Value {
         let workflow_id = WorkflowId::new("order 7").unwrap();
-        serde_json::from_slice(&body(&args(line), &workflow_id, &Json::parse(input).unwrap()).unwrap()).unwrap()
+        serde_json::from_slice(&body(&args(line), &workflow_id, &Json::parse(input).unwrap())).unwrap()
     }
 
     #[test]
@@ -254,7 +245,7 @@ mod tests {
     fn large_numbers_pass_unharmed() {
         let workflow_id = WorkflowId::new("w").unwrap();
         let input = Json::parse("{\"n\":123456789012345678901234567890.5}").unwrap();
-        let body = body(&args(&["shop", "--input", "{}"]), &workflow_id, &input).unwrap();
+        let body = body(&args(&["shop", "--input", "{}"]), &workflow_id, &input);
         assert!(String::from_utf8_lossy(&body).contains("123456789012345678901234567890.5"));
     }
 
