@@ -4,6 +4,7 @@
 //! Reading order: [`exit`] (codes), [`flags`] (settings as flags), [`connect`] (settings to log and store),
 //! [`roles`] and [`server`] (what `serve` and `dev` run), then the verbs.
 
+pub mod by;
 pub mod completions;
 pub mod config;
 pub mod connect;
@@ -27,6 +28,7 @@ pub mod serve;
 pub mod server;
 pub mod show;
 pub mod submit;
+pub mod supply;
 pub mod tail;
 pub mod worker;
 
@@ -99,6 +101,9 @@ pub enum Command {
     /// Print the events of a run
     #[command(after_help = history::EXAMPLES)]
     History(history::Args),
+    /// Give a node of an unfinished run its output by hand
+    #[command(after_help = supply::EXAMPLES)]
+    Supply(supply::Args),
     /// Follow the event stream
     #[command(after_help = tail::EXAMPLES)]
     Tail(tail::Args),
@@ -206,6 +211,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit> {
         Command::List(args) => list::run(&args, context),
         Command::Show(args) => show::run(&args, context),
         Command::History(args) => history::run(&args, context),
+        Command::Supply(args) => supply::run(&args, context),
         Command::Tail(args) => tail::run(&args, context),
         Command::Dlq(args) => dlq::run(&args, context),
         Command::Errors(args) => errors::run(&args, context),

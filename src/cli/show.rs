@@ -30,19 +30,7 @@ pub struct Args {
 
 /// Shows.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
-    let found = match from_store(args, context) {
-        // The tables follow the journal by some milliseconds, or by more: what is under way is folded from the journal.
-        Ok(Some(found)) if found.1.ended_at.is_none() => from_journal(args, context).ok().flatten().or(Some(found)),
-        Ok(Some(found)) => Some(found),
-        // Not projected yet, or no store: the log knows.
-        Ok(None) => from_log(args, context)?,
-        Err(error) if exit::is_store_away(&error) => {
-            tracing::warn!("{error:#}; reading the event stream instead");
-            from_log(args, context)?
-        }
-        Err(error) => return Err(error),
-    };
-    let Some((partition, mut run)) = found else {
+    let Some((partition, mut run)) = find(&args.id, args.run.as_ref(), context)? else {
         let known = unknown::look(context, &args.id, args.run.as_ref())?;
         if let (true, Some(json)) = (context.out.is_json(), unknown::json(&known, &args.id)) {
             context.out.json(&json)?;
@@ -61,15 +49,36 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn from_store(args: &Args, context: &Context) -> Result<Option<(u32, Run)>> {
+/// The newest run of a workflow, or the one asked for, and its partition.
+///
+/// # Errors
+/// Where neither the store nor the log answers.
+pub fn find(id: &WorkflowId, run_id: Option<&RunId>, context: &Context) -> Result<Option<(u32, Run)>> {
+    match from_store(id, run_id, context) {
+        // The tables follow the journal by some milliseconds, or by more: what is under way is folded from the journal.
+        Ok(Some(found)) if found.1.ended_at.is_none() => {
+            Ok(from_journal(id, run_id, context).ok().flatten().or(Some(found)))
+        }
+        Ok(Some(found)) => Ok(Some(found)),
+        // Not projected yet, or no store: the log knows.
+        Ok(None) => from_log(id, run_id, context),
+        Err(error) if exit::is_store_away(&error) => {
+            tracing::warn!("{error:#}; reading the event stream instead");
+            from_log(id, run_id, context)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn from_store(id: &WorkflowId, run_id: Option<&RunId>, context: &Context) -> Result<Option<(u32, Run)>> {
     let store = connect::open_store(context.settings())?;
-    Ok(store.query().run(&args.id, args.run.as_ref())?)
+    Ok(store.query().run(id, run_id)?)
 }
 
 /// The run as the journal has it; an error: the journal cannot be read now.
-fn from_journal(args: &Args, context: &Context) -> Result<Option<(u32, Run)>> {
+fn from_journal(id: &WorkflowId, run_id: Option<&RunId>, context: &Context) -> Result<Option<(u32, Run)>> {
     let (log, store) = (connect::open_log(context.settings())?, connect::open_store(context.settings())?);
-    let history = read::from_journal(log.as_ref(), store.as_ref(), &args.id, args.run.as_ref())?;
+    let history = read::from_journal(log.as_ref(), store.as_ref(), id, run_id)?;
     folded(history)
 }
 
@@ -77,8 +86,8 @@ fn folded(history: Option<History>) -> Result<Option<(u32, Run)>> {
     history.map(|History { partition, events }| Ok((partition, read::folded(&events)?))).transpose()
 }
 
-fn from_log(args: &Args, context: &Context) -> Result<Option<(u32, Run)>> {
+fn from_log(id: &WorkflowId, run_id: Option<&RunId>, context: &Context) -> Result<Option<(u32, Run)>> {
     let log = connect::open_log(context.settings())?;
-    let history = read::from_events(log.as_ref(), &args.id, args.run.as_ref())?;
+    let history = read::from_events(log.as_ref(), id, run_id)?;
     folded(history)
 }

@@ -1,5 +1,6 @@
 //! Events as lines for people and as JSON for programs.
 
+use super::run::lineage_words;
 use super::style::{Paint, harmless, short};
 use super::time::{clock, rfc3339};
 use super::timeline::duration;
@@ -45,9 +46,25 @@ fn partition_payload(event: &PartitionEvent) -> Value {
 /// The fields of payloads that hold JSON as a string.
 const JSON_FIELDS: [&str; 6] = ["input", "output", "plan", "answer", "details", "context"];
 
+/// The fields of payloads that hold objects with such fields: what a run takes over, and what is given to its nodes.
+const OBJECT_FIELDS: [&str; 2] = ["carried", "inputs"];
+
 fn fields(payload: &impl Serialize) -> Value {
     let mut value = serde_json::to_value(payload).unwrap_or(Value::Null);
     let Some(object) = value.as_object_mut() else { return value };
+    read_json(object);
+    for field in OBJECT_FIELDS {
+        let elements = object.get_mut(field).and_then(Value::as_array_mut).into_iter().flatten();
+        elements.filter_map(Value::as_object_mut).for_each(read_json);
+    }
+    readable_times(object);
+    if let Some(Value::Object(origin)) = object.get_mut("origin") {
+        readable_times(origin);
+    }
+    value
+}
+
+fn read_json(object: &mut Map<String, Value>) {
     for field in JSON_FIELDS {
         if let Some(held) = object.get_mut(field)
             && let Some(parsed) = held.as_str().and_then(|text| serde_json::from_str(text).ok())
@@ -55,11 +72,6 @@ fn fields(payload: &impl Serialize) -> Value {
             *held = parsed;
         }
     }
-    readable_times(object);
-    if let Some(Value::Object(origin)) = object.get_mut("origin") {
-        readable_times(origin);
-    }
-    value
 }
 
 /// Times are numbers on the wire and RFC 3339 for whoever reads JSON.
@@ -137,7 +149,10 @@ const VALUE_CHARS: usize = 100;
 fn detail(event: &Event) -> String {
     let value = |json: &crate::core::json::Json| short(&harmless(json.as_str()), VALUE_CHARS);
     match event {
-        Event::WorkflowStarted(e) => format!("{} v{} {}", e.definition.name, e.definition.version, value(&e.input)),
+        Event::WorkflowStarted(e) => {
+            let from = e.lineage.as_ref().map_or_else(String::new, |from| format!(" from run {}", lineage_words(from)));
+            format!("{} v{}{from} {}", e.definition.name, e.definition.version, value(&e.input))
+        }
         Event::PlanMade(e) => match (&e.planner, &e.plan) {
             (Some(planner), Some(plan)) => format!("by {planner} {}", value(plan)),
             _ => "the definition's own graph".to_owned(),

@@ -8,6 +8,7 @@ use crate::core::definition::DefinitionRef;
 use crate::core::failure::Failure;
 use crate::core::id::NodeId;
 use crate::core::json::Json;
+use crate::core::lineage::Lineage;
 use crate::core::run::{FailedAttempt, NodeRun, Outcome, Run};
 use crate::core::status::NodeStatus;
 use crate::core::time::Timestamp;
@@ -47,14 +48,14 @@ fn head(run: &Run, partition: u32, paint: Paint) -> String {
         true => paint.bad(status),
         false => paint.busy(status),
     };
-    let mut rows = vec![
-        ("workflow", harmless(run.workflow_id.as_str())),
-        ("run", run.run_id.to_string()),
+    let mut rows = vec![("workflow", harmless(run.workflow_id.as_str())), ("run", run.run_id.to_string())];
+    rows.extend(run.lineage.as_ref().map(|lineage| ("from run", lineage_words(lineage))));
+    rows.extend([
         ("definition", reference(&run.definition)),
         ("state", status),
         ("partition", partition.to_string()),
         ("started", format!("{} UTC", short(run.started_at))),
-    ];
+    ]);
     if let Some(ended) = run.ended_at {
         rows.push(("ended", format!("{} UTC, after {}", short(ended), duration(ended.since(run.started_at)))));
     }
@@ -62,6 +63,12 @@ fn head(run: &Run, partition: u32, paint: Paint) -> String {
         rows.push(("conversation", harmless(conversation.as_str())));
     }
     rows.iter().map(|(name, value)| format!("{name:12} {value}\n")).collect()
+}
+
+/// The run that another goes on from, and who asked for it.
+pub fn lineage_words(lineage: &Lineage) -> String {
+    let by = lineage.by.as_ref().map_or_else(String::new, |by| format!(", asked by {}", harmless(by)));
+    format!("{}{by}", lineage.run_id)
 }
 
 /// A definition for people: name, version, the first 12 digits of its hash.
@@ -174,6 +181,7 @@ pub fn json(run: &Run, partition: u32) -> Value {
         "sequence": run.sequence,
         "started_at": rfc3339(run.started_at),
         "ended_at": run.ended_at.map(rfc3339),
+        "lineage": run.lineage,
         "nodes": nodes,
         "answer": answer,
         "error": error,

@@ -1,15 +1,17 @@
-//! A refused input back from its dead letter, to be handed in again.
+//! What a dead letter holds, to be handed in again.
 
 use super::dead_letter::HEADERS_LEFT_OUT;
 use super::headers;
 use super::json_text;
 use super::{WireError, answer};
 use crate::core::command::Origin;
+use crate::core::json::Json;
 use crate::log::Header;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// A refused record as it was.
@@ -45,6 +47,23 @@ struct RecordIn {
 }
 
 const EXPECTED: &str = "the dead letter of an input";
+
+#[derive(Deserialize)]
+struct NodeIn<'a> {
+    format: Option<u64>,
+    #[serde(borrow)]
+    input: Option<&'a RawValue>,
+}
+
+/// The input of an exhausted node; none where it could not be made.
+///
+/// # Errors
+/// Where it is no letter, or of a newer format.
+pub fn input_of_node(letter: &[u8]) -> Result<Option<Json>, WireError> {
+    const EXPECTED: &str = "the dead letter of a node";
+    let node: NodeIn = json_text::read("the dead letter", EXPECTED, letter, |node: &NodeIn| node.format)?;
+    node.input.map(|raw| json_text::take(EXPECTED, raw)).transpose()
+}
 
 /// Reads the letter of a refused input.
 ///

@@ -9,4 +9,5 @@ mod dlq;
 mod embedded;
 mod help;
 mod settings;
+mod take_up;
 mod tool;

@@ -1,7 +1,7 @@
 //! `orchestrator dlq discard`.
 
 use super::pick::Pick;
-use super::work::{How, Verb, work};
+use super::work::{How, Made, Verb, work};
 use crate::cli::Context;
 use crate::cli::exit::Exit;
 use crate::core::letter::{LetterAction, LetterHandling};
@@ -33,10 +33,11 @@ pub struct Args {
 
 /// Puts them aside.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
-    let verb = Verb { now: "discard", done: "discarded" };
-    work(&args.pick, &args.how, &verb, context, |found, _, partitions| {
-        let handling = args.how.handling(&found.letter.letter_id, LetterAction::Discard);
-        Ok(Ok(record(found, handling, partitions)))
+    let verb = Verb { now: "discard", done: "discarded", takes_up: false };
+    work(&args.pick, &args.how, &verb, context, |letters, bench| {
+        let found = &letters[0];
+        let handling = args.how.handling(found, LetterAction::Discard);
+        Ok(Ok(Made::alone(found, record(found, handling, bench.partitions))))
     })
 }
 

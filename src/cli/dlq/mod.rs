@@ -1,4 +1,4 @@
-//! `orchestrator dlq list|groups|show|redrive|edit|discard`: dead letters, found and worked off.
+//! `orchestrator dlq list|groups|show|redrive|edit|skip|supply|discard`: dead letters, found and worked off.
 
 pub mod discard;
 pub mod edit;
@@ -8,8 +8,12 @@ pub mod list;
 pub mod pick;
 pub mod redrive;
 pub mod repair;
+pub mod report;
 pub mod resubmit;
 pub mod show;
+pub mod skip;
+pub mod supply;
+pub mod take_up;
 pub mod work;
 
 use super::Context;
@@ -24,6 +28,8 @@ Examples:
   orchestrator dlq show 9c41
   orchestrator dlq redrive --fault 3f2a --rate 10 --dry-run
   orchestrator dlq edit 9c41 --set /input/total=12
+  orchestrator dlq skip 9c41
+  orchestrator dlq supply 9c41 --value '{\"total\": 12}'
   orchestrator dlq discard 9c41 --note 'sent by mistake'
 Letters and faults may be named by the first digits, at least 4, if they are enough.
 ";
@@ -48,12 +54,18 @@ pub enum Action {
     /// Show a dead letter whole, and what has been done with it
     #[command(after_help = show::EXAMPLES)]
     Show(show::Args),
-    /// Hand in refused requests again, as they were
+    /// Run exhausted nodes again, and hand in refused requests again, as they were
     #[command(after_help = redrive::EXAMPLES)]
     Redrive(redrive::Args),
-    /// Repair refused requests and hand them in
+    /// Repair the input of exhausted nodes, or refused requests, and hand them in
     #[command(after_help = edit::EXAMPLES)]
     Edit(edit::Args),
+    /// Let runs go on without their exhausted nodes
+    #[command(after_help = skip::EXAMPLES)]
+    Skip(skip::Args),
+    /// Give exhausted nodes an output by hand, with which their runs go on
+    #[command(after_help = supply::EXAMPLES)]
+    Supply(supply::Args),
     /// Put dead letters aside: nothing will be done about them
     #[command(after_help = discard::EXAMPLES)]
     Discard(discard::Args),
@@ -67,6 +79,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         Action::Show(args) => show::run(args, context),
         Action::Redrive(args) => redrive::run(args, context),
         Action::Edit(args) => edit::run(args, context),
+        Action::Skip(args) => skip::run(args, context),
+        Action::Supply(args) => supply::run(args, context),
         Action::Discard(args) => discard::run(args, context),
     }
 }

@@ -1,4 +1,4 @@
-//! Repairing a request: as a whole, member by member, or by hand.
+//! Repairing a request or the input of a node: as a whole, member by member, or by hand.
 
 use crate::cli::exit::{Exit, fail};
 use crate::cli::submit::check as contract;
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use std::process::Command;
 
-/// One change of a request.
+/// One change.
 #[derive(Clone, Debug)]
 pub enum Repair {
     /// Another one in its place.
@@ -40,7 +40,7 @@ impl Repair {
         Ok(Self::Member { pointer: pointer.to_owned(), value })
     }
 
-    /// The request with the change.
+    /// The value with the change.
     ///
     /// # Errors
     /// Why it cannot be changed so.
@@ -79,7 +79,7 @@ fn set(whole: &mut Value, pointer: &str, value: &Value) -> Result<(), String> {
     }
 }
 
-/// The request as somebody leaves it in the editor.
+/// The value as somebody leaves it in the editor.
 ///
 /// # Errors
 /// Where there is no editor, or it fails.
@@ -110,7 +110,9 @@ pub fn check(catalogue: &Catalogue, key: Option<&[u8]>, value: Option<&[u8]>) ->
         format!("it would be refused again: {}: {}", refusal.reason.as_str(), refusal.message)
     };
     let request = request::decode(key, value, usize::MAX).map_err(refused)?;
-    contract::check(catalogue, &request.definition, request.version, &request.input).map_err(|fault| refused(*fault))
+    let resume = request.resume.as_ref();
+    contract::check(catalogue, &request.definition, request.version, &request.input, resume)
+        .map_err(|fault| refused(*fault))
 }
 
 #[cfg(test)]

@@ -1,17 +1,17 @@
-//! The record that hands a letter in again.
+//! The record that hands a refused request in again.
 
 use crate::core::id::LetterId;
 use crate::core::letter::LetterHandling;
 use crate::core::partition::partition_of;
 use crate::log::{NewRecord, Topic};
-use crate::store::letter::{FoundLetter, LetterKind};
+use crate::store::letter::FoundLetter;
 use crate::store::query::Query;
 use crate::wire::dead_letter_read::{self, RefusedRecord};
 use crate::wire::{handling, headers, request};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 
-/// The record that hands a letter in again as it was; the inner error says why that cannot be.
+/// The record that hands a refused request in again as it was; the inner error says why that cannot be.
 ///
 /// # Errors
 /// As [`refused_request`].
@@ -21,22 +21,14 @@ pub fn again(
     handling: &LetterHandling,
     partitions: u32,
 ) -> Result<Result<NewRecord, String>> {
-    Ok(match found.letter.kind {
-        LetterKind::Input => refused_request(found, query)?.map(|refused| record(refused, handling, partitions)),
-        LetterKind::Node => Err(NO_REQUEST.to_owned()),
-    })
+    Ok(refused_request(found, query)?.map(|refused| record(refused, handling, partitions)))
 }
-
-const NO_REQUEST: &str = "it is an exhausted node; only a refused request can be handed in again";
 
 /// The refused request of a letter; the inner error says why the letter cannot be handed in again.
 ///
 /// # Errors
 /// Where the store does not answer, or holds what is no letter.
 pub fn refused_request(found: &FoundLetter, query: &dyn Query) -> Result<Result<RefusedRecord, String>> {
-    if found.letter.kind == LetterKind::Node {
-        return Ok(Err(NO_REQUEST.to_owned()));
-    }
     let id = &found.letter.letter_id;
     let document = query.letter_document(id)?.with_context(|| format!("the store has lost letter {id}"))?;
     let record = dead_letter_read::decode(document.as_bytes()).with_context(|| format!("letter {id}"))?;

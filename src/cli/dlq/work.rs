@@ -1,21 +1,21 @@
-//! Working letters off: what is asked before, how fast, and what is said of it.
+//! Working letters off: what is asked before, how fast, and how far it is.
 
 use super::pick::{Pick, Picked, pick};
+use super::report::Report;
+use crate::cli::by::By;
 use crate::cli::exit::{Exit, fail};
-use crate::cli::output::say;
 use crate::cli::{Context, connect};
-use crate::core::id::LetterId;
+use crate::config::Settings;
+use crate::core::catalogue::Catalogue;
 use crate::core::letter::{LetterAction, LetterHandling};
 use crate::installation::InstallationError;
 use crate::installation::records::append_through;
 use crate::log::{NewRecord, Purpose};
-use crate::store::letter::{FoundLetter, LetterState};
+use crate::store::letter::FoundLetter;
 use crate::store::query::Query;
-use crate::ui::style::harmless;
-use crate::wire::handling::{MAX_BY_BYTES, MAX_NOTE_BYTES};
+use crate::wire::handling::MAX_NOTE_BYTES;
 use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
@@ -31,18 +31,12 @@ pub struct How {
     /// Do not ask before more than one letter
     #[arg(long, short = 'y')]
     pub yes: bool,
-    /// Who does it; without it the user of the operating system
-    #[arg(long, value_name = "NAME", value_parser = name)]
-    pub by: Option<String>,
+    /// Who does it.
+    #[command(flatten)]
+    pub by: By,
     /// Why
     #[arg(long, value_name = "TEXT", value_parser = note)]
     pub note: Option<String>,
-}
-
-fn name(text: &str) -> Result<String, String> {
-    let legal = !text.is_empty() && text.len() <= MAX_BY_BYTES && !text.chars().any(char::is_control);
-    let expected = || format!("expected 1 to {MAX_BY_BYTES} bytes without control characters");
-    if legal { Ok(text.to_owned()) } else { Err(expected()) }
 }
 
 fn note(text: &str) -> Result<String, String> {
@@ -51,27 +45,58 @@ fn note(text: &str) -> Result<String, String> {
 }
 
 impl How {
-    /// What the history will say.
-    pub fn handling(&self, letter_id: &LetterId, action: LetterAction) -> LetterHandling {
-        LetterHandling { letter_id: letter_id.clone(), action, by: self.by(), note: self.note.clone() }
-    }
-
-    fn by(&self) -> String {
-        let user = || ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|variable| std::env::var(variable).ok());
-        let user = || user().and_then(|user| name(&user).ok());
-        self.by.clone().or_else(user).unwrap_or_else(|| "unknown".to_owned())
+    /// What the history will say of a letter.
+    pub fn handling(&self, found: &FoundLetter, action: LetterAction) -> LetterHandling {
+        let letter_id = found.letter.letter_id.clone();
+        LetterHandling { letter_id, action, by: self.by.name(), note: self.note.clone() }
     }
 }
 
-/// The verbs of a command.
+/// A command that works letters off.
 pub struct Verb {
     /// `redrive`.
     pub now: &'static str,
     /// `redriven`.
     pub done: &'static str,
+    /// Whether it takes up runs: letters of one run are worked off together then.
+    pub takes_up: bool,
 }
 
-/// Works off the letters that were asked for; `make` gives the record that does it, or the reason why it cannot be.
+/// What letters are worked off with.
+pub struct Bench<'a> {
+    /// The tables.
+    pub query: &'a dyn Query,
+    /// The definitions.
+    pub catalogue: &'a Catalogue,
+    /// How many partitions there are.
+    pub partitions: u32,
+    /// The settings.
+    pub settings: &'a Settings,
+}
+
+/// What works off letters that belong together.
+pub struct Made {
+    /// The record that does it.
+    pub record: NewRecord,
+    /// The letters that it works off.
+    pub letters: Vec<FoundLetter>,
+    /// Letters that were not asked for, and are worked off with them.
+    pub with: Vec<FoundLetter>,
+    /// Letters that were asked for, and why they are left.
+    pub left: Vec<(FoundLetter, String)>,
+    /// What else is to be said of it.
+    pub words: Option<String>,
+}
+
+impl Made {
+    /// A record for one letter.
+    pub fn alone(found: &FoundLetter, record: NewRecord) -> Self {
+        Self { record, letters: vec![found.clone()], with: Vec::new(), left: Vec::new(), words: None }
+    }
+}
+
+/// Works off the letters that were asked for; `make` gives what does it for letters that belong together, or the reason
+/// why it cannot be.
 ///
 /// # Errors
 /// Where the store or the log does not answer, or letters cannot be told.
@@ -80,41 +105,79 @@ pub fn work(
     how: &How,
     verb: &Verb,
     context: &Context,
-    make: impl Fn(&FoundLetter, &dyn Query, u32) -> Result<Result<NewRecord, String>>,
+    make: impl Fn(&[FoundLetter], &Bench) -> Result<Result<Made, String>>,
 ) -> Result<Exit> {
-    let store = connect::open_store(context.settings())?;
-    let log = connect::open_log(context.settings())?;
-    let (partitions, _) = connect::installation(log.as_ref(), context.settings())?;
-    let Picked { open, handled } = pick(which, store.query())?;
+    let settings = context.settings();
+    let (store, log) = (connect::open_store(settings)?, connect::open_log(settings)?);
+    let (partitions, catalogue) = connect::installation(log.as_ref(), settings)?;
+    let bench = Bench { query: store.query(), catalogue: &catalogue, partitions, settings };
+    let Picked { open, handled } = pick(which, bench.query)?;
     if !how.dry_run {
         ask(open.len(), how, verb)?;
     }
     let mut appender = log.appender(Purpose::Client)?;
-    let mut end = Report { handled, ..Report::default() };
+    let mut report = Report::new(handled);
     let bar = bar(open.len(), how);
-    let pause = how.rate.map(|rate| Duration::from_secs(1) / rate);
-    let mut next = Instant::now();
-    for found in open {
-        match make(&found, store.query(), partitions)? {
-            Ok(_) if how.dry_run => end.done.push(found),
-            Ok(record) => {
-                std::thread::sleep(next.saturating_duration_since(Instant::now()));
-                next = Instant::now() + pause.unwrap_or_default();
-                let published = append_through(log.as_ref(), appender.as_mut(), vec![record]);
-                published.map_err(|error| uncertain(error, &found, end.done.len(), verb))?;
-                end.done.push(found);
+    let mut pace = Pace::of(how);
+    for letters in together(open, verb) {
+        match make(&letters, &bench)? {
+            Ok(made) if how.dry_run => report.add(made),
+            Ok(made) => {
+                pace.wait(made.letters.len());
+                let published = append_through(log.as_ref(), appender.as_mut(), vec![made.record.clone()]);
+                published.map_err(|error| uncertain(error, &letters, report.done(), verb))?;
+                report.add(made);
             }
-            Err(reason) => end.left.push((found, reason)),
+            Err(reason) => report.leave(&letters, &reason),
         }
-        bar.inc(1);
+        bar.inc(letters.len() as u64);
     }
     bar.finish_and_clear();
-    end.tell(how, verb, context)
+    report.tell(how.dry_run, verb, context)
 }
 
-fn uncertain(error: InstallationError, found: &FoundLetter, done: usize, verb: &Verb) -> anyhow::Error {
-    let id = &found.letter.letter_id;
-    let words = format!("{done} {}; of {id} it is not certain: the same command again goes on there", verb.done);
+/// The letters that belong together, in the order in which the first of each came.
+fn together(letters: Vec<FoundLetter>, verb: &Verb) -> Vec<Vec<FoundLetter>> {
+    let mut all: Vec<Vec<FoundLetter>> = Vec::new();
+    let mut places = std::collections::HashMap::new();
+    for found in letters {
+        let run_id = found.letter.run_id.clone().filter(|_| verb.takes_up);
+        match run_id.as_ref().and_then(|run_id| places.get(run_id)) {
+            Some(at) => {
+                let run: &mut Vec<FoundLetter> = &mut all[*at];
+                run.push(found);
+            }
+            None => {
+                run_id.and_then(|run_id| places.insert(run_id, all.len()));
+                all.push(vec![found]);
+            }
+        }
+    }
+    all
+}
+
+/// At most so many letters a second.
+struct Pace {
+    pause: Duration,
+    next: Instant,
+}
+
+impl Pace {
+    fn of(how: &How) -> Self {
+        let pause = how.rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate);
+        Self { pause, next: Instant::now() }
+    }
+
+    fn wait(&mut self, letters: usize) {
+        std::thread::sleep(self.next.saturating_duration_since(Instant::now()));
+        self.next = Instant::now() + self.pause.saturating_mul(u32::try_from(letters).unwrap_or(u32::MAX));
+    }
+}
+
+fn uncertain(error: InstallationError, letters: &[FoundLetter], done: usize, verb: &Verb) -> anyhow::Error {
+    let ids: Vec<&str> = letters.iter().map(|found| found.letter.letter_id.as_str()).collect();
+    let (done, ids) = (format!("{done} {}", verb.done), ids.join(", "));
+    let words = format!("{done}; of {ids} it is not certain: the same command again goes on there");
     anyhow::Error::from(error).context(words)
 }
 
@@ -139,47 +202,4 @@ fn bar(letters: usize, how: &How) -> ProgressBar {
     }
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {eta}");
     ProgressBar::new(letters as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
-/// What became of the letters.
-#[derive(Default)]
-struct Report {
-    done: Vec<FoundLetter>,
-    handled: Vec<FoundLetter>,
-    left: Vec<(FoundLetter, String)>,
-}
-
-impl Report {
-    fn tell(self, how: &How, verb: &Verb, context: &Context) -> Result<Exit> {
-        if context.out.is_json() {
-            let id = |found: &FoundLetter| found.letter.letter_id.to_string();
-            let handled = |found: &FoundLetter| json!({ "id": id(found), "state": found.state().as_str() });
-            context.out.json(&json!({
-                "dry_run": how.dry_run,
-                verb.done: self.done.iter().map(id).collect::<Vec<_>>(),
-                "handled_before": self.handled.iter().map(handled).collect::<Vec<_>>(),
-                "left": self.left.iter().map(|(f, reason)| json!({ "id": id(f), "reason": reason })).collect::<Vec<_>>(),
-            }))?;
-        } else {
-            let word = if how.dry_run { format!("would be {}", verb.done) } else { verb.done.to_owned() };
-            for found in &self.done {
-                context.out.line(format!("{} {word}{}", found.letter.letter_id, of(found)))?;
-            }
-            if self.done.is_empty() && self.left.is_empty() && self.handled.is_empty() {
-                context.out.line(format!("no open dead letters to {}", verb.now))?;
-            }
-        }
-        for found in self.handled.iter().filter(|found| found.state() != LetterState::Open) {
-            say(format!("{} was {} before; it is left alone", found.letter.letter_id, found.state().as_str()));
-        }
-        for (found, reason) in &self.left {
-            say(format!("{} cannot be {}: {}", found.letter.letter_id, verb.done, harmless(reason)));
-        }
-        Ok(if self.left.is_empty() { Exit::Done } else { Exit::Failed })
-    }
-}
-
-fn of(found: &FoundLetter) -> String {
-    let workflow = found.letter.workflow_id.as_ref();
-    workflow.map_or_else(String::new, |id| format!(", of workflow {}", harmless(id.as_str())))
 }

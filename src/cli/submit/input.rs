@@ -1,4 +1,4 @@
-//! The input of a request: JSON, a file, or the standard input.
+//! JSON from the command line: as it stands there, from a file, or from the standard input.
 
 use crate::cli::exit::{Exit, fail};
 use crate::core::json::Json;
@@ -8,14 +8,14 @@ use std::io::Read;
 /// More than any log takes; what is larger than the engine takes is refused by the engine, with an answer.
 const MAX_BYTES: u64 = 8 << 20;
 
-/// Reads an input.
+/// Reads what a flag is given.
 ///
 /// # Errors
 /// Where it can't be read, or is not JSON.
-pub fn read(argument: &str) -> Result<Json> {
+pub fn read(flag: &str, argument: &str) -> Result<Json> {
     let (name, text) = match argument.strip_prefix('@') {
         None if argument == "-" => ("the standard input", limited(&mut std::io::stdin().lock(), "the standard input")?),
-        None => ("--input", argument.to_owned()),
+        None => (flag, argument.to_owned()),
         Some(path) => {
             let mut file = std::fs::File::open(path)
                 .map_err(|error| fail(Exit::Usage, format!("{path} can't be read: {error}")))?;
@@ -41,13 +41,13 @@ mod tests {
 
     #[test]
     fn an_input_is_json_or_a_file_with_json() {
-        assert_eq!(read("{\"a\": 1}").unwrap().as_str(), "{\"a\": 1}");
+        assert_eq!(read("--input", "{\"a\": 1}").unwrap().as_str(), "{\"a\": 1}");
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("order.json");
         std::fs::write(&file, "[1, 2]\n").unwrap();
-        assert_eq!(read(&format!("@{}", file.display())).unwrap().as_str(), "[1, 2]");
+        assert_eq!(read("--input", &format!("@{}", file.display())).unwrap().as_str(), "[1, 2]");
         for bad in ["{", "", "@/does/not/exist"] {
-            let error = read(bad).unwrap_err();
+            let error = read("--input", bad).unwrap_err();
             assert_eq!(crate::cli::exit::of_error(&error), Exit::Usage, "{bad}: {error}");
         }
     }

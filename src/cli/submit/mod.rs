@@ -65,7 +65,10 @@ pub struct Args {
 }
 
 /// As settings are written; a week is longer than anybody waits at a terminal.
-fn timeout(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// Where it is not a duration.
+pub fn timeout(text: &str) -> Result<Duration, String> {
     const TIMEOUT: Kind = Kind::Duration { min_ms: 1, max_ms: 7 * 86_400_000 };
     match TIMEOUT.parse(text) {
         Some(settings::Value::Duration(duration)) => Ok(duration),
@@ -75,14 +78,14 @@ fn timeout(text: &str) -> Result<Duration, String> {
 
 /// Publishes the request, and waits for its answer if asked to.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
-    let input = input::read(&args.input)?;
+    let input = input::read("--input", &args.input)?;
     let log = connect::open_log(context.settings())?;
     let workflow_id = match &args.id {
         Some(id) => id.clone(),
         None => WorkflowId::new(&uuid::Uuid::new_v4().to_string()).context("a UUID is a workflow id")?,
     };
     let (partitions, catalogue) = connect::installation(log.as_ref(), context.settings())?;
-    if let Err(refusal) = check::check(&catalogue, &args.name, args.version, &input) {
+    if let Err(refusal) = check::check(&catalogue, &args.name, args.version, &input, None) {
         return refused(context, &workflow_id, &refusal);
     }
     let request = record(args, &workflow_id, &input, partitions);
@@ -204,7 +207,7 @@ fn answered(context: &Context, response: &Response) -> Result<Exit> {
 }
 
 /// A word as a shell takes it.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@".contains(c);
     if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }

@@ -18,6 +18,7 @@ mod start_workflow;
 mod take_over;
 
 pub use start_workflow::{check_input, start_workflow};
+pub use take_over::{TakenOver, take_over};
 
 use super::command::Command;
 use super::event::Event;

@@ -1,0 +1,95 @@
+//! What became of the letters, for people and for programs.
+
+use super::work::{Made, Verb};
+use crate::cli::Context;
+use crate::cli::exit::Exit;
+use crate::cli::output::say;
+use crate::store::letter::{FoundLetter, LetterState};
+use crate::ui::style::harmless;
+use anyhow::Result;
+use serde_json::json;
+
+/// What became of the letters.
+pub struct Report {
+    made: Vec<Made>,
+    handled: Vec<FoundLetter>,
+    left: Vec<(FoundLetter, String)>,
+}
+
+impl Report {
+    /// Nothing yet; these letters were worked off before.
+    pub fn new(handled: Vec<FoundLetter>) -> Self {
+        Self { made: Vec::new(), handled, left: Vec::new() }
+    }
+
+    /// Letters that were worked off.
+    pub fn add(&mut self, mut made: Made) {
+        self.left.append(&mut made.left);
+        self.made.push(made);
+    }
+
+    /// Letters for which nothing can be done.
+    pub fn leave(&mut self, letters: &[FoundLetter], reason: &str) {
+        self.left.extend(letters.iter().map(|found| (found.clone(), reason.to_owned())));
+    }
+
+    /// How many letters that were asked for were worked off.
+    pub fn done(&self) -> usize {
+        self.made.iter().map(|made| made.letters.len()).sum()
+    }
+
+    /// Says it.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn tell(self, dry_run: bool, verb: &Verb, context: &Context) -> Result<Exit> {
+        if context.out.is_json() {
+            context.out.json(&self.json(dry_run, verb))?;
+        } else {
+            self.lines(dry_run, verb).into_iter().try_for_each(|line| context.out.line(line))?;
+        }
+        for found in self.handled.iter().filter(|found| found.state() != LetterState::Open) {
+            say(format!("{} was {} before; it is left alone", found.letter.letter_id, found.state().as_str()));
+        }
+        for (found, reason) in &self.left {
+            say(format!("{} cannot be {}: {}", found.letter.letter_id, verb.done, harmless(reason)));
+        }
+        Ok(if self.left.is_empty() { Exit::Done } else { Exit::Failed })
+    }
+
+    fn json(&self, dry_run: bool, verb: &Verb) -> serde_json::Value {
+        let id = |found: &FoundLetter| found.letter.letter_id.to_string();
+        let handled = |found: &FoundLetter| json!({ "id": id(found), "state": found.state().as_str() });
+        json!({
+            "dry_run": dry_run,
+            verb.done: self.made.iter().flat_map(|made| &made.letters).map(id).collect::<Vec<_>>(),
+            "with_them": self.made.iter().flat_map(|made| &made.with).map(id).collect::<Vec<_>>(),
+            "handled_before": self.handled.iter().map(handled).collect::<Vec<_>>(),
+            "left": self.left.iter().map(|(f, reason)| json!({ "id": id(f), "reason": reason })).collect::<Vec<_>>(),
+        })
+    }
+
+    fn lines(&self, dry_run: bool, verb: &Verb) -> Vec<String> {
+        let word = |done: &str| if dry_run { format!("would be {done}") } else { done.to_owned() };
+        let mut lines = Vec::new();
+        for Made { letters, with, words, .. } in &self.made {
+            let words = words.as_ref().map_or_else(String::new, |words| format!(": {words}"));
+            for found in letters {
+                lines.push(format!("{} {}{}{words}", found.letter.letter_id, word(verb.done), of(found)));
+            }
+            for found in with {
+                let done = LetterState::Redriven.as_str();
+                lines.push(format!("{} {} with it: its node is run again", found.letter.letter_id, word(done)));
+            }
+        }
+        if lines.is_empty() && self.left.is_empty() && self.handled.is_empty() {
+            lines.push(format!("no open dead letters to {}", verb.now));
+        }
+        lines
+    }
+}
+
+fn of(found: &FoundLetter) -> String {
+    let workflow = found.letter.workflow_id.as_ref();
+    workflow.map_or_else(String::new, |id| format!(", of workflow {}", harmless(id.as_str())))
+}
