@@ -83,7 +83,7 @@ fn from_journal(id: &WorkflowId, run_id: Option<&RunId>, context: &Context) -> R
 }
 
 fn folded(history: Option<History>) -> Result<Option<(u32, Run)>> {
-    history.map(|History { partition, events }| Ok((partition, read::folded(&events)?))).transpose()
+    history.map(|History { partition, events, .. }| Ok((partition, read::folded(&events)?))).transpose()
 }
 
 fn from_log(id: &WorkflowId, run_id: Option<&RunId>, context: &Context) -> Result<Option<(u32, Run)>> {

@@ -465,6 +465,18 @@ pub struct DeadLetterHandled {
 }
 
 impl PartitionEvent {
+    /// The workflow that it names.
+    pub fn workflow_id(&self) -> Option<&WorkflowId> {
+        match self {
+            Self::InputRefused(event) => event.workflow_id.as_ref(),
+            Self::InputRejected(event) => Some(&event.workflow_id),
+            Self::InputForwarded(event) => Some(&event.workflow_id),
+            Self::EffectFailed(event) => event.workflow_id.as_ref(),
+            Self::DeadLetterHandled(event) => event.workflow_id.as_ref(),
+            Self::InputLost(_) | Self::Trying(_) | Self::BreakerChanged(_) => None,
+        }
+    }
+
     /// The event's name: its schema, its `ce_type` and its name in tables.
     pub fn name(&self) -> &'static str {
         match self {

@@ -94,7 +94,7 @@ impl Folding {
         for event in events {
             match &event.event {
                 Published::Run(recorded) => self.run_event(offset, recorded, &event.body)?,
-                Published::Partition(recorded) => self.partition_event(recorded, &event.body, event.input.as_ref())?,
+                Published::Partition(recorded) => self.partition_event(offset, recorded, event)?,
             }
         }
         self.void(offset);
@@ -133,9 +133,9 @@ impl Folding {
 
     fn partition_event(
         &mut self,
+        offset: u64,
         recorded: &PartitionRecorded,
-        body: &[u8],
-        input: Option<&InputRecord>,
+        decoded: &Decoded,
     ) -> Result<(), HistoryFault> {
         let expected = self.next.partition_sequence + 1;
         if recorded.sequence != expected {
@@ -143,11 +143,11 @@ impl Folding {
             return Err(HistoryFault::Sequence { run_id, expected, found: recorded.sequence });
         }
         self.next.partition_sequence = recorded.sequence;
-        self.next.partition_chain = (self.chain)(&self.next.partition_chain, body);
+        self.next.partition_chain = (self.chain)(&self.next.partition_chain, &decoded.body);
         if let PartitionEvent::BreakerChanged(change) = &recorded.event {
             breaker::record(&mut self.next.breakers, change, recorded.time);
         }
-        self.rows.partition_event(recorded, input);
+        self.rows.partition_event(recorded, decoded.input.as_ref(), offset);
         Ok(())
     }
 
@@ -173,6 +173,7 @@ impl Folding {
             handled: rows.handled.into_values().collect(),
             metrics: rows.metrics.into_values().collect(),
             offsets: Rows::offset_rows(rows.offsets),
+            workflow_offsets: Rows::workflow_offset_rows(rows.workflow_offsets),
         })
     }
 

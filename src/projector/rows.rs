@@ -3,7 +3,7 @@
 use super::letters;
 use crate::core::event::{Event, NodeFailed, PartitionEvent, Recorded, WorkflowFailed};
 use crate::core::fingerprint;
-use crate::core::id::{AgentName, LetterId, NodeId, RunId};
+use crate::core::id::{AgentName, LetterId, NodeId, RunId, WorkflowId};
 use crate::core::json::Json;
 use crate::core::run::{NodeRun, Run};
 use crate::core::status::NodeStatus;
@@ -11,7 +11,8 @@ use crate::core::time::Timestamp;
 use crate::journal::record::InputRecord;
 use crate::store::letter::{HandledRow, LetterRow};
 use crate::store::row::{
-    ErrorRow, MetricRow, OffsetsRow, Operation, OperationRow, ResultRow, bucket_of, partition_subject,
+    ErrorRow, MetricRow, OffsetsRow, Operation, OperationRow, ResultRow, WorkflowOffsetsRow, bucket_of,
+    partition_subject,
 };
 use crate::wire::dead_letter;
 use crate::wire::event::PartitionRecorded;
@@ -37,15 +38,14 @@ pub struct Rows {
     pub metrics: BTreeMap<(AgentName, Timestamp), MetricRow>,
     /// Where events stand, by run.
     pub offsets: BTreeMap<RunId, Vec<u64>>,
+    /// Where events of the partition that name a workflow stand.
+    pub workflow_offsets: BTreeMap<WorkflowId, Vec<u64>>,
 }
 
 impl Rows {
     /// The rows of an event of a run; `run` is the state after it, in the record at `offset`.
     pub fn run_event(&mut self, recorded: &Recorded, run: &Run, offset: u64) {
-        let offsets = self.offsets.entry(recorded.run_id.clone()).or_default();
-        if offsets.last() != Some(&offset) {
-            offsets.push(offset);
-        }
+        stands_at(self.offsets.entry(recorded.run_id.clone()).or_default(), offset);
         match &recorded.event {
             Event::NodeCompleted(event) => {
                 self.attempt_ended(recorded, run, &event.node_id, NodeStatus::Completed);
@@ -107,8 +107,12 @@ impl Rows {
         sum.and_modify(|sum| sum.add(&call)).or_insert(call);
     }
 
-    /// The rows of an event of the partition itself, and of the input that the journal keeps beside it.
-    pub fn partition_event(&mut self, recorded: &PartitionRecorded, input: Option<&InputRecord>) {
+    /// The rows of an event of the partition itself, in the record at `offset`, and of the input that the journal keeps
+    /// beside it.
+    pub fn partition_event(&mut self, recorded: &PartitionRecorded, input: Option<&InputRecord>, offset: u64) {
+        if let Some(workflow_id) = recorded.event.workflow_id() {
+            stands_at(self.workflow_offsets.entry(workflow_id.clone()).or_default(), offset);
+        }
         match &recorded.event {
             PartitionEvent::InputRejected(event) => {
                 let (reason, message) = (event.reason.clone(), event.message.clone());
@@ -160,6 +164,18 @@ impl Rows {
     /// The offsets, a row a run.
     pub fn offset_rows(offsets: BTreeMap<RunId, Vec<u64>>) -> Vec<OffsetsRow> {
         offsets.into_iter().map(|(run_id, offsets)| OffsetsRow { run_id, offsets }).collect()
+    }
+
+    /// The offsets, a row a workflow.
+    pub fn workflow_offset_rows(offsets: BTreeMap<WorkflowId, Vec<u64>>) -> Vec<WorkflowOffsetsRow> {
+        offsets.into_iter().map(|(workflow_id, offsets)| WorkflowOffsetsRow { workflow_id, offsets }).collect()
+    }
+}
+
+/// A record may hold several events.
+fn stands_at(offsets: &mut Vec<u64>, offset: u64) {
+    if offsets.last() != Some(&offset) {
+        offsets.push(offset);
     }
 }
 

@@ -62,6 +62,8 @@ pub trait Query: Send + Sync {
     fn metrics(&self, since: Timestamp) -> Result<Vec<(u32, MetricRow)>, StoreError>;
     /// Journal offsets of the steps that hold a run's events, ascending.
     fn offsets(&self, run_id: &RunId) -> Result<Vec<u64>, StoreError>;
+    /// Journal offsets of the steps that hold events of the partition itself which name a workflow, ascending.
+    fn workflow_offsets(&self, partition: u32, workflow_id: &WorkflowId) -> Result<Vec<u64>, StoreError>;
     /// Dead letters, the newest first.
     fn letters(&self, filter: &LetterFilter) -> Result<Vec<FoundLetter>, StoreError>;
     /// The whole of a dead letter, as it stands in the topic `dead-letters`.

@@ -34,6 +34,8 @@ pub struct ProjectionBatch {
     pub metrics: Vec<MetricRow>,
     /// Where the events of each run stand in the journal (appended).
     pub offsets: Vec<OffsetsRow>,
+    /// Where the partition's events that name a workflow stand in the journal (appended).
+    pub workflow_offsets: Vec<WorkflowOffsetsRow>,
 }
 
 impl ProjectionBatch {
@@ -215,5 +217,14 @@ pub struct OffsetsRow {
     /// The run.
     pub run_id: RunId,
     /// Journal offsets of the steps that hold its events, ascending.
+    pub offsets: Vec<u64>,
+}
+
+/// `orchestrator_workflow_offsets`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkflowOffsetsRow {
+    /// The workflow.
+    pub workflow_id: WorkflowId,
+    /// Journal offsets of the steps that hold the partition's events which name it, ascending.
     pub offsets: Vec<u64>,
 }

@@ -98,8 +98,7 @@ pub fn json(published: &Published) -> Value {
     }
 }
 
-/// An event of a run as JSON.
-pub fn run_json(recorded: &Recorded) -> Value {
+fn run_json(recorded: &Recorded) -> Value {
     json!({
         "type": recorded.event.name(),
         "workflow_id": recorded.workflow_id.as_str(),
@@ -192,7 +191,8 @@ fn recovery_words(event: &NodeRecovered) -> String {
     }
 }
 
-fn partition_words(recorded: &PartitionRecorded, paint: Paint) -> String {
+/// Name and detail of an event of a partition.
+pub fn partition_words(recorded: &PartitionRecorded, paint: Paint) -> String {
     let origin = |o: &crate::core::command::Origin| format!("{}/{}/{}", o.topic, o.partition, o.offset);
     let sentence = |text: &str| short(&harmless(text), VALUE_CHARS);
     let detail = match &recorded.event {

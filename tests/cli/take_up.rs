@@ -192,6 +192,11 @@ fn a_run_that_was_undone_starts_anew() {
     assert_eq!(run["nodes"]["book"]["attempt"], 1);
     let open = house.letters("open", 1);
     assert_eq!(open[0]["id"], unbook["id"], "what was to be undone is for a person");
+    let history = house.folder.run(&["history", "w", "--output", "json"]).expect(0).stdout;
+    let events: Vec<Value> = history.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let handled = events.iter().find(|event| event["type"] == "DeadLetterHandled").expect("what was done");
+    assert_eq!((&handled["data"]["letter_id"], &handled["data"]["run_id"]), (&nap["id"], &run["run_id"]));
+    assert!(events.iter().all(|event| event["run_id"].is_string() != event["partition"].is_number()), "{history}");
     let late = house.folder.run(&["dlq", "redrive", id(unbook)]).expect(1);
     assert!(late.stderr.contains("taken up already"), "{late:?}");
 }
@@ -236,6 +241,10 @@ fn a_node_of_a_run_under_way_is_given_its_output() {
     assert_eq!((&run["nodes"]["ask"]["status"], &run["answer"]["ask"]), (&"recovered".into(), &7.into()));
     let history = house.folder.run(&["history", "w"]).expect(0).stdout;
     assert!(history.contains("was supplied by ada"), "{history}");
+    // What the engine did not take stands there, too.
+    for words in ["InputRejected", "output_refused: the output supplied", "not_suppliable: node"] {
+        assert!(history.contains(words), "{words}: {history}");
+    }
     let late = house.folder.run(&["supply", "w", "ask", "--value", "7"]).expect(3);
     assert!(late.stderr.contains("has ended: it completed"), "{late:?}");
 }

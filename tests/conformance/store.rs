@@ -45,6 +45,7 @@ for_every_store!(
     letters::a_letter_is_handled_in_whichever_order_partitions_are_projected,
     letters::dead_letters_are_filtered_and_paged,
     letters::letters_of_the_same_fault_are_one_group,
+    letters::what_is_said_of_a_workflow_beside_its_runs_is_found,
     letters::errors_of_the_same_fault_are_counted_against_the_period_before,
     runs::recovery_finds_every_unfinished_run_as_it_was_folded,
     runs::rows_of_a_run_read_back,

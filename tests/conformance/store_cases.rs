@@ -51,6 +51,7 @@ pub fn empty(partition: u32, expected: Option<Position>, next: Position) -> Proj
         handled: vec![],
         metrics: vec![],
         offsets: vec![],
+        workflow_offsets: vec![],
     }
 }
 

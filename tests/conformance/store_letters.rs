@@ -188,6 +188,26 @@ pub fn letters_of_the_same_fault_are_one_group(store: Arc<dyn Store>) {
     assert_eq!(store.query().letter_groups(&LetterFilter { limit: 1, ..all() }).unwrap(), groups[..1]);
 }
 
+pub fn what_is_said_of_a_workflow_beside_its_runs_is_found(store: Arc<dyn Store>) {
+    let order = WorkflowId::new("order 7").unwrap();
+    let letter_id = LetterId::of_input(0, 1);
+    let mut folding = Folding::new(0, None, chain);
+    // Two of a step are found once; what names no workflow is found by none.
+    let both = [of_partition(0, 1, refused(0, "a")), of_partition(0, 2, refused(0, "b"))];
+    folding.step(10, &step(1), &both).unwrap();
+    folding.step(11, &step(2), &[of_partition(0, 3, handled(&letter_id, LetterAction::Discard))]).unwrap();
+    folding.step(12, &step(3), &[of_partition(0, 4, refused(0, "c"))]).unwrap();
+    let first = folding.take_batch().unwrap();
+    store.commit(&first).unwrap();
+    folding.committed(first);
+    folding.step(20, &step(4), &[of_partition(0, 5, refused(0, "d"))]).unwrap();
+    store.commit(&folding.take_batch().unwrap()).unwrap();
+    store.commit(&batch(1, &[of_partition(1, 1, refused(1, "e"))])).unwrap();
+    let found = |partition, workflow_id| store.query().workflow_offsets(partition, workflow_id).unwrap();
+    assert_eq!((found(0, &order), found(1, &order)), (vec![10, 12, 20], vec![10]));
+    assert!(found(0, &WorkflowId::new("another").unwrap()).is_empty());
+}
+
 pub fn errors_of_the_same_fault_are_counted_against_the_period_before(store: Arc<dyn Store>) {
     let mut events = Vec::new();
     let histories: Vec<History> = (1..=5).map(|n| exhausted(n, &format!("w-{n}"), &format!("no {n}"))).collect();

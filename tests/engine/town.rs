@@ -140,6 +140,7 @@ impl Town {
             handled: vec![],
             metrics: vec![],
             offsets: vec![],
+            workflow_offsets: vec![],
         };
         self.store.commit(&batch).unwrap();
     }

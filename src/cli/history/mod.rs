@@ -5,12 +5,13 @@ pub mod unknown;
 
 use super::exit::{self, Exit};
 use super::{Context, connect};
-use crate::core::event::Recorded;
 use crate::core::id::{RunId, WorkflowId};
+use crate::core::time::Timestamp;
 use crate::log::Log;
 use crate::store::Store;
 use crate::ui;
 use crate::ui::style::Paint;
+use crate::wire::event::Published;
 use anyhow::Result;
 use read::History;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ pub const EXAMPLES: &str = "\
 Examples:
   orchestrator history greet-1                    every event of the newest run
   orchestrator history greet-1 --output json      a line of JSON each
+Inputs for the workflow that were rejected or refused, and what was done with its
+dead letters, stand among them without a number (in JSON: with a `partition`).
 The store says where in the journal they stand; without a store the whole event
 stream is read.
 ";
@@ -46,19 +49,20 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         }
         Err(error) => return Err(error),
     };
-    let Some(History { events, .. }) = found else {
+    let Some(history) = found else {
         let known = unknown::look(context, &args.id, args.run.as_ref())?;
         return Err(unknown::error(&known, &args.id, args.run.as_ref()));
     };
-    for event in &events {
+    let start = history.events.first().map_or(Timestamp(0), |first| first.time);
+    for event in history.in_order() {
         if context.out.is_json() {
-            context.out.json_line(&ui::event::run_json(event))?;
+            context.out.json_line(&ui::event::json(&event))?;
         } else {
-            context.out.line(line(event, &events, context.out.paint))?;
+            context.out.line(line(&event, start, context.out.paint))?;
         }
     }
     // A broken history is printed all the same, and is an error all the same.
-    read::folded(&events)?;
+    read::folded(&history.events)?;
     Ok(Exit::Done)
 }
 
@@ -66,15 +70,15 @@ fn with_store(args: &Args, log: &dyn Log, store: &Arc<dyn Store>) -> Result<Opti
     read::from_journal(log, store.as_ref(), &args.id, args.run.as_ref())
 }
 
-/// Sequence, time, time since the start, what happened.
-fn line(event: &Recorded, all: &[Recorded], paint: Paint) -> String {
-    let start = all.first().map_or(event.time, |first| first.time);
-    let since = format!("+{}", ui::timeline::duration(event.time.since(start)));
-    let time = paint.dim(&ui::time::clock(event.time));
-    format!(
-        "{:>4} {time} {} {}",
-        event.sequence,
-        paint.dim(&format!("{since:>12}")),
-        ui::event::event_words(&event.event, paint)
-    )
+/// Sequence, time, time since the start, what happened. An event beside the run has no number of it.
+fn line(event: &Published, start: Timestamp, paint: Paint) -> String {
+    let (sequence, time, words) = match event {
+        Published::Run(recorded) => {
+            (recorded.sequence.to_string(), recorded.time, ui::event::event_words(&recorded.event, paint))
+        }
+        Published::Partition(recorded) => ("-".to_owned(), recorded.time, ui::event::partition_words(recorded, paint)),
+    };
+    let since = format!("+{}", ui::timeline::duration(time.since(start)));
+    let clock = paint.dim(&ui::time::clock(time));
+    format!("{sequence:>4} {clock} {} {words}", paint.dim(&format!("{since:>12}")))
 }

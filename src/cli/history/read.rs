@@ -1,7 +1,7 @@
 //! The events of a run: from the journal where the store says they stand, or from the whole event stream.
 
 use crate::core::apply::fold;
-use crate::core::event::{Event, Recorded};
+use crate::core::event::{Event, PartitionEvent, Recorded};
 use crate::core::id::{RunId, WorkflowId};
 use crate::core::partition::partition_of;
 use crate::core::run::Run;
@@ -9,8 +9,9 @@ use crate::installation::records::read_to_end;
 use crate::journal::record::{JournalRecord, Owner};
 use crate::journal::rule::{ReadersRule, Verdict};
 use crate::log::{Log, LogError, Record, Topic};
+use crate::store::row::partition_subject;
 use crate::store::{Position, Store};
-use crate::wire::event::Published;
+use crate::wire::event::{PartitionRecorded, Published};
 use crate::wire::{chain, event, headers, journal};
 use anyhow::{Context, Error, Result, anyhow, bail};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,22 @@ pub struct History {
     pub partition: u32,
     /// The events, by sequence.
     pub events: Vec<Recorded>,
+    /// Events of the partition that name the workflow and no other run of it, by sequence: inputs that were rejected or
+    /// refused, letters that were worked off.
+    pub beside: Vec<PartitionRecorded>,
+}
+
+impl History {
+    /// All events in the order of time; those of the run stand before what was said of it at the same moment.
+    pub fn in_order(&self) -> Vec<Published> {
+        let run = self.events.iter().cloned().map(Published::Run);
+        let mut all: Vec<_> = run.chain(self.beside.iter().cloned().map(Published::Partition)).collect();
+        all.sort_by_key(|event| match event {
+            Published::Run(recorded) => recorded.time,
+            Published::Partition(recorded) => recorded.time,
+        });
+        all
+    }
 }
 
 /// Journal offsets nearer to each other than this are read in one go rather than by seeking.
@@ -58,7 +75,9 @@ pub fn from_journal(
     let mut found = Runs::new(workflow_id);
     if let Some(run_id) = &stored {
         found.newest = Some(run_id.clone());
-        for group in groups(&store.query().offsets(run_id)?) {
+        let beside = store.query().workflow_offsets(partition, workflow_id)?;
+        let offsets: BTreeSet<u64> = store.query().offsets(run_id)?.into_iter().chain(beside).collect();
+        for group in groups(&offsets) {
             read_group(log, partition, &group, &mut found)?;
         }
     }
@@ -74,13 +93,18 @@ pub fn from_events(log: &dyn Log, workflow_id: &WorkflowId, run_id: Option<&RunI
     let partition = home(log, workflow_id)?;
     let mut found = Runs::new(workflow_id);
     let mut chains: BTreeMap<RunId, [u8; 16]> = BTreeMap::new();
+    let of_partition = partition_subject(partition);
     read_to_end(log, &Topic::Events, partition, 0, |record| {
-        if record.key.as_deref() == Some(workflow_id.as_str().as_bytes())
-            && let Some(recorded) = decoded(&record)?
-            && found.is_next(&recorded)
-        {
-            check_chain(&record, &recorded, &mut chains)?;
-            found.add(recorded);
+        let key = record.key.as_deref().unwrap_or_default();
+        if key == workflow_id.as_str().as_bytes() || key == of_partition.as_bytes() {
+            match decoded(&record)? {
+                Some(Published::Run(recorded)) if found.is_next(&recorded) => {
+                    check_chain(&record, &recorded, &mut chains)?;
+                    found.add(recorded);
+                }
+                Some(Published::Partition(recorded)) => found.add_beside(recorded),
+                Some(Published::Run(_)) | None => {}
+            }
         }
         Ok::<_, Error>(ControlFlow::Continue(()))
     })?;
@@ -93,13 +117,9 @@ fn home(log: &dyn Log, workflow_id: &WorkflowId) -> Result<u32> {
     Ok(partition_of(workflow_id.as_str().as_bytes(), partitions))
 }
 
-fn decoded(record: &Record) -> Result<Option<Recorded>> {
-    let Some(value) = &record.value else { return Ok(None) };
+fn decoded(record: &Record) -> Result<Option<Published>> {
     let place = || format!("{}/{}, offset {}", record.topic, record.partition, record.offset);
-    match event::decode(value).with_context(place)? {
-        Published::Run(recorded) => Ok(Some(recorded)),
-        Published::Partition(_) => Ok(None),
-    }
+    record.value.as_deref().map(event::decode).transpose().with_context(place)
 }
 
 /// Holds a record against the run's hash chain, where the record carries one and the chain is known from its start.
@@ -128,7 +148,7 @@ fn check_chain(record: &Record, recorded: &Recorded, chains: &mut BTreeMap<RunId
 }
 
 /// Offsets in groups that are read in one go.
-fn groups(offsets: &[u64]) -> Vec<Vec<u64>> {
+fn groups(offsets: &BTreeSet<u64>) -> Vec<Vec<u64>> {
     let mut groups: Vec<Vec<u64>> = Vec::new();
     for offset in offsets {
         match groups.last_mut() {
@@ -187,11 +207,13 @@ struct Runs {
     workflow_id: WorkflowId,
     newest: Option<RunId>,
     events: BTreeMap<RunId, BTreeMap<u64, Recorded>>,
+    /// What the partition says of the workflow, by sequence.
+    beside: BTreeMap<u64, PartitionRecorded>,
 }
 
 impl Runs {
     fn new(workflow_id: &WorkflowId) -> Self {
-        Self { workflow_id: workflow_id.clone(), newest: None, events: BTreeMap::new() }
+        Self { workflow_id: workflow_id.clone(), newest: None, events: BTreeMap::new(), beside: BTreeMap::new() }
     }
 
     /// Whether an event is not a repetition of one that has been read.
@@ -211,12 +233,19 @@ impl Runs {
         events.insert(recorded.sequence, recorded);
     }
 
+    fn add_beside(&mut self, recorded: PartitionRecorded) {
+        if recorded.event.workflow_id() == Some(&self.workflow_id) {
+            self.beside.insert(recorded.sequence, recorded);
+        }
+    }
+
     fn add_step(&mut self, record: &Record, decoded: &JournalRecord) -> Result<()> {
         let JournalRecord::Step(step) = decoded else { return Ok(()) };
         for body in step.transitions.iter().flat_map(|transition| &transition.events) {
             let place = || format!("journal/{}, offset {}", record.partition, record.offset);
-            if let Published::Run(recorded) = event::decode(body).with_context(place)? {
-                self.add(recorded);
+            match event::decode(body).with_context(place)? {
+                Published::Run(recorded) => self.add(recorded),
+                Published::Partition(recorded) => self.add_beside(recorded),
             }
         }
         Ok(())
@@ -225,14 +254,19 @@ impl Runs {
     fn history(mut self, partition: u32, run_id: Option<&RunId>) -> Option<History> {
         let run_id = run_id.or(self.newest.as_ref())?.clone();
         let events = self.events.remove(&run_id)?;
-        Some(History { partition, events: events.into_values().collect() })
+        let is_of_it = |beside: &PartitionRecorded| match &beside.event {
+            PartitionEvent::InputRejected(event) => event.run_id.as_ref().is_none_or(|of| *of == run_id),
+            _ => true,
+        };
+        let beside = self.beside.into_values().filter(is_of_it).collect();
+        Some(History { partition, events: events.into_values().collect(), beside })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::event::{NodeStarted, RunSettings, WorkflowStarted};
+    use crate::core::event::{InputRejected, NodeStarted, RunSettings, WorkflowStarted};
     use crate::core::retry::RetryPolicy;
     use crate::core::{command::Origin, definition::*, id::*, json::Json, time::Timestamp};
 
@@ -283,6 +317,41 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_beside_a_run_stands_among_its_events_unless_it_is_of_another() {
+        let rejected = |sequence, time, of: Option<char>, workflow: &str| PartitionRecorded {
+            partition: 2,
+            sequence,
+            time: Timestamp(time),
+            event: PartitionEvent::InputRejected(InputRejected {
+                origin: Origin { topic: "results".to_owned(), partition: 2, offset: sequence, time: Timestamp(time) },
+                reason: "attempt_ended".to_owned(),
+                message: String::new(),
+                workflow_id: WorkflowId::new(workflow).unwrap(),
+                run_id: of.map(|run| RunId::new(&run.to_string().repeat(32)).unwrap()),
+            }),
+        };
+        let mut runs = Runs::new(&WorkflowId::new("w").unwrap());
+        let later = Recorded { time: Timestamp(9), ..recorded('a', 2) };
+        [recorded('a', 1), later].into_iter().for_each(|event| runs.add(event));
+        let beside = [(1, 5, Some('a'), "w"), (2, 9, None, "w"), (3, 6, Some('b'), "w"), (4, 6, None, "x")];
+        for (sequence, time, of, workflow) in beside {
+            runs.add_beside(rejected(sequence, time, of, workflow));
+            runs.add_beside(rejected(sequence, time, of, workflow));
+        }
+        let order: Vec<(bool, i64)> = runs
+            .history(2, None)
+            .unwrap()
+            .in_order()
+            .iter()
+            .map(|event| match event {
+                Published::Run(recorded) => (true, recorded.time.0),
+                Published::Partition(recorded) => (false, recorded.time.0),
+            })
+            .collect();
+        assert_eq!(order, [(true, 0), (false, 5), (true, 9), (false, 9)]);
+    }
+
+    #[test]
     fn a_gap_breaks_a_history() {
         assert_eq!(folded(&[recorded('a', 1), recorded('a', 2)]).unwrap().sequence, 2);
         let broken = folded(&[recorded('a', 1), recorded('a', 3)]).unwrap_err();
@@ -292,7 +361,7 @@ mod tests {
 
     #[test]
     fn near_offsets_are_read_in_one_go() {
-        assert_eq!(groups(&[1, 2, 200, 1_000, 1_001]), [vec![1, 2, 200], vec![1_000, 1_001]]);
-        assert!(groups(&[]).is_empty());
+        assert_eq!(groups(&[1, 2, 200, 1_000, 1_001].into()), [vec![1, 2, 200], vec![1_000, 1_001]]);
+        assert!(groups(&BTreeSet::new()).is_empty());
     }
 }

@@ -67,6 +67,11 @@ impl Query for MemoryStore {
         self.ask(|tables| tables.offsets.get(run_id).cloned().unwrap_or_default())
     }
 
+    fn workflow_offsets(&self, partition: u32, workflow_id: &WorkflowId) -> Result<Vec<u64>, StoreError> {
+        let key = (partition, workflow_id.clone());
+        self.ask(|tables| tables.workflow_offsets.get(&key).cloned().unwrap_or_default())
+    }
+
     fn letters(&self, filter: &LetterFilter) -> Result<Vec<FoundLetter>, StoreError> {
         self.ask(|tables| letters::letters(tables, filter))
     }

@@ -1,7 +1,7 @@
 //! The tables, as ordered maps.
 
 use super::letters::LetterHalves;
-use crate::core::id::{AgentName, LetterId, RunId};
+use crate::core::id::{AgentName, LetterId, RunId, WorkflowId};
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
 use crate::store::row::{ErrorRow, MetricRow, OperationRow, ProjectionBatch, ResultRow, RunRow, partition_subject};
@@ -27,6 +27,8 @@ pub struct Tables {
     pub metrics: BTreeMap<(u32, AgentName, Timestamp), MetricRow>,
     /// By run, ascending.
     pub offsets: BTreeMap<RunId, Vec<u64>>,
+    /// By partition and workflow, ascending.
+    pub workflow_offsets: BTreeMap<(u32, WorkflowId), Vec<u64>>,
 }
 
 impl Tables {
@@ -62,6 +64,10 @@ impl Tables {
         for row in &batch.offsets {
             self.offsets.entry(row.run_id.clone()).or_default().extend(&row.offsets);
         }
+        for row in &batch.workflow_offsets {
+            let key = (batch.partition, row.workflow_id.clone());
+            self.workflow_offsets.entry(key).or_default().extend(&row.offsets);
+        }
     }
 
     /// Forgets everything of a partition.
@@ -79,6 +85,7 @@ impl Tables {
         self.operations.remove(&partition_subject(partition));
         self.errors.remove(&partition_subject(partition));
         self.letters.retain(|_, halves| halves.letter.as_ref().is_none_or(|(place, _)| *place != partition));
+        self.workflow_offsets.retain(|(place, _), _| *place != partition);
         self.metrics.retain(|(place, _, _), _| *place != partition);
     }
 

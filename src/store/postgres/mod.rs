@@ -154,6 +154,7 @@ fn migrator() -> Migrator {
         migration(2, "dead letters", include_str!("../../../migrations/postgres/0002_dead_letters.sql")),
         migration(3, "retries", include_str!("../../../migrations/postgres/0003_retries.sql")),
         migration(4, "failure handling", include_str!("../../../migrations/postgres/0004_failure_handling.sql")),
+        migration(5, "workflow offsets", include_str!("../../../migrations/postgres/0005_workflow_offsets.sql")),
     ];
     let mut migrator = Migrator::with_migrations(all);
     // The database may be shared with others that use sqlx.

@@ -1,7 +1,9 @@
 //! Writing a batch: for each table one statement over arrays, a column each, however many rows.
 
 use super::{letters, position};
-use crate::store::row::{ErrorRow, MetricRow, OffsetsRow, OperationRow, ProjectionBatch, ResultRow, RunRow};
+use crate::store::row::{
+    ErrorRow, MetricRow, OffsetsRow, OperationRow, ProjectionBatch, ResultRow, RunRow, WorkflowOffsetsRow,
+};
 use crate::store::sql::fault::Fault;
 use crate::store::sql::flat::{FlatOperation, FlatRun};
 use crate::store::sql::micros::Micros;
@@ -33,6 +35,9 @@ pub async fn batch(connection: &mut PgConnection, batch: &ProjectionBatch) -> Re
     }
     for rows in stretches(&batch.offsets, |row| 64 + 20 * row.offsets.len()) {
         offsets(connection, rows).await?;
+    }
+    for rows in stretches(&batch.workflow_offsets, |row| 256 + 20 * row.offsets.len()) {
+        workflow_offsets(connection, partition, rows).await?;
     }
     Ok(())
 }
@@ -217,10 +222,6 @@ async fn metrics(connection: &mut PgConnection, partition: i64, rows: &[MetricRo
 }
 
 async fn offsets(connection: &mut PgConnection, rows: &[OffsetsRow]) -> Result<(), Fault> {
-    let list = |row: &OffsetsRow| {
-        let numbers: Vec<String> = row.offsets.iter().map(u64::to_string).collect();
-        format!("{{{}}}", numbers.join(","))
-    };
     let query = columns!(
         sqlx::query(
             "INSERT INTO orchestrator_run_offsets (run_id, first_offset, offsets) \
@@ -231,8 +232,36 @@ async fn offsets(connection: &mut PgConnection, rows: &[OffsetsRow]) -> Result<(
         rows,
         |row| row.run_id.as_str(),
         |row| int(row.offsets.first().copied().unwrap_or(0)),
-        list,
+        |row| list(&row.offsets),
     );
     query.execute(connection).await?;
     Ok(())
+}
+
+async fn workflow_offsets(
+    connection: &mut PgConnection,
+    partition: i64,
+    rows: &[WorkflowOffsetsRow],
+) -> Result<(), Fault> {
+    let query = columns!(
+        sqlx::query(
+            "INSERT INTO orchestrator_workflow_offsets (partition, workflow_id, first_offset, offsets) \
+             SELECT $1, workflow_id, first_offset, offsets::bigint[] \
+             FROM UNNEST($2::text[], $3::bigint[], $4::text[]) AS u (workflow_id, first_offset, offsets) \
+             ON CONFLICT DO NOTHING"
+        )
+        .bind(partition),
+        rows,
+        |row| row.workflow_id.as_str(),
+        |row| int(row.offsets.first().copied().unwrap_or(0)),
+        |row| list(&row.offsets),
+    );
+    query.execute(connection).await?;
+    Ok(())
+}
+
+/// An array of numbers, as Postgres writes it.
+fn list(offsets: &[u64]) -> String {
+    let numbers: Vec<String> = offsets.iter().map(u64::to_string).collect();
+    format!("{{{}}}", numbers.join(","))
 }

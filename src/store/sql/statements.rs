@@ -108,6 +108,10 @@ pub const BUCKETS: [&str; 13] = [
 pub const OFFSETS: &str =
     "SELECT CAST(offsets AS text) AS offsets FROM orchestrator_run_offsets WHERE run_id = $1 ORDER BY first_offset";
 
+/// $1 partition, $2 workflow.
+pub const WORKFLOW_OFFSETS: &str = "SELECT CAST(offsets AS text) AS offsets FROM orchestrator_workflow_offsets \
+     WHERE partition = $1 AND workflow_id = $2 ORDER BY first_offset";
+
 /// What of a run's row changes after its first writing, for `ON CONFLICT (run_id) DO UPDATE SET`.
 pub const UPDATE_RUN: &str = "status = excluded.status, sequence = excluded.sequence, \
      nodes_completed = excluded.nodes_completed, nodes_failed = excluded.nodes_failed, \

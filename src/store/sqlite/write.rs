@@ -27,7 +27,12 @@ pub async fn batch(connection: &mut SqliteConnection, batch: &ProjectionBatch) -
     insert(connection, &errors_table(), &batch.errors, bind_error).await?;
     letters::write(connection, partition, batch).await?;
     insert(connection, &metrics_table(), &batch.metrics, |query, row| bind_metric(query, partition, row)).await?;
-    insert(connection, &offsets_table(), &batch.offsets, bind_offsets).await
+    insert(connection, &offsets_table(), &batch.offsets, bind_offsets).await?;
+    let workflow_offsets = &batch.workflow_offsets;
+    insert(connection, &workflow_offsets_table(), workflow_offsets, |query, row| {
+        bind_numbers(query.bind(partition).bind(row.workflow_id.as_str()), &row.offsets)
+    })
+    .await
 }
 
 /// Where rows go, and what to do with one that is there.
@@ -210,9 +215,15 @@ fn offsets_table() -> Target {
 }
 
 fn bind_offsets(query: Statement, row: &OffsetsRow) -> Statement {
-    let numbers: Vec<String> = row.offsets.iter().map(u64::to_string).collect();
-    query
-        .bind(row.run_id.as_str())
-        .bind(int(row.offsets.first().copied().unwrap_or(0)))
-        .bind(format!("[{}]", numbers.join(",")))
+    bind_numbers(query.bind(row.run_id.as_str()), &row.offsets)
+}
+
+fn workflow_offsets_table() -> Target {
+    Target::new("orchestrator_workflow_offsets", "partition workflow_id first_offset offsets", "DO NOTHING")
+}
+
+/// The first of the offsets, and all.
+fn bind_numbers(query: Statement, offsets: &[u64]) -> Statement {
+    let numbers: Vec<String> = offsets.iter().map(u64::to_string).collect();
+    query.bind(int(offsets.first().copied().unwrap_or(0))).bind(format!("[{}]", numbers.join(",")))
 }

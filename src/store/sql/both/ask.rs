@@ -80,6 +80,12 @@ impl Query for SqlStore {
         Ok(batches.concat())
     }
 
+    fn workflow_offsets(&self, partition: u32, workflow_id: &WorkflowId) -> Result<Vec<u64>, StoreError> {
+        let question =
+            sqlx::query(statements::WORKFLOW_OFFSETS).bind(i64::from(partition)).bind(workflow_id.to_string());
+        Ok(self.ask(question, read::offsets)?.concat())
+    }
+
     fn letters(&self, filter: &LetterFilter) -> Result<Vec<FoundLetter>, StoreError> {
         self.ask(about_letters(letters::LETTERS, filter), letters::found)
     }
