@@ -3,6 +3,8 @@
 engine. What must hold after any number of crashes:
 
 - every accepted request has exactly one run, every run ends once, with one answer, and was answered;
+- a workflow has another run only where that takes up its last one, which has failed; what is carried over as completed is
+  what had been completed, and is not executed again;
 - every record of the event stream has right CloudEvents headers, a whole body of its schema, the next sequence of
   its run and the next link of its chain; a record that comes twice is identical;
 - each (run, node) has at most one output, and its attempts follow each other: one that failed and is not final
@@ -126,7 +128,8 @@ class Check:
 
     def attempts(self, run, names, story):
         """What may follow what, by node: (attempt, since when it may be scheduled; none: it is scheduled)."""
-        expected, ended, handling = {}, set(), {}
+        expected, handling = {}, {}
+        ended = {node["node_id"] for node in story["events"][0][1].get("carried", [])}
         for name, (_, event, _) in zip(names, story["events"]):
             if not name.startswith("Node"):
                 continue
@@ -246,11 +249,28 @@ class Check:
             if ("requests", record.partition, record.offset) not in started | refused:
                 self.fault(f"the request at {record.partition}/{record.offset} was neither started nor refused")
         for workflow, runs in runs_of.items():
-            if len(runs) > 1:
-                self.fault(f"workflow {workflow!r} has {len(runs)} runs")
+            self.lineage(workflow, runs)
         if expected_workflows is not None:
             self.expect(len(runs_of), expected_workflows, "number of workflows")
         self.counts.update(workflows=len(runs_of), refused=len(refused), forwarded=forwarded)
+
+    def lineage(self, workflow, runs):
+        """The runs of a workflow follow each other, each takes up the one before."""
+        before = None
+        for run in runs:
+            start = self.subjects[run]["events"][0][1]
+            lineage = start.get("lineage")
+            self.expect(lineage and lineage["run_id"], before, f"run {run} of {workflow!r}: the run that it takes up")
+            if lineage and before:
+                self.counts["taken_up"] = self.counts.get("taken_up", 0) + 1
+                self.expect(self.fold.states[before]["status"], "failed", f"run {before}, which {run} takes up")
+                done = {node["node_id"]: node["output"] for node in self.subjects[before]["events"][0][1]["carried"]}
+                done.update((event["node_id"], event["output"]) for name, event, _ in self.subjects[before]["events"]
+                            if name.startswith("NodeCompleted"))
+                for node in start["carried"]:
+                    if node["status"] == "completed":
+                        self.expect(node["output"], done.get(node["node_id"]), f"run {run}: carried {node['node_id']}")
+            before = run
 
     # The tables
 

@@ -30,7 +30,8 @@ class Fold:
     def run_event(self, partition, name, event, chain):
         run, sequence, time = event["run_id"], event["sequence"], event["time"]
         if name == "WorkflowStarted":
-            self.nodes[run] = {}
+            # What is carried over from an earlier run counts as completed from the start.
+            self.nodes[run] = {node["node_id"]: {**node, "status": "completed"} for node in event.get("carried", [])}
             definition, origin = event["definition"], event["origin"]
             self.states[run] = {
                 "workflow_id": event["workflow_id"], "partition": partition, "status": "initializing",
