@@ -15,5 +15,6 @@ mod retries;
 #[path = "../support/pipeline/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "shared with other test targets")]
 mod support;
+mod take_up;
 mod trace;
 mod workers;
