@@ -259,6 +259,38 @@ pub trait Group: Send {
     fn leave(&mut self);
 }
 
+/// A group from outside, at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupSeen {
+    /// How many members it has. One that was killed is one until its session times out.
+    pub members: usize,
+    /// The partitions of the topic that was asked for, in order.
+    pub partitions: Vec<SharedPartition>,
+}
+
+/// A partition that a group shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SharedPartition {
+    /// Whether it is some member's.
+    pub is_held: bool,
+    /// The next offset that the group reads; none: it has committed nothing there.
+    pub committed: Option<u64>,
+    /// What is there to be read.
+    pub ends: Ends,
+}
+
+impl SharedPartition {
+    /// The next record that the group has not done with.
+    pub fn next(&self) -> u64 {
+        self.committed.unwrap_or(0).max(self.ends.low)
+    }
+
+    /// How many records the group has not done with.
+    pub fn lag(&self) -> u64 {
+        self.ends.high.saturating_sub(self.next())
+    }
+}
+
 /// How a member takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Membership {
@@ -313,6 +345,9 @@ pub trait Log: Send + Sync {
     }
     /// Joins a group that shares the partitions of these topics.
     fn group(&self, name: &str, topics: &[Topic], membership: Membership) -> Result<Box<dyn Group>, LogError>;
+    /// Who is in a group, and how far it has come in a topic; one that nobody has ever joined has no members. Waits for
+    /// the answer.
+    fn look_at_group(&self, name: &str, topic: &Topic) -> Result<GroupSeen, LogError>;
     /// The ends of a partition, asked for now. Waits for the answer.
     fn ends(&self, topic: &Topic, partition: u32) -> Result<Ends, LogError>;
     /// How many partitions a topic has; `None`: there is no such topic. Waits for the answer.

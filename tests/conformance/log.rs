@@ -82,6 +82,8 @@ macro_rules! conformance {
                 a_member_that_only_assigns_gets_no_records,
                 a_fetched_partition_held_back_loses_nothing,
                 groups_do_not_know_each_other,
+                a_group_that_nobody_has_joined_has_no_members,
+                a_group_is_seen_from_outside,
             }
         }
     };

@@ -3,8 +3,8 @@
 
 use orchestrator::log::memory::MemoryProcess;
 use orchestrator::log::{
-    Ack, AppendError, Appender, Delivery, Ends, Group, Log, LogError, Membership, NewRecord, Purpose, Reader, Record,
-    Token, Topic, TopicSpec,
+    Ack, AppendError, Appender, Delivery, Ends, Group, GroupSeen, Log, LogError, Membership, NewRecord, Purpose,
+    Reader, Record, Token, Topic, TopicSpec,
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -62,6 +62,10 @@ impl Log for Wired {
         };
         assert!(!panics, "the test wants joining to panic");
         self.process.group(name, topics, membership)
+    }
+
+    fn look_at_group(&self, name: &str, topic: &Topic) -> Result<GroupSeen, LogError> {
+        self.process.look_at_group(name, topic)
     }
 
     fn ends(&self, topic: &Topic, partition: u32) -> Result<Ends, LogError> {

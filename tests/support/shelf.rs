@@ -6,7 +6,7 @@ use orchestrator::core::event::Recorded;
 use orchestrator::core::time::Timestamp;
 use orchestrator::journal::record::{Cause, EffectsThrough, JournalRecord, Owner, PartitionTaken, Step, Transition};
 use orchestrator::log::{
-    Appender, Delivery, Ends, Group, Log, LogError, Membership, Purpose, Reader, Record, Topic, TopicSpec,
+    Appender, Delivery, Ends, Group, GroupSeen, Log, LogError, Membership, Purpose, Reader, Record, Topic, TopicSpec,
 };
 use orchestrator::projector::codec::Codec;
 use orchestrator::wire::WireError;
@@ -200,6 +200,9 @@ impl Log for Shelf {
         Ok(Box::new(ShelfReader { shelf: self.clone(), places: BTreeMap::new(), paused: BTreeMap::new() }))
     }
     fn group(&self, _: &str, _: &[Topic], _: Membership) -> Result<Box<dyn Group>, LogError> {
+        no()
+    }
+    fn look_at_group(&self, _: &str, _: &Topic) -> Result<GroupSeen, LogError> {
         no()
     }
     fn ends(&self, _: &Topic, partition: u32) -> Result<Ends, LogError> {

@@ -347,6 +347,10 @@ impl Log for FakeLog {
         Ok(Box::new(FakeGroup { log: self.clone(), topic: topic.clone(), settled: false }))
     }
 
+    fn look_at_group(&self, _: &str, _: &Topic) -> Result<GroupSeen, LogError> {
+        Err(LogError::Refused("workers do not look at groups".to_owned()))
+    }
+
     fn ends(&self, _: &Topic, _: u32) -> Result<Ends, LogError> {
         Err(LogError::Refused("workers do not ask for ends".to_owned()))
     }

@@ -1,7 +1,8 @@
 //! Questions to the brokers that wait for an answer.
 
-use super::super::{Ends, LogError};
+use super::super::{Ends, GroupSeen, LogError, SharedPartition};
 use super::faults;
+use super::raw;
 use super::watch::{Control, Watch};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{IsError, KafkaError, RDKafkaErrorCode as Code};
@@ -166,6 +167,25 @@ impl Asker {
         let replicas = metadata.topics().iter().flat_map(|topic| topic.partitions()).flat_map(|part| part.replicas());
         let ids: BTreeSet<i32> = metadata.brokers().iter().map(|broker| broker.id()).chain(replicas.copied()).collect();
         Ok(u32::try_from(ids.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Who is in a group, and how far it has come in a topic.
+    pub(super) fn group(&self, group: &str, topic: &str) -> Result<GroupSeen, LogError> {
+        let doing = format!("asking for the group {group}");
+        let fault = |code: Code| self.fault(&doing, &KafkaError::GroupListFetch(code));
+        let count = self.partitions(topic, ANSWER)?.ok_or_else(|| LogError::UnknownTopic(topic.to_owned()))?;
+        let members = raw::members(self.control.client(), group, ANSWER).map_err(fault)?;
+        let committed = raw::committed(self.control.client(), group, ANSWER).map_err(fault)?;
+        let held: BTreeSet<i32> =
+            members.iter().flatten().filter(|(name, _)| name == topic).map(|(_, partition)| *partition).collect();
+        let partition = |number: u32| {
+            let number = number.cast_signed();
+            // What was never committed is answered with a negative offset.
+            let committed = committed.get(&(topic.to_owned(), number)).and_then(|offset| u64::try_from(*offset).ok());
+            let ends = self.ends(topic, number, ANSWER)?;
+            Ok(SharedPartition { is_held: held.contains(&number), committed, ends })
+        };
+        Ok(GroupSeen { members: members.len(), partitions: (0..count).map(partition).collect::<Result<_, _>>()? })
     }
 
     /// The cluster's id.

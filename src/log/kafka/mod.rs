@@ -29,7 +29,7 @@ mod watch;
 
 pub use settings::KafkaSettings;
 
-use super::{Appender, Ends, Group, Log, LogError, Membership, Purpose, Reader, Topic, TopicSpec};
+use super::{Appender, Ends, Group, GroupSeen, Log, LogError, Membership, Purpose, Reader, Topic, TopicSpec};
 use control::{ANSWER, Asker};
 use names::Names;
 use rdkafka::ClientConfig;
@@ -102,6 +102,10 @@ impl Log for KafkaLog {
         let consumer = client(self.settings.member(name), context)?;
         let joined = group::KafkaGroup::join(consumer, topics, membership, self.asker.clone(), self.names.clone())?;
         Ok(Box::new(joined))
+    }
+
+    fn look_at_group(&self, name: &str, topic: &Topic) -> Result<GroupSeen, LogError> {
+        self.asker.group(name, &self.names.name(topic))
     }
 
     fn ends(&self, topic: &Topic, partition: u32) -> Result<Ends, LogError> {

@@ -4,7 +4,9 @@ use super::Shared;
 use super::trace::What;
 use super::world::{Life, Place, Standing, World};
 use crate::core::time::Timestamp;
-use crate::log::{Committed, Group, GroupEvent, LogError, MAX_COMMIT_METADATA, Membership, Topic};
+use crate::log::{
+    Committed, Group, GroupEvent, GroupSeen, LogError, MAX_COMMIT_METADATA, Membership, SharedPartition, Topic,
+};
 use rand::RngExt as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -54,6 +56,24 @@ impl World {
         };
         self.groups.entry(group.to_owned()).or_default().members.insert(id, member);
         id
+    }
+
+    /// A group from outside.
+    pub(super) fn look_at_group(&self, name: &str, topic: &Topic) -> Result<GroupSeen, LogError> {
+        let (now, none) = (self.clock.now(), GroupState::default());
+        let group = self.groups.get(name).unwrap_or(&none);
+        let members: Vec<&Member> = group.members.values().filter(|member| member.is_alive(now)).collect();
+        let count = self.topics.get(topic).ok_or_else(|| LogError::UnknownTopic(topic.to_string()))?.partitions.len();
+        let partition = |number: u32| {
+            let place = (topic.clone(), number);
+            Ok(SharedPartition {
+                is_held: members.iter().any(|member| member.held.contains_key(&place)),
+                committed: group.commits.get(&place).map(|committed| committed.offset),
+                ends: self.ends(topic, number)?,
+            })
+        };
+        let partitions = (0..count as u32).map(partition).collect::<Result<_, LogError>>()?;
+        Ok(GroupSeen { members: members.len(), partitions })
     }
 
     fn all_places(&self, topics: &BTreeSet<Topic>) -> Vec<Place> {

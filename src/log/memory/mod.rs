@@ -22,7 +22,7 @@ mod tests;
 mod trace;
 mod world;
 
-use super::{Appender, Ends, Group, Log, LogError, Membership, Purpose, Reader, Record, Topic, TopicSpec};
+use super::{Appender, Ends, Group, GroupSeen, Log, LogError, Membership, Purpose, Reader, Record, Topic, TopicSpec};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -173,6 +173,10 @@ impl Log for MemoryProcess {
 
     fn group(&self, name: &str, topics: &[Topic], membership: Membership) -> Result<Box<dyn Group>, LogError> {
         Ok(Box::new(group::MemoryGroup::join(self.world.clone(), self.life, name, topics, membership)?))
+    }
+
+    fn look_at_group(&self, name: &str, topic: &Topic) -> Result<GroupSeen, LogError> {
+        self.ask(|world| world.look_at_group(name, topic))
     }
 
     fn ends(&self, topic: &Topic, partition: u32) -> Result<Ends, LogError> {

@@ -5,6 +5,7 @@
 //! one gives up what it no longer has; once every other member has done so, it takes what is new.
 
 use super::connection::{Connection, Fault, now_us};
+use super::hub::TopicInfo;
 use super::{bulletin::PartitionId, liveness};
 use crate::log::Committed;
 use sqlx::sqlite::SqliteConnection;
@@ -136,6 +137,38 @@ pub(super) fn committed(
             .await
     })?;
     Ok(row.map(|(offset, metadata)| Committed { offset: offset.cast_unsigned(), metadata }))
+}
+
+/// A group from outside.
+pub(super) struct Seen {
+    /// Members that live.
+    pub(super) members: usize,
+    /// Of each partition of the topic: whether it is some member's, and the next offset that was committed.
+    pub(super) partitions: Vec<(bool, Option<u64>)>,
+}
+
+/// Looks at a group, which need not be there, and changes nothing.
+pub(super) fn look(
+    connection: &mut Connection,
+    name: &str,
+    topic: &TopicInfo,
+    session: Duration,
+) -> Result<Seen, Fault> {
+    let (mut view, commits) = connection.run(async |c| {
+        let id = sqlx::query_scalar("SELECT id FROM log_groups WHERE name = ?1").bind(name);
+        let id: Option<i64> = id.fetch_optional(&mut *c).await?;
+        let Some(id) = id else { return Ok((View { generation: 0, members: Vec::new() }, Vec::new())) };
+        let view = view(c, id).await?;
+        let commits = sqlx::query_as("SELECT part, pos FROM log_commits WHERE grp = ?1 AND topic = ?2");
+        let commits: Vec<(u32, i64)> = commits.bind(id).bind(topic.id).fetch_all(c).await?;
+        Ok((view, commits))
+    })?;
+    let now = now_us();
+    view.members.retain(|member| !expired(member, now, session) && !liveness::has_ended(&member.process));
+    let is_shared = view.members.iter().any(|member| member.asked_for(topic.id));
+    let committed = |part: u32| commits.iter().find(|(of, _)| *of == part).map(|(_, pos)| pos.cast_unsigned());
+    let partitions = (0..topic.partitions).map(|part| (is_shared, committed(part))).collect();
+    Ok(Seen { members: view.members.len(), partitions })
 }
 
 /// Who commits what.

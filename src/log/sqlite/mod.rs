@@ -28,7 +28,9 @@ mod tests;
 mod watcher;
 mod writer;
 
-use super::{Appender, Ends, Group, Log, LogError, Membership, Purpose, Reader, Topic, TopicSpec};
+use super::{
+    Appender, Ends, Group, GroupSeen, Log, LogError, Membership, Purpose, Reader, SharedPartition, Topic, TopicSpec,
+};
 use hub::Hub;
 use schema::NewTopic;
 use std::path::Path;
@@ -105,6 +107,18 @@ impl Log for SqliteLog {
         let hub = Arc::clone(&self.hub);
         let member = group::SqliteGroup::join(hub, &self.namespace, name, topics, membership, self.session)?;
         Ok(Box::new(member))
+    }
+
+    fn look_at_group(&self, name: &str, topic: &Topic) -> Result<GroupSeen, LogError> {
+        let name = format!("{}.{name}", self.namespace);
+        let whole = self.name(topic);
+        let info = self.hub.topic(&whole)?.ok_or(LogError::UnknownTopic(whole))?;
+        let seen = self.hub.ask(|connection| membership::look(connection, &name, &info, self.session))?;
+        let partition = |(number, (is_held, committed)): (u32, (bool, Option<u64>))| {
+            Ok(SharedPartition { is_held, committed, ends: self.hub.ends((info.id, number))? })
+        };
+        let partitions = (0..).zip(seen.partitions).map(partition).collect::<Result<_, LogError>>()?;
+        Ok(GroupSeen { members: seen.members, partitions })
     }
 
     fn ends(&self, topic: &Topic, partition: u32) -> Result<Ends, LogError> {

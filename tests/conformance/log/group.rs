@@ -2,7 +2,7 @@
 
 use super::Subject;
 use super::kit::{Member, create, drive, numbered, share, texts, until, values, write};
-use orchestrator::log::{Committed, LogError, MAX_COMMIT_METADATA, Membership, Topic};
+use orchestrator::log::{Committed, GroupSeen, LogError, MAX_COMMIT_METADATA, Membership, Topic};
 
 const PARTITIONS: u32 = 4;
 
@@ -187,4 +187,42 @@ pub fn groups_do_not_know_each_other(subject: &impl Subject) {
         m.iter().all(|member| member.held.len() == PARTITIONS as usize)
     });
     assert_eq!(other.committed[&(Topic::Requests, 0)], None);
+}
+
+/// Looks at the group of these tests from another process.
+fn seen(subject: &impl Subject, name: &str) -> GroupSeen {
+    subject.open().look_at_group(name, &Topic::Requests).expect("the group can be looked at")
+}
+
+pub fn a_group_that_nobody_has_joined_has_no_members(subject: &impl Subject) {
+    let log = subject.open();
+    create(&*log, &Topic::Requests, PARTITIONS);
+    write(subject, &*log, &numbered(&Topic::Requests, 1, 0..3));
+    let seen = seen(subject, "nobody");
+    assert_eq!((seen.members, seen.partitions.len()), (0, PARTITIONS as usize));
+    assert!(seen.partitions.iter().all(|partition| !partition.is_held && partition.committed.is_none()));
+    assert_eq!(seen.partitions.iter().map(|partition| partition.lag()).collect::<Vec<_>>(), [0, 3, 0, 0]);
+    let unknown = log.look_at_group("nobody", &Topic::Signals).expect_err("there is no such topic");
+    assert!(matches!(unknown, LogError::UnknownTopic(_)), "{unknown:?}");
+}
+
+pub fn a_group_is_seen_from_outside(subject: &impl Subject) {
+    let mut first = lone(subject, Membership::AssignOnly);
+    write(subject, &*subject.open(), &numbered(&Topic::Requests, 1, 0..10));
+    first.group.commit(&Topic::Requests, 1, &position(4, "four are done"), true).expect("committed");
+    let found = seen(subject, "engine");
+    assert_eq!((found.members, found.partitions.len()), (1, PARTITIONS as usize));
+    assert!(found.partitions.iter().all(|partition| partition.is_held), "{found:?}");
+    assert_eq!((found.partitions[1].committed, found.partitions[1].lag()), (Some(4), 6));
+    assert_eq!((found.partitions[0].committed, found.partitions[0].lag()), (None, 0));
+
+    let second = joined(subject, &mut first, Membership::AssignOnly);
+    assert_eq!(seen(subject, "engine").members, 2);
+    assert_eq!(seen(subject, "another").members, 0, "groups are told apart");
+    drop(second);
+    first.group.leave();
+    until(subject, "nobody is a member", || (seen(subject, "engine").members == 0).then_some(()));
+    let left = seen(subject, "engine");
+    assert!(left.partitions.iter().all(|partition| !partition.is_held), "{left:?}");
+    assert_eq!(left.partitions[1].lag(), 6, "what was committed outlives its members");
 }

@@ -1,17 +1,19 @@
 //! The one place that talks to librdkafka past its Rust wrapper, and so the one with `unsafe`.
 //!
 //! Why: the wrapper does not say at which offset a partition ends ([`Event::Partition`] with `PartitionEOF`), cannot
-//! wait for a commit with a limit, drains delivery reports one event a call, and has no way to stop a partition that
-//! is certain to be over when it returns. The interface below is safe: pointers never leave this file, everything that
+//! wait for a commit with a limit, drains delivery reports one event a call, has no way to stop a partition that
+//! is certain to be over when it returns, and asks every broker for a group that one of them knows. The interface below is safe: pointers never leave this file, everything that
 //! librdkafka lends is borrowed for the call of a closure, and a queue or topic never outlives its client.
 
 #![allow(unsafe_code)]
 
 mod commit;
 mod fetcher;
+mod groups;
 
 pub(super) use commit::commit;
 pub(super) use fetcher::Fetcher;
+pub(super) use groups::{committed, members};
 
 use rdkafka::bindings as ffi;
 use rdkafka::client::{Client, ClientContext};
