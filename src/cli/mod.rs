@@ -30,6 +30,7 @@ pub mod show;
 pub mod submit;
 pub mod supply;
 pub mod tail;
+pub mod why;
 pub mod worker;
 
 use crate::config::{Config, Inputs, Settings, table};
@@ -98,6 +99,9 @@ pub enum Command {
     /// Show a run: its nodes, a timeline, its answer or failure
     #[command(after_help = show::EXAMPLES)]
     Show(show::Args),
+    /// Say in plain words why a run is where it is
+    #[command(after_help = why::EXAMPLES)]
+    Why(why::Args),
     /// Print the events of a run
     #[command(after_help = history::EXAMPLES)]
     History(history::Args),
@@ -210,6 +214,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit> {
         Command::Submit(args) => submit::run(&args, context),
         Command::List(args) => list::run(&args, context),
         Command::Show(args) => show::run(&args, context),
+        Command::Why(args) => why::run(&args, context),
         Command::History(args) => history::run(&args, context),
         Command::Supply(args) => supply::run(&args, context),
         Command::Tail(args) => tail::run(&args, context),

@@ -3,9 +3,10 @@
 use super::exit::{self, Exit};
 use super::history::read::{self, History};
 use super::history::unknown;
-use super::{Context, connect};
+use super::{Context, connect, why};
 use crate::core::id::{RunId, WorkflowId};
 use crate::core::run::Run;
+use crate::core::why::Reason;
 use crate::ui;
 use anyhow::Result;
 
@@ -30,7 +31,7 @@ pub struct Args {
 
 /// Shows.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
-    let Some((partition, mut run)) = find(&args.id, args.run.as_ref(), context)? else {
+    let Some(Found { partition, mut run, log_answers }) = find(&args.id, args.run.as_ref(), context)? else {
         let known = unknown::look(context, &args.id, args.run.as_ref())?;
         if let (true, Some(json)) = (context.out.is_json(), unknown::json(&known, &args.id)) {
             context.out.json(&json)?;
@@ -41,33 +42,69 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         // What is under way is measured up to now.
         run.time = run.time.max(connect::now());
     }
+    let held = if log_answers { held(context, partition, &run) } else { Vec::new() };
+    let now = connect::now();
     if context.out.is_json() {
-        context.out.json(&ui::run::json(&run, partition))?;
+        let mut json = ui::run::json(&run, partition);
+        json["held"] = held.iter().map(|reason| ui::why::reason_json(reason, partition, now)).collect();
+        context.out.json(&json)?;
     } else {
-        context.out.text(&ui::run::show(&run, partition, context.out.paint))?;
+        let paint = context.out.paint;
+        let held = ui::why::held_text(&held, partition, now, paint);
+        context.out.text(&format!("{}{held}", ui::run::show(&run, partition, paint)))?;
     }
     Ok(Exit::Done)
 }
 
-/// The newest run of a workflow, or the one asked for, and its partition.
+/// A run as it is known.
+pub struct Found {
+    /// The partition that it lives in.
+    pub partition: u32,
+    /// The run.
+    pub run: Run,
+    /// Whether the log answered, as far as it was asked.
+    log_answers: bool,
+}
+
+impl Found {
+    fn new((partition, run): (u32, Run)) -> Self {
+        Self { partition, run, log_answers: true }
+    }
+}
+
+/// The newest run of a workflow, or the one asked for.
 ///
 /// # Errors
 /// Where neither the store nor the log answers.
-pub fn find(id: &WorkflowId, run_id: Option<&RunId>, context: &Context) -> Result<Option<(u32, Run)>> {
+pub fn find(id: &WorkflowId, run_id: Option<&RunId>, context: &Context) -> Result<Option<Found>> {
     match from_store(id, run_id, context) {
         // The tables follow the journal by some milliseconds, or by more: what is under way is folded from the journal.
-        Ok(Some(found)) if found.1.ended_at.is_none() => {
-            Ok(from_journal(id, run_id, context).ok().flatten().or(Some(found)))
+        Ok(Some(projected)) if projected.1.ended_at.is_none() => {
+            let fresh = from_journal(id, run_id, context);
+            let log_answers = fresh.is_ok();
+            let found = fresh.ok().flatten().unwrap_or(projected);
+            Ok(Some(Found { log_answers, ..Found::new(found) }))
         }
-        Ok(Some(found)) => Ok(Some(found)),
+        Ok(Some(found)) => Ok(Some(Found::new(found))),
         // Not projected yet, or no store: the log knows.
-        Ok(None) => from_log(id, run_id, context),
+        Ok(None) => Ok(from_log(id, run_id, context)?.map(Found::new)),
         Err(error) if exit::is_store_away(&error) => {
             tracing::warn!("{error:#}; reading the event stream instead");
-            from_log(id, run_id, context)
+            Ok(from_log(id, run_id, context)?.map(Found::new))
         }
         Err(error) => Err(error),
     }
+}
+
+/// The nodes that circuit breakers hold back. They have no state of their own yet, or one that says nothing of it.
+fn held(context: &Context, partition: u32, run: &Run) -> Vec<Reason> {
+    if run.ended_at.is_some() {
+        return Vec::new();
+    }
+    why::held(context, partition, run).unwrap_or_else(|error| {
+        tracing::warn!("whether circuit breakers hold nodes back is not known: {error:#}");
+        Vec::new()
+    })
 }
 
 fn from_store(id: &WorkflowId, run_id: Option<&RunId>, context: &Context) -> Result<Option<(u32, Run)>> {

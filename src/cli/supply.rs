@@ -57,7 +57,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let output = input::read("--value", &args.value)?;
     let log = connect::open_log(context.settings())?;
     let (partitions, _) = connect::installation(log.as_ref(), context.settings())?;
-    let Some((_, run)) = show::find(&args.id, None, context)? else {
+    let Some(Found { run, .. }) = show::find(&args.id, None, context)? else {
         return Err(unknown::error(&unknown::look(context, &args.id, None)?, &args.id, None));
     };
     if run.ended_at.is_some() {

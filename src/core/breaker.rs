@@ -73,12 +73,19 @@ pub struct BreakerState {
     pub since: Timestamp,
     /// While it is open: until when.
     pub until: Option<Timestamp>,
+    /// Where it opened by what it had counted: how many attempts had ended.
+    #[serde(default)]
+    pub calls: u32,
+    /// How many of them had failed.
+    #[serde(default)]
+    pub failures: u32,
 }
 
 impl BreakerState {
     /// The state after a change at a time.
     pub fn after(change: &BreakerChanged, time: Timestamp) -> Self {
-        Self { status: change.to, since: time, until: change.until }
+        let BreakerChanged { to, until, calls, failures, .. } = *change;
+        Self { status: to, since: time, until, calls, failures }
     }
 }
 

@@ -38,3 +38,4 @@ pub mod rfc3339;
 pub mod run;
 pub mod status;
 pub mod time;
+pub mod why;

@@ -148,7 +148,7 @@ fn delay_record(recorded: &Recorded, delay: Delay, place: Place) -> Option<NewRe
 }
 
 fn dispatch_record(recorded: &Recorded, dispatch: Dispatch, planned: &Planned, place: Place) -> NewRecord {
-    let key = format!("{}/{}", recorded.workflow_id, dispatch.dispatch_id.node_id);
+    let key = task::key(&recorded.workflow_id, &dispatch.dispatch_id.node_id);
     let topic = Topic::Ready(dispatch.agent_name.clone());
     let task = Task {
         dispatch_id: dispatch.dispatch_id,

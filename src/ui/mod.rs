@@ -7,6 +7,7 @@ pub mod style;
 pub mod table;
 pub mod time;
 pub mod timeline;
+pub mod why;
 
 /// A number of things: `1 node`, `2 nodes`.
 pub fn counted(count: usize, what: &str) -> String {

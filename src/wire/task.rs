@@ -2,7 +2,7 @@
 
 use super::WireError;
 use super::json_text::{self, Object};
-use crate::core::id::{AgentName, DispatchId, IllegalId, WorkflowId};
+use crate::core::id::{AgentName, DispatchId, IllegalId, NodeId, WorkflowId};
 use crate::core::json::Json;
 use bytes::Bytes;
 use serde::Deserialize;
@@ -32,6 +32,11 @@ pub struct Task {
     pub reply_topic: String,
     /// The partition for the result.
     pub reply_partition: u32,
+}
+
+/// The key of a node's tasks: those of one run spread over all workers, and attempts of one node stay in order.
+pub fn key(workflow_id: &WorkflowId, node_id: &NodeId) -> String {
+    format!("{workflow_id}/{node_id}")
 }
 
 /// The bytes of a task.

@@ -33,7 +33,13 @@ pub fn position(next_offset: u64) -> Position {
         time: Timestamp(BEGIN + 1),
         breakers: BTreeMap::from([(
             AgentName::new("shop").unwrap(),
-            BreakerState { status: BreakerStatus::Open, since: Timestamp(BEGIN), until: Some(Timestamp(BEGIN + 2)) },
+            BreakerState {
+                status: BreakerStatus::Open,
+                since: Timestamp(BEGIN),
+                until: Some(Timestamp(BEGIN + 2)),
+                calls: 50,
+                failures: 47,
+            },
         )]),
     }
 }

@@ -81,7 +81,10 @@ pub fn from_journal(
             read_group(log, partition, &group, &mut found)?;
         }
     }
-    read_unprojected(log, partition, position.as_ref(), &mut found)?;
+    unprojected(log, partition, position.as_ref(), |record, decoded, counts| match counts {
+        true => found.add_step(record, decoded),
+        false => Ok(()),
+    })?;
     Ok(found.history(partition, run_id))
 }
 
@@ -176,14 +179,22 @@ fn read_group(log: &dyn Log, partition: u32, group: &[u64], found: &mut Runs) ->
     Ok(())
 }
 
-fn read_unprojected(log: &dyn Log, partition: u32, position: Option<&Position>, found: &mut Runs) -> Result<()> {
+/// Hands out the records of a journal that are not projected, in order, and of each whether it counts.
+///
+/// # Errors
+/// Where the log does not answer, the journal is not readable, or `each` says so.
+pub fn unprojected(
+    log: &dyn Log,
+    partition: u32,
+    position: Option<&Position>,
+    mut each: impl FnMut(&Record, &JournalRecord, bool) -> Result<()>,
+) -> Result<()> {
     let mut rule = position.map_or_else(ReadersRule::default, rule_at);
     let from = position.map_or(0, |position| position.next_offset);
     read_to_end(log, &Topic::Journal, partition, from, |record| {
         let decoded = journal_record(&record)?;
-        if rule.read(&decoded) == Verdict::Counts {
-            found.add_step(&record, &decoded)?;
-        }
+        let counts = rule.read(&decoded) == Verdict::Counts;
+        each(&record, &decoded, counts)?;
         Ok(ControlFlow::Continue(()))
     })
 }

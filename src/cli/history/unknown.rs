@@ -39,10 +39,7 @@ pub fn look(context: &Context, id: &WorkflowId, run: Option<&RunId>) -> Result<K
     let home = partition_of(id.as_str().as_bytes(), partitions);
     let refused = last_refusal(log.as_ref(), home, id)?;
     // What is below the projected position has been decided; without a store all that is kept may be open.
-    let store = connect::open_store(context.settings()).and_then(|store| Ok(store.position(home)?));
-    let inputs = store.ok().flatten().map(|position| position.inputs).unwrap_or_default();
-    let decided = inputs.iter().find(|input| input.topic == Topic::Requests.to_string()).map_or(0, |input| input.next);
-    let waiting = last_request(log.as_ref(), home, decided, id)?;
+    let waiting = last_request(log.as_ref(), home, decided(context, home), id)?;
     Ok(match (refused, waiting) {
         // One that came after the refusal is another; the refused one itself stands in the log, too.
         (Some(refused), Some(waiting)) if waiting.time > refused.origin.time => Known::Waiting(waiting),
@@ -50,6 +47,13 @@ pub fn look(context: &Context, id: &WorkflowId, run: Option<&RunId>) -> Result<K
         (None, Some(waiting)) => Known::Waiting(waiting),
         (None, None) => Known::Nothing,
     })
+}
+
+/// Below which offset the requests of a partition are known to have been decided; 0 where the store does not say.
+pub fn decided(context: &Context, partition: u32) -> u64 {
+    let store = connect::open_store(context.settings()).and_then(|store| Ok(store.position(partition)?));
+    let inputs = store.ok().flatten().map(|position| position.inputs).unwrap_or_default();
+    inputs.iter().find(|input| input.topic == Topic::Requests.to_string()).map_or(0, |input| input.next)
 }
 
 fn last_refusal(log: &dyn Log, home: u32, id: &WorkflowId) -> Result<Option<RefusedInput>> {
@@ -69,7 +73,11 @@ fn last_refusal(log: &dyn Log, home: u32, id: &WorkflowId) -> Result<Option<Refu
     Ok(last)
 }
 
-fn last_request(log: &dyn Log, home: u32, from: u64, id: &WorkflowId) -> Result<Option<Origin>> {
+/// The last request for a workflow that stands in a partition, from an offset on.
+///
+/// # Errors
+/// Where the log does not answer.
+pub fn last_request(log: &dyn Log, home: u32, from: u64, id: &WorkflowId) -> Result<Option<Origin>> {
     let mut last = None;
     read_to_end(log, &Topic::Requests, home, from, |record| {
         if record.key.as_deref() == Some(id.as_str().as_bytes()) {
@@ -138,7 +146,8 @@ pub fn json(known: &Known, id: &WorkflowId) -> Option<Value> {
     }
 }
 
-fn place(origin: &Origin) -> String {
+/// Where a record stands, for people.
+pub fn place(origin: &Origin) -> String {
     let Origin { topic, partition, offset, time } = origin;
     format!("{topic}/{partition}, offset {offset}, published {} UTC", short(*time))
 }
