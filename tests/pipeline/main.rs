@@ -17,4 +17,5 @@ mod retries;
 mod support;
 mod take_up;
 mod trace;
+mod why;
 mod workers;
