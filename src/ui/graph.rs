@@ -1,11 +1,14 @@
 //! A definition's graph as text: for the terminal, for Graphviz, for Mermaid.
 
 mod boxes;
+mod stand_by;
 
 use super::counted;
 use crate::core::definition::graph::waits;
 use crate::core::definition::{Definition, ExecutionNode, Role};
 use boxes::{Row, connector};
+use stand_by::calls;
+use std::collections::HashSet;
 use std::fmt::Write;
 
 /// Most nodes that stand side by side; a wider layer becomes one box with a list.
@@ -19,11 +22,13 @@ const MAX_NAMED: usize = 3;
 
 /// The graph for a terminal, top to bottom: a node stands one layer below the last that it waits for. Lines join two
 /// layers where every node of the lower waits for all of the upper and for nothing else; elsewhere each node says
-/// what it waits for (`← a, b`). Ends with a line break.
+/// what it waits for (`← a, b`). Nodes that are only called upon stand below (`a ╌╌ on failure ╌╌▶ b`). Ends with a line
+/// break.
 pub fn draw(definition: &Definition) -> String {
     let nodes = &definition.nodes;
     let waits = waits(nodes);
-    let layers = layers(&waits);
+    let calls = calls(nodes);
+    let layers = layers(&waits, &calls);
     let rows: Vec<(Row, bool)> = (0..layers.len())
         .map(|at| {
             let joined = at > 0 && layers[at].iter().all(|node| same(&waits[*node], &layers[at - 1]));
@@ -49,10 +54,23 @@ pub fn draw(definition: &Definition) -> String {
     if let Some(planners) = planners(definition) {
         let _ = write!(text, "\n{planners}\n");
     }
+    text.push_str(&called_upon(nodes, &calls));
     text
 }
 
-/// The graph in Graphviz' DOT language. Dashed: waits that follow from a role, not from `dependencies`.
+/// A line for each node that is only called upon; empty where there are none.
+fn called_upon(nodes: &[ExecutionNode], calls: &[(usize, usize, &str)]) -> String {
+    let line = |(from, to, when): &(usize, usize, &str)| {
+        format!("{} ╌╌ {when} ╌╌▶ {} · {}\n", nodes[*from].node_id, nodes[*to].node_id, executor(&nodes[*to]))
+    };
+    let more = calls.len().saturating_sub(MAX_LISTED);
+    let more = if more > 0 { format!("… {more} more\n") } else { String::new() };
+    let lines: String = calls.iter().take(MAX_LISTED).map(line).collect();
+    if lines.is_empty() { lines } else { format!("\n{lines}{more}") }
+}
+
+/// The graph in Graphviz' DOT language. Dashed: waits that follow from a role, not from `dependencies`; with a label:
+/// nodes that are only called upon.
 pub fn dot(definition: &Definition) -> String {
     let nodes = &definition.nodes;
     let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
@@ -74,11 +92,16 @@ pub fn dot(definition: &Definition) -> String {
         let [from, to] = [from, to].map(|i| quoted(nodes[i].node_id.as_str()));
         let _ = writeln!(text, "  {from} -> {to}{style};");
     }
+    for (from, to, when) in calls(nodes) {
+        let [from, to] = [from, to].map(|i| quoted(nodes[i].node_id.as_str()));
+        let _ = writeln!(text, "  {from} -> {to} [style=dashed, label=\"{when}\"];");
+    }
     text.push_str("}\n");
     text
 }
 
-/// The graph in Mermaid's language. Dotted: waits that follow from a role, not from `dependencies`.
+/// The graph in Mermaid's language. Dotted: waits that follow from a role, not from `dependencies`; with a label: nodes
+/// that are only called upon.
 pub fn mermaid(definition: &Definition) -> String {
     let nodes = &definition.nodes;
     let escaped =
@@ -99,6 +122,9 @@ pub fn mermaid(definition: &Definition) -> String {
         let arrow = if is_named { "-->" } else { "-.->" };
         let _ = writeln!(text, "  n{from} {arrow} n{to}");
     }
+    for (from, to, when) in calls(nodes) {
+        let _ = writeln!(text, "  n{from} -. {when} .-> n{to}");
+    }
     text
 }
 
@@ -112,15 +138,18 @@ fn edges(nodes: &[ExecutionNode]) -> Vec<(usize, usize, bool)> {
     edges
 }
 
-/// Positions of nodes by the longest path that leads to them.
-fn layers(waits: &[Vec<usize>]) -> Vec<Vec<usize>> {
+/// Positions of nodes by the longest path that leads to them, without those that are only called upon: these wait for
+/// nobody, and nobody waits for them.
+fn layers(waits: &[Vec<usize>], calls: &[(usize, usize, &str)]) -> Vec<Vec<usize>> {
+    let stands_by: HashSet<usize> = calls.iter().map(|(_, to, _)| *to).collect();
     let mut open: Vec<usize> = waits.iter().map(Vec::len).collect();
     let mut dependents = vec![Vec::new(); waits.len()];
     for (node, dependencies) in waits.iter().enumerate() {
         dependencies.iter().for_each(|to| dependents[*to].push(node));
     }
     let mut layers = Vec::new();
-    let mut layer: Vec<usize> = (0..waits.len()).filter(|node| open[*node] == 0).collect();
+    let first = |node: &usize| open[*node] == 0 && !stands_by.contains(node);
+    let mut layer: Vec<usize> = (0..waits.len()).filter(first).collect();
     while !layer.is_empty() {
         let mut next = Vec::new();
         for node in layer.iter().flat_map(|node| &dependents[*node]) {

@@ -32,6 +32,7 @@ pub struct PartitionRecorded {
 
 /// Any event of the event stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is made, and most events are of runs")]
 pub enum Published {
     /// Of a run.
     Run(Recorded),

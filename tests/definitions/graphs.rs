@@ -49,6 +49,22 @@ nodes:
     )
 }
 
+/// A failure node, and two that undo.
+fn travel() -> Definition {
+    read(
+        "
+name: travel
+nodes:
+  - {node_id: flight, agent_name: airline, undo: cancel-flight}
+  - {node_id: hotel, agent_name: rooms, on_failure: {route_to: any-hotel}, undo: cancel-hotel}
+  - {node_id: pay, agent_name: bank, dependencies: [flight, hotel], on_failure: compensate}
+  - {node_id: any-hotel, agent_name: model}
+  - {node_id: cancel-flight, agent_name: airline}
+  - {node_id: cancel-hotel, agent_name: rooms}
+",
+    )
+}
+
 fn tangle() -> Definition {
     let wide: String = (1..=5)
         .map(|i| format!("  - {{node_id: a-rather-long-name-{i}, agent_name: echo, dependencies: [a]}}\n"))
@@ -68,7 +84,8 @@ fn tangle() -> Definition {
 
 #[test]
 fn drawn_for_the_terminal() {
-    let drawings = [chain(), diamond(), fan(), planner_shop(), tangle()].map(|definition| graph::draw(&definition));
+    let drawings = [chain(), diamond(), fan(), planner_shop(), tangle(), travel()];
+    let drawings = drawings.map(|definition| graph::draw(&definition));
     assert!(drawings.iter().flat_map(|text| text.lines()).all(|line| line.chars().count() <= 104));
     golden::check("graphs.txt", &drawings.join("\n"));
 }
@@ -77,7 +94,7 @@ fn drawn_for_the_terminal() {
 fn written_for_graphviz() {
     golden::check(
         "graphs.dot",
-        &[chain(), diamond(), planner_shop()].map(|definition| graph::dot(&definition)).join("\n"),
+        &[chain(), diamond(), planner_shop(), travel()].map(|definition| graph::dot(&definition)).join("\n"),
     );
     assert_eq!(graph::dot(&fan()).matches(" -> ").count(), 60);
 }
@@ -86,7 +103,7 @@ fn written_for_graphviz() {
 fn written_for_mermaid() {
     golden::check(
         "graphs.mmd",
-        &[chain(), diamond(), planner_shop()].map(|definition| graph::mermaid(&definition)).join("\n"),
+        &[chain(), diamond(), planner_shop(), travel()].map(|definition| graph::mermaid(&definition)).join("\n"),
     );
     assert_eq!(graph::mermaid(&fan()).matches(" --> ").count(), 60);
 }

@@ -102,14 +102,7 @@ fn stand_at_work(work: &Work) -> &'static str {
 
 /// The nodes that circuit breakers hold back, as `show` lists them; empty where there are none.
 pub fn held_text(held: &[Reason], partition: u32, now: Timestamp, paint: Paint) -> String {
-    let mut text = String::new();
-    for reason in held {
-        let _ = write!(
-            text,
-            "{}{}\n",
-            if text.is_empty() { "\n" } else { "" },
-            paint.busy(&format!("waits: {}", clause(reason, partition, now)))
-        );
-    }
-    text
+    let line = |reason: &Reason| paint.busy(&format!("waits: {}", clause(reason, partition, now))) + "\n";
+    let lines: String = held.iter().map(line).collect();
+    if lines.is_empty() { lines } else { format!("\n{lines}") }
 }
