@@ -11,3 +11,4 @@ mod help;
 mod settings;
 mod take_up;
 mod tool;
+mod why;
