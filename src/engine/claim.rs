@@ -294,8 +294,19 @@ impl Claim {
         }
     }
 
+    /// Below the store's position stands the record that it remembers, and above that no step that counts: one that does
+    /// has come where the journal has lost void records, and is not in the store's state.
     fn check_mark(&mut self, record: &JournalRecord, offset: u64, verdict: Verdict) -> Option<Progress> {
-        let mark = self.mark.filter(|mark| mark.offset == offset)?;
+        let Some(mark) = self.mark else {
+            let JournalRecord::Step(step) = record else { return None };
+            let is_unknown = verdict == Verdict::Counts && offset < self.fold_from;
+            return is_unknown.then(|| {
+                self.journal_lost(format!("expected no record that counts at offset {offset}, found step {}", step.number))
+            });
+        };
+        if mark.offset != offset {
+            return None;
+        }
         let (term, owner, number) = match record {
             JournalRecord::Step(step) => (step.term, step.owner.0, Some(step.number)),
             JournalRecord::PartitionTaken(taken) => (taken.term, taken.owner.0, None),

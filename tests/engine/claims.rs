@@ -2,7 +2,7 @@
 
 use super::lines::Lines;
 use super::town::{Town, id_in, one_node};
-use orchestrator::log::Topic;
+use orchestrator::log::{Record, Topic};
 use orchestrator::wire::report::ReportOutcome;
 use std::time::Duration;
 
@@ -34,6 +34,36 @@ fn a_store_whose_state_does_not_fit_the_journal_is_left_aside() {
     lines.during(|| town.start_and_own());
     assert_eq!(lines.with(&["JournalLost", "does not fit"]).len(), 1);
     assert!(!town.is_unfinished(&id));
+}
+
+/// Given a store that has read the journal past a void record, when the journal loses that record and the owner's next
+/// step comes to stand in its place, then whoever takes the partition knows that step.
+#[test]
+fn a_step_in_the_place_of_a_void_record_that_the_store_has_read_is_not_passed_over() {
+    let mut town = Town::new(&[one_node("job")]);
+    let id = id_in(0, "order");
+    town.start_and_own();
+    let task = town.begin("job", &id);
+    let before = town.log.records(&Topic::Journal, 0);
+    town.complete(&task);
+    town.until("the run is answered", |town| town.is_answered(&id));
+    town.kill();
+    let last_steps = town.log.records_from(&Topic::Journal, 0, before.len() as u64);
+
+    let repeat = |town: &mut Town, record: &Record| {
+        town.append(Topic::Journal, Some(0), None, record.value.clone().unwrap(), vec![]);
+    };
+    // The log as it was before the last steps came, with a repetition of the one before them.
+    town.log.lose_suffix(&Topic::Journal, 0, last_steps.len());
+    repeat(&mut town, before.last().unwrap());
+    town.project();
+    town.log.lose_suffix(&Topic::Journal, 0, 1);
+    last_steps.iter().for_each(|step| repeat(&mut town, step));
+
+    let lines = Lines::default();
+    lines.during(|| town.start_and_own());
+    assert!(!town.is_unfinished(&id));
+    assert_eq!(lines.with(&["JournalLost", "expected no record that counts"]).len(), 1);
 }
 
 #[test]
