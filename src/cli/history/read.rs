@@ -10,7 +10,7 @@ use crate::journal::record::{JournalRecord, Owner};
 use crate::journal::rule::{ReadersRule, Verdict};
 use crate::log::{Log, LogError, Record, Topic};
 use crate::store::row::partition_subject;
-use crate::store::{Position, Store};
+use crate::store::{JournalMark, Position, Store};
 use crate::wire::event::{PartitionRecorded, Published};
 use crate::wire::{chain, event, headers, journal};
 use anyhow::{Context, Error, Result, anyhow, bail};
@@ -189,8 +189,10 @@ pub fn unprojected(
     position: Option<&Position>,
     mut each: impl FnMut(&Record, &JournalRecord, bool) -> Result<()>,
 ) -> Result<()> {
-    let mut rule = position.map_or_else(ReadersRule::default, rule_at);
-    let from = position.map_or(0, |position| position.next_offset);
+    // From above the last step that is projected: takings that follow it say whose step comes next.
+    let mark = position.and_then(|position| position.mark);
+    let mut rule = mark.map_or_else(ReadersRule::default, rule_at);
+    let from = mark.map_or(0, |mark| mark.offset + 1);
     read_to_end(log, &Topic::Journal, partition, from, |record| {
         let decoded = journal_record(&record)?;
         let counts = rule.read(&decoded) == Verdict::Counts;
@@ -199,13 +201,13 @@ pub fn unprojected(
     })
 }
 
-/// The readers' rule as it stands at a position: the last counting record below it seeds it.
-fn rule_at(position: &Position) -> ReadersRule {
-    position.mark.map_or_else(ReadersRule::default, |mark| ReadersRule {
+/// The readers' rule as it stands after the last counting record below a position.
+fn rule_at(mark: JournalMark) -> ReadersRule {
+    ReadersRule {
         current: Some((mark.term, Owner(mark.owner))),
         last_number: mark.number.unwrap_or(0),
         ..ReadersRule::default()
-    })
+    }
 }
 
 fn journal_record(record: &Record) -> Result<JournalRecord> {
@@ -280,6 +282,10 @@ mod tests {
     use crate::core::event::{InputRejected, NodeStarted, RunSettings, WorkflowStarted};
     use crate::core::retry::RetryPolicy;
     use crate::core::{command::Origin, definition::*, id::*, json::Json, time::Timestamp};
+    use crate::journal::record::{Cause, PartitionTaken, Step, Transition};
+    use crate::log::memory::{Clock, MemoryLog, ProcessId};
+    use crate::log::plan::topic_plan;
+    use crate::log::{NewRecord, Purpose};
 
     fn recorded(run: char, sequence: u64) -> Recorded {
         let event = match sequence {
@@ -325,6 +331,55 @@ mod tests {
         assert!(!runs.is_next(&recorded('b', 3)) && runs.is_next(&recorded('b', 4)));
         let history = runs.history(2, None).unwrap();
         assert_eq!((history.partition, history.events), (2, vec![recorded('a', 1)]));
+    }
+
+    /// A taking moves the store's position, and not the record that it remembers.
+    #[test]
+    fn what_a_new_owner_writes_is_read_where_the_store_has_seen_it_take_the_partition() {
+        let step = |term: u64, number, run| {
+            let transition = Transition {
+                cause: Cause::Continuation,
+                chain: chain::START,
+                traceparent: None,
+                events: vec![event::encode(&recorded(run, 1))],
+                input: None,
+            };
+            let (owner, transitions) = (Owner([term as u8; 16]), vec![transition]);
+            let (time, positions) = (Timestamp(0), vec![]);
+            JournalRecord::Step(Step { term, owner, number, time, positions, effects_through: None, transitions })
+        };
+        let taken = |term: u64| {
+            JournalRecord::PartitionTaken(PartitionTaken {
+                term,
+                owner: Owner([term as u8; 16]),
+                time: Timestamp(0),
+                group: String::new(),
+                host: String::new(),
+                version: String::new(),
+                cluster: String::new(),
+            })
+        };
+        let log = MemoryLog::new(Clock::at(Timestamp(0)), 1).process(ProcessId(1));
+        log.create_topics(&topic_plan(1, 1)).unwrap();
+        let mut appender = log.appender(Purpose::Client).unwrap();
+        for (token, record) in [taken(1), step(1, 1, 'a'), taken(2), step(2, 2, 'b')].iter().enumerate() {
+            let value = Some(journal::encode(record));
+            let record = NewRecord { topic: Topic::Journal, partition: Some(0), key: None, value, headers: vec![] };
+            appender.append(record, token as u64).unwrap();
+        }
+        let position = Position {
+            next_offset: 3,
+            mark: Some(JournalMark { offset: 1, term: 1, owner: [1; 16], number: Some(1) }),
+            inputs: vec![],
+            effects_through: None,
+            partition_sequence: 0,
+            partition_chain: chain::START,
+            time: Timestamp(0),
+            breakers: BTreeMap::new(),
+        };
+        let mut found = Runs::new(&WorkflowId::new("w").unwrap());
+        read_unprojected(&log, 0, Some(&position), &mut found).unwrap();
+        assert_eq!(found.events.into_keys().collect::<Vec<_>>(), [recorded('b', 1).run_id]);
     }
 
     #[test]
