@@ -301,7 +301,10 @@ impl Claim {
             let JournalRecord::Step(step) = record else { return None };
             let is_unknown = verdict == Verdict::Counts && offset < self.fold_from;
             return is_unknown.then(|| {
-                self.journal_lost(format!("expected no record that counts at offset {offset}, found step {}", step.number))
+                self.journal_lost(format!(
+                    "expected no record that counts at offset {offset}, found step {}",
+                    step.number
+                ))
             });
         };
         if mark.offset != offset {
