@@ -136,7 +136,12 @@ impl Owning {
                 Err(_) => self.deciding = None,
             }
         }
-        Ok(Decided::to(self.refuse(record, place_of(record), refusal, env)))
+        // Its value is not looked at again. Whoever waits for it knows where it stood first.
+        let key = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
+        let workflow_id = key.and_then(|key| WorkflowId::new(key).ok());
+        let origin = workflow_id.as_ref().map(|id| origin_of(record, id, env.settings.partitions));
+        let refusal = Refusal { workflow_id, ..refusal };
+        Ok(Decided::to(self.refuse(record, origin.unwrap_or_else(|| place_of(record)), refusal, env)))
     }
 
     fn decide_record(&mut self, arrived: &Arrived, env: &mut Env) -> Result<Decided, Stop> {

@@ -1,12 +1,13 @@
 //! An input that may have ended the process is tried with care, and buried by its third try.
 
 use super::town::{Town, id_in, one_node};
+use bytes::Bytes;
 use orchestrator::core::command::Origin;
 use orchestrator::core::event::{PartitionEvent, Trying};
 use orchestrator::journal::record::{Cause, JournalRecord, Owner, PartitionTaken, Step, Transition};
 use orchestrator::log::Topic;
 use orchestrator::wire::event::{PartitionRecorded, encode_partition};
-use orchestrator::wire::{chain, journal};
+use orchestrator::wire::{chain, headers, journal, request};
 use std::time::Duration;
 
 /// The steps that say what is about to be tried, and the marks, of partition 0.
@@ -81,4 +82,28 @@ fn a_result_that_is_buried_fails_its_attempt() {
     town.until("the run is answered", |town| town.is_answered(&id));
     assert_eq!(town.dead_letters()[0]["reason"], "engine_fault");
     assert!(town.events(&id).contains(&"NodeFailed"));
+}
+
+/// Given a request that was sent on to its partition, and two owners that ended while they decided it, when it is buried,
+/// then the refusal names the place that its sender knows.
+#[test]
+fn a_forwarded_request_that_is_buried_is_refused_under_its_first_origin() {
+    let mut town = Town::new(&[one_node("job")]);
+    let (before, id) = (id_in(0, "before"), id_in(0, "order"));
+    town.start_and_own();
+    town.begin("job", &before);
+    town.kill();
+    let first = Origin { topic: "requests".into(), partition: 1, offset: 5, time: town.now() };
+    let body = Bytes::from(format!(r#"{{"definition":"job","workflow_id":"{id}"}}"#));
+    let header = (headers::ORIGIN.into(), Bytes::from(request::write_origin(&first)));
+    town.append(Topic::Requests, Some(0), Some(Bytes::from(id.clone())), body, vec![header]);
+    let here = town.log.records(&Topic::Requests, 0).pop().unwrap();
+    let place = Origin { topic: "requests".into(), partition: 0, offset: here.offset, time: here.time };
+    for times in 1..=2 {
+        try_in_vain(&mut town, &place, times);
+    }
+    town.start_and_own();
+    town.until("it is answered", |town| town.responses(&id) == ["engine_fault"]);
+    let letter = &town.dead_letters()[0];
+    assert_eq!((&letter["origin"]["partition"], &letter["origin"]["offset"]), (&1.into(), &5.into()));
 }
