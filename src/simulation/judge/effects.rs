@@ -149,8 +149,7 @@ impl Performed {
                 }
                 let value = record.value.clone().unwrap_or_default();
                 let before = self.effects.entry(id.clone()).or_insert_with(|| value.clone());
-                // What was decided anew after a loss may have been decided otherwise.
-                if *before != value && !forgotten.effects.contains(&id) && !is_retold(&id, told) {
+                if *before != value && !is_retold(&id, told, forgotten) {
                     return Err(format!("{id} was performed twice, differently"));
                 }
             }
@@ -169,9 +168,12 @@ impl Performed {
     }
 }
 
-/// An input that was decided more than once, because its topic was read again.
-fn is_retold(id: &EffectId, told: &[Told]) -> bool {
-    told.iter().any(|told| told.outcomes_of(&id.of).len() > 1)
+/// What was decided anew after a loss may have been decided otherwise: by a journal that has lost what it said, or because
+/// the input's topic was read again. An input that was sent on before that has been decided by the other partition, too.
+fn is_retold(id: &EffectId, told: &[Told], forgotten: &Forgotten) -> bool {
+    let was_forgotten = |id| forgotten.effects.contains(id);
+    let was_read_again = told.iter().any(|told| told.outcomes_of(&id.of).len() > 1);
+    was_forgotten(id) || was_forgotten(&forward(&id.of)) || was_read_again
 }
 
 fn places(partitions: u32) -> impl Iterator<Item = (Topic, u32)> {
@@ -217,4 +219,46 @@ fn letter(value: &[u8]) -> Result<EffectId, String> {
 /// The sending on of an input.
 pub(super) fn forward(origin: &str) -> EffectId {
     id("forward", origin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::time::Timestamp;
+    use crate::log::memory::{Clock, ProcessId};
+    use crate::log::plan::topic_plan;
+    use crate::log::{Log, NewRecord, Purpose};
+
+    /// Two refusals of one request, for different reasons, and what the judge says of them.
+    fn refused_twice(forgotten: &Forgotten) -> Result<(), String> {
+        let log = MemoryLog::new(Clock::at(Timestamp(0)), 1);
+        let client = log.process(ProcessId(1));
+        client.create_topics(&topic_plan(2, 1)).expect("topics");
+        let mut appender = client.appender(Purpose::Client).expect("an appender");
+        let origin = Origin { topic: "requests".to_owned(), partition: 1, offset: 1, time: Timestamp(0) };
+        let mut told = [Told::new(0), Told::new(1)];
+        for (partition, reason) in [(0, "duplicate"), (1, "engine_fault")] {
+            let (reason, message, origin) = (reason.to_owned(), String::new(), origin.clone());
+            let refused = Response::Refused { workflow_id: None, run_id: None, reason, message, details: None, origin };
+            let value = Some(answer::encode(&refused));
+            let (topic, partition_of) = (Topic::Responses, Some(partition));
+            let record = NewRecord { topic, partition: partition_of, key: None, value, headers: vec![] };
+            appender.append(record, u64::from(partition)).expect("taken");
+            let due = Due { step: 1, kind: "respond", workflow_id: None };
+            told[partition as usize].due.insert(id("refusal", "requests/1/1/0"), due);
+        }
+        log.settle();
+        Performed::default().read(&log, 2, &told, forgotten)
+    }
+
+    #[test]
+    fn a_request_is_refused_by_two_partitions_only_where_its_sending_on_is_forgotten() {
+        let mut forgotten = Forgotten::default();
+        assert_eq!(
+            refused_twice(&forgotten),
+            Err("refusal requests/1/1/0 was performed twice, differently".to_owned())
+        );
+        forgotten.effects.insert(forward("requests/1/1/0"));
+        assert_eq!(refused_twice(&forgotten), Ok(()));
+    }
 }
