@@ -3,8 +3,8 @@
 use super::by::By;
 use super::exit::{Exit, fail};
 use super::history::unknown;
-use super::submit::{input, quoted, timeout};
 use super::show::{self, Found};
+use super::submit::{input, quoted, timeout};
 use super::{Context, connect};
 use crate::core::event::{Event, PartitionEvent};
 use crate::core::failure::Recovery;

@@ -81,10 +81,7 @@ pub fn from_journal(
             read_group(log, partition, &group, &mut found)?;
         }
     }
-    unprojected(log, partition, position.as_ref(), |record, decoded, counts| match counts {
-        true => found.add_step(record, decoded),
-        false => Ok(()),
-    })?;
+    read_unprojected(log, partition, position.as_ref(), &mut found)?;
     Ok(found.history(partition, run_id))
 }
 
@@ -177,6 +174,13 @@ fn read_group(log: &dyn Log, partition: u32, group: &[u64], found: &mut Runs) ->
         bail!("journal/{partition} has lost {} of the records from {first} to {last}", wanted.len() - seen);
     }
     Ok(())
+}
+
+fn read_unprojected(log: &dyn Log, partition: u32, position: Option<&Position>, found: &mut Runs) -> Result<()> {
+    unprojected(log, partition, position, |record, decoded, counts| match counts {
+        true => found.add_step(record, decoded),
+        false => Ok(()),
+    })
 }
 
 /// Hands out the records of a journal that are not projected, in order, and of each whether it counts.

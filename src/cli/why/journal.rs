@@ -28,10 +28,13 @@ pub struct Standing {
 /// Where the log does not answer, or the journal is not readable.
 pub fn standing(log: &dyn Log, partition: u32, position: Option<&Position>, now: Timestamp) -> Result<Standing> {
     let mut breakers = position.map(|position| position.breakers.clone()).unwrap_or_default();
+    let next = position.map_or(0, |position| position.next_offset);
     let (mut records, mut oldest) = (0, now);
     unprojected(log, partition, position, |record, decoded, counts| {
-        records += 1;
-        oldest = oldest.min(record.time);
+        if record.offset >= next {
+            records += 1;
+            oldest = oldest.min(record.time);
+        }
         if counts { follow(record, decoded, &mut breakers) } else { Ok(()) }
     })?;
     Ok(Standing { breakers, behind: Some(Behind { records, age: now.since(oldest) }) })

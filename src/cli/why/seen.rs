@@ -231,5 +231,5 @@ fn noted<T>(found: Result<T, Error>, what: &str, unseen: &mut Vec<String>) -> Op
 }
 
 fn folded(history: Option<History>) -> Result<Option<(u32, Run)>> {
-    history.map(|History { partition, events }| Ok((partition, read::folded(&events)?))).transpose()
+    history.map(|History { partition, events, .. }| Ok((partition, read::folded(&events)?))).transpose()
 }
