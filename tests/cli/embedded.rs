@@ -151,13 +151,15 @@ fn a_request_is_answered_once_and_can_be_looked_at() {
     assert!(text.contains("Answer") && text.contains('█'), "{text}");
 
     let history = folder.run(&["history", "order 7", "--output", "json"]).expect(0).stdout;
-    let types: Vec<_> =
-        history.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")).collect();
+    let events = history.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    let (run, beside): (Vec<_>, Vec<_>) = events.partition(|event| event["run_id"] == first["run_id"]);
     assert_eq!(
-        (&types[0]["type"], &types[types.len() - 1]["type"]),
+        (&run[0]["type"], &run[run.len() - 1]["type"]),
         (&"WorkflowStarted".into(), &"WorkflowCompleted".into())
     );
-    assert!(types.iter().enumerate().all(|(i, event)| event["sequence"] == i + 1), "{history}");
+    assert!(run.iter().enumerate().all(|(i, event)| event["sequence"] == i + 1), "{history}");
+    // The second request.
+    assert_eq!((beside.len(), &beside[0]["type"]), (1, &"InputRejected".into()), "{history}");
 
     let tail = folder.run(&["tail", "--from-start", "--no-follow", "--type", "WorkflowCompleted", "--output", "json"]);
     assert_eq!(tail.expect(0).stdout.lines().count(), 1, "one request, one run");
