@@ -215,5 +215,6 @@ fn a_node_under_way_is_supplied_and_its_late_result_stands_in_the_history() {
             });
             assert!(history.contains("InputRejected") && history.contains("was supplied by ada"), "{history}");
         }
+        at.judge(2);
     }
 }
