@@ -208,8 +208,8 @@ pub const SETTINGS: &[Setting] = &[
         BREAKER_PROBES,
         Kind::Count { min: 1, max: 10_000 },
         "5",
-        "How many attempts may be under way while a circuit breaker is half-open, and how many have to succeed until it \
-         closes. The first that fails opens it again.",
+        "How many attempts may be under way while a circuit breaker is half-open, and by how many it is judged anew: \
+         the same share of failures opens it again, any other closes it.",
     ),
     setting(
         MAX_REQUEST_BYTES,

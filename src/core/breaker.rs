@@ -1,8 +1,8 @@
 //! Circuit breakers: while an agent fails nearly always, its nodes wait instead of burning their attempts.
 //!
 //! One for each agent and partition. Closed, it counts the attempts of the last while; where too many of them have
-//! failed it opens. Open, no attempt is handed out. After a while it is half-open: a few attempts may try; as soon as as
-//! many have succeeded it closes, and with the first that fails it opens again. Its state changes by events alone
+//! failed it opens. Open, no attempt is handed out. After a while it is half-open: a few attempts may try, and by the same
+//! share of failures among them it opens again or closes. Its state changes by events alone
 //! (`BreakerChanged`); what it counts is forgotten with its owner.
 
 use super::event::BreakerChanged;
@@ -24,8 +24,15 @@ pub struct BreakerPolicy {
     pub window: Duration,
     /// How long it stays open.
     pub open_for: Duration,
-    /// How many attempts may be under way while it is half-open, and how many have to succeed.
+    /// How many attempts may be under way while it is half-open, and by how many it is judged anew.
     pub probes: u32,
+}
+
+impl BreakerPolicy {
+    /// Whether so many failures of so many calls are too many.
+    fn is_bad(&self, calls: u32, failures: u32) -> bool {
+        self.failure_percent > 0 && u64::from(failures) * 100 >= u64::from(calls) * u64::from(self.failure_percent)
+    }
 }
 
 impl Default for BreakerPolicy {
@@ -128,6 +135,8 @@ pub struct Breaker {
     waiting_since: Timestamp,
     /// Half-open: attempts that have succeeded.
     succeeded: u32,
+    /// Half-open: attempts that have failed.
+    failed: u32,
     /// A change has been asked for and is not recorded yet.
     changing: bool,
 }
@@ -154,6 +163,12 @@ impl Breaker {
         }
     }
 
+    /// Whether it is as a new one would be: closed, and nothing has ended within its window.
+    pub fn is_idle(&self, now: Timestamp, policy: &BreakerPolicy) -> bool {
+        let is_recent = |last: &Second| last.second > oldest(second_of(now), policy);
+        self.state.status == BreakerStatus::Closed && !self.changing && !self.seconds.back().is_some_and(is_recent)
+    }
+
     /// An attempt has been handed out.
     pub fn called(&mut self) {
         self.under_way += u32::from(self.state.status == BreakerStatus::HalfOpen);
@@ -174,13 +189,17 @@ impl Breaker {
             BreakerStatus::HalfOpen if scheduled_at >= self.state.since => {
                 self.under_way = self.under_way.saturating_sub(1);
                 self.succeeded += u32::from(outcome == CallOutcome::Answered);
+                self.failed += u32::from(outcome == CallOutcome::Failed);
             }
             BreakerStatus::HalfOpen | BreakerStatus::Open => return None,
         }
         let to = match self.state.status {
             BreakerStatus::Closed if self.is_bad(policy) => BreakerStatus::Open,
-            BreakerStatus::HalfOpen if outcome == CallOutcome::Failed => BreakerStatus::Open,
-            BreakerStatus::HalfOpen if self.succeeded >= policy.probes => BreakerStatus::Closed,
+            BreakerStatus::HalfOpen if policy.is_bad(policy.probes, self.failed) => BreakerStatus::Open,
+            // It will not be bad any more, however the others end.
+            BreakerStatus::HalfOpen if !policy.is_bad(policy.probes, policy.probes.saturating_sub(self.succeeded)) => {
+                BreakerStatus::Closed
+            }
             _ => return None,
         };
         self.change(agent, to, now, policy)
@@ -230,13 +249,13 @@ impl Breaker {
     }
 
     fn count(&mut self, outcome: CallOutcome, now: Timestamp, policy: &BreakerPolicy) {
-        let second = now.0.div_euclid(1_000_000);
+        let second = second_of(now);
         let failed = u32::from(outcome == CallOutcome::Failed);
         match self.seconds.back_mut().filter(|last| last.second == second) {
             Some(last) => (last.calls, last.failures) = (last.calls + 1, last.failures + failed),
             None => self.seconds.push_back(Second { second, calls: 1, failures: failed }),
         }
-        let oldest = second - i64::try_from(policy.window.as_secs()).unwrap_or(i64::MAX);
+        let oldest = oldest(second, policy);
         while self.seconds.front().is_some_and(|first| first.second <= oldest) {
             self.seconds.pop_front();
         }
@@ -244,14 +263,21 @@ impl Breaker {
 
     fn is_bad(&self, policy: &BreakerPolicy) -> bool {
         let (calls, failures) = self.counted();
-        policy.failure_percent > 0
-            && calls >= policy.min_calls
-            && u64::from(failures) * 100 >= u64::from(calls) * u64::from(policy.failure_percent)
+        calls >= policy.min_calls && policy.is_bad(calls, failures)
     }
 
     fn counted(&self) -> (u32, u32) {
         self.seconds.iter().fold((0, 0), |(calls, failures), s| (calls + s.calls, failures + s.failures))
     }
+}
+
+fn second_of(time: Timestamp) -> i64 {
+    time.0.div_euclid(1_000_000)
+}
+
+/// The last second that a window does not reach back to.
+fn oldest(second: i64, policy: &BreakerPolicy) -> i64 {
+    second - i64::try_from(policy.window.as_secs()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -335,5 +361,30 @@ mod tests {
         let (mut breaker, agent) = (Breaker::default(), AgentName::new("shop").unwrap());
         let changes = (0..9).filter_map(|_| breaker.ended(&agent, Failed, at(0), at(1), &POLICY));
         assert_eq!(changes.count(), 1);
+    }
+
+    #[test]
+    fn one_that_has_nothing_to_count_is_as_a_new_one() {
+        let mut breaker = Breaker::default();
+        assert!(breaker.is_idle(at(100), &POLICY));
+        let agent = AgentName::new("x").expect("a name");
+        assert_eq!(breaker.ended(&agent, Failed, at(99), at(100), &POLICY), None);
+        assert!(!breaker.is_idle(at(109), &POLICY));
+        assert!(breaker.is_idle(at(110), &POLICY));
+    }
+
+    #[test]
+    fn half_open_it_closes_for_an_agent_for_which_it_would_not_have_opened() {
+        let policy = BreakerPolicy { failure_percent: 90, probes: 5, ..POLICY };
+        let agent = AgentName::new("x").expect("a name");
+        let ends = |outcomes: &[CallOutcome]| {
+            let state = BreakerState { status: HalfOpen, since: at(0), ..BreakerState::default() };
+            let mut breaker = Breaker::recovered(state, 0);
+            let ended = |outcome: &CallOutcome| breaker.ended(&agent, *outcome, at(1), at(2), &policy);
+            outcomes.iter().filter_map(ended).map(|change| change.to).collect::<Vec<_>>()
+        };
+        assert_eq!(ends(&[Failed, Failed, Failed, Failed]), []);
+        assert_eq!(ends(&[Failed, Failed, Failed, Failed, Failed]), [Open]);
+        assert_eq!(ends(&[Failed, Failed, Failed, Answered]), [Closed]);
     }
 }

@@ -170,6 +170,13 @@ impl NodeRun {
         Self { output: Some(carried.output.clone()), ended_at: Some(time), ended_by: Some(1), ..node }
     }
 
+    /// Whether its latest end was that of an attempt: not where it failed before it could be scheduled, or once more while
+    /// it awaited its next attempt.
+    pub fn ended_an_attempt(&self) -> bool {
+        let is_new = self.failed_attempts.last().is_none_or(|last| last.attempt < self.attempt);
+        is_new && self.ended_by.is_some_and(|ended| ended != self.scheduled_by)
+    }
+
     /// Whether its output was taken over from an earlier run.
     pub fn is_carried(&self) -> bool {
         self.attempt == 0

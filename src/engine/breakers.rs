@@ -69,7 +69,7 @@ impl Breakers {
                 }
             }
             Event::NodeFailed(event) => {
-                if let Some(node) = run.nodes.get(&event.node_id) {
+                if let Some(node) = run.nodes.get(&event.node_id).filter(|node| node.ended_an_attempt()) {
                     self.ended(&event.agent_name, CallOutcome::of(event.class), node.scheduled_at, recorded.time);
                 }
             }
@@ -82,8 +82,9 @@ impl Breakers {
             self.by_agent.insert(agent.clone(), Breaker::default());
         }
         let Some(breaker) = self.by_agent.get_mut(agent) else { return };
+        let before = breaker.allowance(&self.policy);
         self.changes.extend(breaker.ended(agent, outcome, scheduled_at, now, &self.policy));
-        self.freed |= breaker.state.status == BreakerStatus::HalfOpen;
+        self.freed |= breaker.allowance(&self.policy) > before;
         self.set_gate(agent);
     }
 
@@ -96,6 +97,7 @@ impl Breakers {
 
     fn take_changes(&mut self, now: Timestamp) -> Vec<BreakerChanged> {
         let policy = &self.policy;
+        self.by_agent.retain(|_, breaker| !breaker.is_idle(now, policy));
         let mut waits_no_longer = Vec::new();
         for (agent, breaker) in &mut self.by_agent {
             if breaker.give_up_waiting(now, policy) {
@@ -144,5 +146,50 @@ impl Owning {
                 self.continuing.insert(workflow_id.clone());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::breaker::BreakerState;
+    use crate::core::failure::FailureClass;
+
+    const POLICY: BreakerPolicy = BreakerPolicy {
+        failure_percent: 50,
+        min_calls: 2,
+        window: std::time::Duration::from_secs(60),
+        open_for: std::time::Duration::from_secs(10),
+        probes: 2,
+    };
+
+    fn half_open(since: Timestamp) -> (AgentName, Breakers) {
+        let agent = AgentName::new("x").expect("a name");
+        let state = BreakerState { status: BreakerStatus::HalfOpen, since, ..BreakerState::default() };
+        let by_agent = BTreeMap::from([(agent.clone(), Breaker::recovered(state, 2))]);
+        let (gate, changes, held) = (Gate::default(), Vec::new(), Vec::new());
+        (agent, Breakers { policy: POLICY, by_agent, gate, changes, held, freed: false })
+    }
+
+    #[test]
+    fn a_late_result_does_not_let_a_half_open_breaker_look_at_all_that_waits() {
+        let (since, now) = (Timestamp::from_millis(5_000), Timestamp::from_millis(6_000));
+        let (agent, mut breakers) = half_open(since);
+        let late = CallOutcome::of(FailureClass::Timeout);
+        breakers.ended(&agent, late, Timestamp::from_millis(4_000), now);
+        assert!(!breakers.freed, "it was handed out before");
+        breakers.ended(&agent, CallOutcome::Answered, Timestamp::from_millis(5_500), now);
+        assert!(breakers.freed, "one of the attempts that may try is done");
+    }
+
+    #[test]
+    fn breakers_that_count_nothing_are_not_kept() {
+        let (agent, mut breakers) = half_open(Timestamp(0));
+        breakers.by_agent.clear();
+        breakers.ended(&agent, CallOutcome::Answered, Timestamp(0), Timestamp(0));
+        breakers.take_changes(Timestamp::from_millis(30_000));
+        assert_eq!(breakers.by_agent.len(), 1);
+        breakers.take_changes(Timestamp::from_millis(61_000));
+        assert_eq!(breakers.by_agent.len(), 0);
     }
 }

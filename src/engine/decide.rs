@@ -45,6 +45,9 @@ impl Decided {
     }
 }
 
+/// So many deadlines and retries that are due a step takes before anything else: no backlog keeps them waiting for ever.
+const DUE_FIRST: usize = 10;
+
 impl Owning {
     /// Decides what is there, into one step.
     pub(super) fn decide_step(&mut self, env: &mut Env) -> Result<StepDraft, Stop> {
@@ -60,11 +63,14 @@ impl Owning {
         }
         self.decide_breakers(&mut draft, env)?;
         self.decide_failed_effects(&mut draft, env)?;
+        self.decide_deadlines(DUE_FIRST, &mut draft, env)?;
+        self.decide_retries(DUE_FIRST, &mut draft, env)?;
         for topic in INPUT_TOPICS {
             if topic == Topic::Requests {
                 self.decide_continuations(&mut draft, env)?;
-                self.decide_deadlines(&mut draft, env)?;
-                self.decide_retries(&mut draft, env)?;
+                self.decide_deadlines(usize::MAX, &mut draft, env)?;
+                let is_behind = self.tracker.under_way() >= env.settings.max_effects_before_retries;
+                self.decide_retries(if is_behind { 0 } else { usize::MAX }, &mut draft, env)?;
             }
             self.decide_topic(&topic, &mut draft, env)?;
         }
@@ -75,12 +81,10 @@ impl Owning {
         !draft.is_full(env.settings.step_bytes, env.settings.step_nodes)
     }
 
-    /// Room for what a time has come for: half a step, and not while many effects are under way. However much is due at
-    /// once, a fresh request is decided in the next step, and its task does not stand behind thousands of others.
+    /// Room for what a time has come for: half a step. However much is due at once, a fresh request is decided in the next
+    /// step.
     pub(super) fn has_room_for_due(&self, draft: &StepDraft, env: &Env) -> bool {
-        let settings = env.settings;
-        !draft.is_full(settings.step_bytes / 2, settings.step_nodes / 2)
-            && self.tracker.under_way() < settings.max_effects_before_due
+        !draft.is_full(env.settings.step_bytes / 2, env.settings.step_nodes / 2)
     }
 
     fn decide_topic(&mut self, topic: &Topic, draft: &mut StepDraft, env: &mut Env) -> Result<(), Stop> {
@@ -266,7 +270,7 @@ impl Owning {
 
     /// A deadline fires only when `results` has been decided up to an end that was asked for after it, and not soon
     /// after an interruption of reading.
-    fn decide_deadlines(&mut self, draft: &mut StepDraft, env: &mut Env) -> Result<(), Stop> {
+    fn decide_deadlines(&mut self, at_most: usize, draft: &mut StepDraft, env: &mut Env) -> Result<(), Stop> {
         let now = self.clock.at(env.now);
         // Most attempts end long before their deadline: nothing is asked for them.
         self.deadlines.drop_ended(now, |deadline| self.state.awaits(deadline));
@@ -292,8 +296,9 @@ impl Owning {
         if self.inputs.decided_to(&Topic::Results) < high {
             return Ok(());
         }
-        while self.has_room_for_due(draft, env) {
-            let Some(due) = self.deadlines.pop(asked) else { break };
+        for _ in 0..at_most {
+            let room = self.has_room_for_due(draft, env);
+            let Some(due) = room.then(|| self.deadlines.pop(asked)).flatten() else { break };
             self.decide_timer(due, draft, env)?;
         }
         Ok(())

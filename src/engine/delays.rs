@@ -138,11 +138,12 @@ impl Owning {
         }
     }
 
-    /// Attempts that are due, as far as there is room: fresh results come first.
-    pub(super) fn decide_retries(&mut self, draft: &mut StepDraft, env: &mut Env) -> Result<(), Stop> {
+    /// Attempts that are due, as far as there is room.
+    pub(super) fn decide_retries(&mut self, at_most: usize, draft: &mut StepDraft, env: &mut Env) -> Result<(), Stop> {
         let now = self.clock.at(env.now);
-        while self.has_room_for_due(draft, env) {
-            let Some(due) = self.delays.heap.pop(now) else { break };
+        for _ in 0..at_most {
+            let room = self.has_room_for_due(draft, env);
+            let Some(due) = room.then(|| self.delays.heap.pop(now)).flatten() else { break };
             self.decide_timer(due, draft, env)?;
         }
         Ok(())

@@ -24,9 +24,9 @@ pub struct EngineSettings {
     pub max_unfinished_bytes: usize,
     /// `requests` of a partition is held back while this many of its effects are under way.
     pub max_effects_under_way: usize,
-    /// Retries and deadlines that are due wait while this many effects of the partition are under way: what is fresh is
-    /// handed out behind them.
-    pub max_effects_before_due: usize,
+    /// All but a few of the retries that are due wait while this many effects of the partition are under way: what is
+    /// fresh is handed out behind them.
+    pub max_effects_before_retries: usize,
     /// How many steps memory may run ahead of the journal. More hides the journal's latency, and makes each step
     /// smaller: a few are enough to keep the pipe full.
     pub max_steps_ahead: usize,
@@ -77,7 +77,7 @@ impl Default for EngineSettings {
             max_unfinished: 100_000,
             max_unfinished_bytes: 256 << 20,
             max_effects_under_way: 20_000,
-            max_effects_before_due: 500,
+            max_effects_before_retries: 500,
             max_steps_ahead: 2,
             step_bytes: 2 << 20,
             step_nodes: 200,

@@ -6,7 +6,7 @@ use super::window::DuplicateWindow;
 use crate::core::apply::{HistoryFault, fold_first, fold_next};
 use crate::core::breaker::{self, BreakerState};
 use crate::core::command::Origin;
-use crate::core::event::{PartitionEvent, Recorded};
+use crate::core::event::{Event, PartitionEvent, Recorded};
 use crate::core::frontier::Frontier;
 use crate::core::id::{AgentName, WorkflowId};
 use crate::core::json::Json;
@@ -190,12 +190,12 @@ impl PartitionState {
         if let Some(entry) = self.runs.get_mut(id) {
             fold_next(&mut entry.run, recorded)?;
             entry.chain = chain::next(&entry.chain, body);
-            entry.bytes += body.len();
+            entry.bytes += weight(&recorded.event, body);
         } else {
             let (run, chain) = (fold_first(recorded)?, chain::next(&chain::START, body));
             self.runs.insert(id.clone(), Entry { run, chain, bytes: body.len(), frontier: None });
         }
-        self.bytes += body.len();
+        self.bytes += weight(&recorded.event, body);
         if recorded.event.ends_the_run() {
             self.retire(id);
         }
@@ -235,6 +235,16 @@ impl PartitionState {
                 origin: run.origin,
             });
         }
+    }
+}
+
+/// How much longer an event makes what its run holds, at most: not by heartbeats, and not by inputs that it has already.
+fn weight(event: &Event, body: &[u8]) -> usize {
+    match event {
+        Event::NodeStarted(_) | Event::NodeProgressed(_) | Event::NodeRetryScheduled(_) => 0,
+        Event::NodeScheduled(event) if event.attempt > 1 => 0,
+        Event::NodeFailed(event) => body.len() - event.input.as_ref().map_or(0, Json::len).min(body.len()),
+        _ => body.len(),
     }
 }
 

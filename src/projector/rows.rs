@@ -81,6 +81,9 @@ impl Rows {
         let duration = recorded.time.since(node.scheduled_at);
         let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         self.results.push(result(recorded, node_id, node, status));
+        if !node.ended_an_attempt() && status == NodeStatus::Failed {
+            return;
+        }
         let call = Operation::AgentCall {
             node_id: node_id.clone(),
             agent_name: node.agent_name.clone(),

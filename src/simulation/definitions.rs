@@ -54,9 +54,16 @@ fn handle_failures(rng: &mut StdRng, node: &mut Value) -> Vec<Value> {
         0 => node["on_failure"] = json!("skip"),
         1 if node["role"] == "planner" => node["on_failure"] = json!({ "continue_with": { "nodes": [] } }),
         1 => node["on_failure"] = json!({ "continue_with": { "answer": "none" } }),
-        2 if node["role"] != "planner" => {
+        2 => {
             node["on_failure"] = json!({ "route_to": format!("{id}-failed") });
-            stand_bys.push(json!({ "node_id": format!("{id}-failed"), "agent_name": "writer" }));
+            let agent = if node["role"] == "planner" { &node["agent_name"] } else { &json!("writer") };
+            let mut stand_by = json!({ "node_id": format!("{id}-failed"), "agent_name": agent });
+            match rng.random_range(0..3) {
+                0 => stand_by["on_failure"] = json!("skip"),
+                1 => stand_by["on_failure"] = json!({ "continue_with": { "nodes": [] } }),
+                _ => {}
+            }
+            stand_bys.push(stand_by);
         }
         3 => node["on_failure"] = json!("compensate"),
         _ => {}

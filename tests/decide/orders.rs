@@ -14,6 +14,8 @@ const HANDLED: &str = "
 name: handled
 nodes:
   - {node_id: plan, agent_name: x, role: planner, on_failure: {continue_with: {nodes: [{node_id: p, agent_name: x, on_failure: skip}]}}}
+  - {node_id: other-plan, agent_name: x, role: planner, on_failure: {route_to: no-plan}}
+  - {node_id: no-plan, agent_name: x, on_failure: skip}
   - {node_id: a, agent_name: x, on_failure: skip}
   - {node_id: b, agent_name: x, dependencies: [a], on_failure: {continue_with: 7}}
   - {node_id: c, agent_name: x, dependencies: [a], on_failure: {route_to: excuse}, undo: never}
@@ -96,6 +98,9 @@ fn give(run: &mut Scenario, seed: u64, input: Input) {
             run.wake(&node, attempt);
         }
         Input::Result(node, attempt) => match fate(seed, &node, attempt) {
+            Fate::Completes if ["other-plan", "no-plan"].contains(&node.as_str()) => {
+                run.complete_attempt(&node, attempt, r#"{"nodes":[]}"#);
+            }
             Fate::Completes if node == "plan" => {
                 run.complete_attempt(
                     &node,

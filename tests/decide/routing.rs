@@ -259,3 +259,40 @@ nodes:
     run.breaker("shaky", None).go_on().complete("b", "2").complete("c", "3").complete("d", "4");
     hold("breaker_half_open", &run);
 }
+
+#[test]
+fn a_planner_whose_failure_node_is_skipped_is_skipped_itself() {
+    let yaml = "
+name: planless
+nodes:
+  - {node_id: plan, agent_name: p, role: planner, on_failure: {route_to: other}}
+  - {node_id: other, agent_name: q, on_failure: skip}
+  - {node_id: sum, agent_name: s, role: synthesizer, dependencies: [plan]}
+";
+    let mut run = Scenario::of(yaml).start("null");
+    run.fail("plan").fail("other").complete("sum", "1");
+    hold("on_failure_planner_skipped_by_its_failure_node", &run);
+}
+
+#[test]
+fn an_input_that_breaks_its_contract_stands_with_the_failure() {
+    let yaml = "
+name: strict
+nodes:
+  - {node_id: a, agent_name: x, input_contract: {type: object}}
+";
+    let run = Scenario::of(yaml).start("7");
+    assert_eq!(run.failed_input().as_deref(), Some("7"));
+}
+
+#[test]
+fn an_input_stands_with_the_failure_of_a_node_whose_time_is_up_while_it_waits() {
+    let yaml = "
+name: hasty
+nodes:
+  - {node_id: a, agent_name: x, total_timeout: 2s, retry: {max_retries: 3, base_delay: 1s, jitter: none}}
+";
+    let mut run = Scenario::of(yaml).start(r#"{"n":1}"#);
+    run.fail_with("a", 1, "http_503", None).after(2_000).expire_node("a");
+    assert_eq!(run.failed_input().as_deref(), Some(r#"{"n":1}"#));
+}

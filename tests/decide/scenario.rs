@@ -32,6 +32,8 @@ pub struct Scenario {
     pub live: Option<(Run, Frontier)>,
     /// What happened, for people.
     pub transcript: String,
+    /// The input that stands with the last final failure.
+    failed_input: Option<Json>,
 }
 
 impl Scenario {
@@ -46,6 +48,7 @@ impl Scenario {
             now: Timestamp(0),
             live: None,
             transcript: String::new(),
+            failed_input: None,
         }
     }
 
@@ -216,6 +219,11 @@ impl Scenario {
         self
     }
 
+    /// The input that stands with the last final failure.
+    pub fn failed_input(&self) -> Option<String> {
+        self.failed_input.as_ref().map(|input| input.as_str().to_owned())
+    }
+
     pub fn go_on(&mut self) -> &mut Self {
         self.when("go on", Command::ScheduleNodes)
     }
@@ -235,6 +243,11 @@ impl Scenario {
         let (run, frontier) = self.live.as_mut().unwrap();
         let mut lines = String::new();
         for event in events {
+            if let Event::NodeFailed(failed) = event
+                && failed.final_because.is_some()
+            {
+                self.failed_input.clone_from(&failed.input);
+            }
             apply(run, event, self.now);
             frontier.observe(event, run).unwrap();
             lines += &format!("  {}\n", words(event));

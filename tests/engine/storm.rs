@@ -5,7 +5,9 @@ use orchestrator::core::definition::Definition;
 use orchestrator::core::definition::validate::validate;
 use orchestrator::core::event::Event;
 use orchestrator::core::failure::{Failure, FailureClass};
+use orchestrator::core::id::WorkflowId;
 use orchestrator::core::time::Timestamp;
+use orchestrator::log::AppendError;
 use orchestrator::wire::report::ReportOutcome;
 use serde_json::json;
 
@@ -62,4 +64,24 @@ fn a_fresh_request_does_not_wait_for_hundreds_of_retries_that_are_due() {
     let before = second_attempts(&town);
     assert!(before < WAITING / 2, "{before} of {WAITING} came before it");
     town.until("all of them come", |town| second_attempts(town) == WAITING);
+}
+
+#[test]
+fn a_retry_that_is_due_does_not_wait_until_refused_effects_land() {
+    let mut town = Town::new(&[tried_again_at_once()]);
+    town.start_and_own();
+    let id = id_in(0, "order");
+    let task = town.begin("job", &id);
+    let failure = Failure::new(FailureClass::Retryable, "tired", "not now");
+    town.report(&task, ReportOutcome::Failed(failure.into()));
+    town.until("it waits", |town| due_times(town).len() == 1);
+    let due = due_times(&town)[0];
+    town.board.lock().unwrap().effects_fail = Some(AppendError::Refused("not authorised".to_owned()));
+    ids().iter().for_each(|id| town.request("job", id));
+    town.sleep_until(due);
+    let attempt = |town: &Town| {
+        let entry = &town.owner(0).unwrap().state().runs[&WorkflowId::new(&id).unwrap()];
+        entry.run.nodes["work"].attempt
+    };
+    town.until("it is decided", |town| attempt(town) == 2);
 }

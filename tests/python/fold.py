@@ -57,6 +57,7 @@ class Fold:
             node["status"] = "completed"
             self.ended(event, node, "completed", {"output": event["output"]})
         elif name == "NodeFailed":
+            called = node is not None and node["status"] == "open"
             if node is None:
                 node = nodes[event["node_id"]] = {
                     "agent_name": event["agent_name"], "attempt": event["attempt"], "timeout_ms": 0,
@@ -65,7 +66,9 @@ class Fold:
             # Version 1 has no such field: every failure was final.
             final = event.get("final_because", "retries_exhausted") is not None
             node["status"] = "failed" if final else "awaiting_retry"
-            self.ended(event, node, "failed", {"error_" + k: event[k] for k in ("class", "code", "message", "details")})
+            outcome = {"error_" + k: event[k] for k in ("class", "code", "message", "details")}
+            # A node may fail before it is scheduled, and once more while it awaits its next attempt: no agent was called.
+            (self.ended if called else self.result)(event, node, "failed", outcome)
             self.error(event, name, node)
             exhausted = event.get("final_because", "retries_exhausted") not in (None, "run_failed")
             if exhausted and event.get("handling") in (None, "compensate"):

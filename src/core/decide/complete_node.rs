@@ -9,6 +9,7 @@ use super::recover_node::stand_in_for_caller;
 use super::schedule::go_on;
 use crate::core::definition::Role;
 use crate::core::event::{Event, NodeCompleted};
+use crate::core::failure::Recovery;
 use crate::core::id::NodeId;
 use crate::core::json::Json;
 use crate::core::rejection::Rejection;
@@ -27,7 +28,7 @@ pub fn decide(draft: &mut Draft, node_id: &NodeId, attempt: u32, output: &Json) 
             if node.node.role == Role::Planner {
                 join_plan(draft, node_id, output);
             }
-            stand_in_for_caller(draft, index, output);
+            stand_in_for_caller(draft, index, output, Recovery::RouteTo);
         }
     }
     go_on(draft);

@@ -60,7 +60,9 @@ pub fn of(run: &Run, graph: &Graph, node_id: &NodeId, node: &NodeRun, input: Opt
     })
 }
 
+/// The latest attempt, if it is one that has ended: a node may fail without one.
 fn last_attempt(node: &NodeRun) -> Option<FailedAttempt> {
+    node.ended_an_attempt().then_some(())?;
     Some(FailedAttempt {
         attempt: node.attempt,
         failure: node.failure.clone()?,

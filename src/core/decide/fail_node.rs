@@ -5,7 +5,7 @@ use super::draft::Draft;
 use super::open_attempt;
 use super::output::check_output;
 use super::recover_node::recover;
-use super::schedule::go_on;
+use super::schedule::{go_on, input_as_made};
 use crate::core::classify::classify;
 use crate::core::command::NodeFault;
 use crate::core::definition::OnFailure;
@@ -80,11 +80,12 @@ fn delay(
     if !judged.failure.class.may_be_retried() {
         return Err(FinalBecause::NotRetryable);
     }
-    if draft.failure().is_some() && !undoes(draft, index) {
-        return Err(FinalBecause::RunFailed);
-    }
+    // What is exhausted by itself is a dead letter, whatever became of the run.
     if attempt > policy.max_retries {
         return Err(FinalBecause::RetriesExhausted);
+    }
+    if draft.failure().is_some() && !undoes(draft, index) {
+        return Err(FinalBecause::RunFailed);
     }
     let (run_id, node_id) = (draft.run.run_id.clone(), node.node.node_id.clone());
     let delay = policy.delay(&DispatchId { run_id, node_id, attempt }, judged.retry_after);
@@ -164,6 +165,10 @@ fn node_failed(
     handling: Option<Handling>,
 ) -> Event {
     let Judged { failure, by, retry_after } = judged;
+    let state = draft.run.nodes.get(&node.node.node_id);
+    // What is repaired by hand has to be there: an input that breaks its contract, or whose node failed while it waited.
+    let as_made = || final_because.and_then(|_| input_as_made(draft, node).ok());
+    let input = state.and_then(|node| node.input.clone()).or_else(as_made);
     Event::NodeFailed(NodeFailed {
         node_id: node.node.node_id.clone(),
         agent_name: node.node.agent_name.clone(),
@@ -172,7 +177,7 @@ fn node_failed(
         code: failure.code.clone(),
         message: failure.message.clone(),
         details: failure.details.clone(),
-        input: draft.run.nodes.get(&node.node.node_id).and_then(|node| node.input.clone()),
+        input,
         classified_by: *by,
         retry_after_ms: retry_after.map(millis),
         final_because,

@@ -57,16 +57,18 @@ fn stand_in(draft: &mut Draft, index: usize, standing: &Standing) {
     if node.node.role == Role::Planner && standing.how != Recovery::Skip {
         join_plan(draft, &node.node.node_id, standing.output);
     }
-    stand_in_for_caller(draft, index, standing.output);
+    // A failure node that is skipped has nothing to stand in with: its caller is skipped, too.
+    let how = if standing.how == Recovery::Skip { Recovery::Skip } else { Recovery::RouteTo };
+    stand_in_for_caller(draft, index, standing.output, how);
 }
 
-/// A failure node has an output: it is that of the node that called it.
-pub fn stand_in_for_caller(draft: &mut Draft, index: usize, output: &Json) {
+/// A failure node has an output, or is skipped: so it is with the node that called it.
+pub fn stand_in_for_caller(draft: &mut Draft, index: usize, output: &Json, how: Recovery) {
     let node = draft.node(index);
     if let Some(StandsBy::Failure(caller)) = node.stands_by {
         let id = &draft.node(caller).node.node_id;
         let attempt = draft.run.nodes.get(id).map_or(1, |node| node.attempt);
         let failure_node = Some(&node.node.node_id);
-        stand_in(draft, caller, &Standing { attempt, how: Recovery::RouteTo, output, failure_node, by: None });
+        stand_in(draft, caller, &Standing { attempt, how, output, failure_node, by: None });
     }
 }

@@ -101,8 +101,16 @@ pub fn scheduled(draft: &Draft, node: &GraphNode, attempt: u32, input: Json) -> 
     })
 }
 
-/// The input of an attempt. It is the same for every attempt of a node: what it is made of never changes.
+/// The input of an attempt, as its contract wants it. It is the same for every attempt of a node: what it is made of never
+/// changes.
 pub fn make_input(draft: &Draft, node: &GraphNode) -> Result<Json, Failure> {
+    let input = input_as_made(draft, node)?;
+    check_contract(node.input_contract.as_ref(), &input, "input")?;
+    Ok(input)
+}
+
+/// The input of an attempt, whether or not it keeps its contract.
+pub fn input_as_made(draft: &Draft, node: &GraphNode) -> Result<Json, Failure> {
     let input = match (draft.run.inputs.get(&node.node.node_id), node.stands_by) {
         (Some(given), _) => given.clone(),
         (None, Some(StandsBy::Failure(of))) => failure_of(draft, of),
@@ -118,7 +126,6 @@ pub fn make_input(draft: &Draft, node: &GraphNode) -> Result<Json, Failure> {
         );
         return Err(Failure::new(FailureClass::NonRetryable, "too_large", message));
     }
-    check_contract(node.input_contract.as_ref(), &input, "input")?;
     Ok(input)
 }
 
