@@ -3,11 +3,11 @@
 use super::Context;
 use super::exit::Exit;
 use super::output::say;
+use crate::core::time::millis;
 use crate::demo::{self, DemoError, DemoOptions, DemoSummary, Look};
 use crate::shutdown::Stop;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// For `--help`.
 pub const EXAMPLES: &str = "\
@@ -46,7 +46,6 @@ pub fn run(_args: &Args, context: &Context) -> Result<Exit> {
 
 /// What the demo came to, for programs: times in milliseconds.
 fn json(summary: &DemoSummary) -> Value {
-    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let answers = summary
         .answers
         .iter()

@@ -2,6 +2,7 @@
 //! every engine computes the same.
 
 use super::id::DispatchId;
+use super::time::millis;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -165,12 +166,12 @@ impl RetryPolicy {
     /// source asked for, where that is longer.
     pub fn delay(&self, failed: &DispatchId, retry_after: Option<Duration>) -> Duration {
         let backoff = self.backoff(failed.attempt);
-        let spread = |range: Duration| Duration::from_millis(below_or_at(as_millis(range), failed));
+        let spread = |range: Duration| Duration::from_millis(below_or_at(millis(range), failed));
         let delay = match self.jitter {
             Jitter::None => backoff,
             Jitter::Full => spread(backoff),
             Jitter::Equal => {
-                let half = Duration::from_millis(as_millis(backoff) / 2);
+                let half = Duration::from_millis(millis(backoff) / 2);
                 half + spread(backoff.saturating_sub(half))
             }
         };
@@ -186,8 +187,4 @@ fn below_or_at(max: u64, attempt: &DispatchId) -> u64 {
     // The upper half of the product is evenly spread (Lemire 2019, "Fast Random Integer Generation in an Interval").
     let product = u128::from(u64::from_be_bytes(first)) * (u128::from(max) + 1);
     u64::try_from(product >> 64).unwrap_or(max)
-}
-
-fn as_millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

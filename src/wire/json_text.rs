@@ -1,6 +1,7 @@
 //! JSON documents as text: written field by field, so that values that are JSON already go in as they are.
 
 use super::WireError;
+use crate::core::id::IllegalId;
 use crate::core::json::Json;
 use bytes::Bytes;
 use serde::Deserialize;
@@ -137,6 +138,11 @@ pub(super) fn read<'a, T: Deserialize<'a>>(
             None => WireError::Malformed { expected, found: brief(&fault.to_string()) },
         }),
     }
+}
+
+/// A record of ours that has an illegal id.
+pub(super) fn illegal(expected: &'static str, fault: &IllegalId) -> WireError {
+    WireError::Malformed { expected, found: fault.to_string() }
 }
 
 /// Takes a part of a document as JSON text.

@@ -2,7 +2,7 @@
 
 use super::WireError;
 use super::json_text::{self, Object};
-use crate::core::id::{AgentName, DispatchId, IllegalId, NodeId, WorkflowId};
+use crate::core::id::{AgentName, DispatchId, NodeId, WorkflowId};
 use crate::core::json::Json;
 use bytes::Bytes;
 use serde::Deserialize;
@@ -83,7 +83,7 @@ struct Reply {
 pub fn decode(bytes: &[u8]) -> Result<Task, WireError> {
     const EXPECTED: &str = "a task";
     let task = json_text::read("the task", EXPECTED, bytes, |task: &TaskIn| task.format)?;
-    let illegal = |fault: IllegalId| WireError::Malformed { expected: EXPECTED, found: fault.to_string() };
+    let illegal = |fault| json_text::illegal(EXPECTED, &fault);
     Ok(Task {
         dispatch_id: task.dispatch_id.parse().map_err(illegal)?,
         workflow_id: task.workflow_id.parse().map_err(illegal)?,

@@ -2,7 +2,7 @@
 
 use super::WireError;
 use super::json_text::{self, Object};
-use crate::core::id::{DispatchId, IllegalId, WorkflowId};
+use crate::core::id::{DispatchId, WorkflowId};
 use crate::core::rfc3339;
 use crate::core::time::Timestamp;
 use bytes::Bytes;
@@ -48,7 +48,7 @@ struct WakeupIn<'a> {
 pub fn decode(bytes: &[u8]) -> Result<Wakeup, WireError> {
     const EXPECTED: &str = "a wake-up";
     let read = json_text::read("the wake-up", EXPECTED, bytes, |read: &WakeupIn| read.format)?;
-    let illegal = |fault: IllegalId| WireError::Malformed { expected: EXPECTED, found: fault.to_string() };
+    let illegal = |fault| json_text::illegal(EXPECTED, &fault);
     let no_time = || WireError::Malformed { expected: EXPECTED, found: "due_at is not an RFC 3339 time".to_owned() };
     Ok(Wakeup {
         dispatch_id: read.dispatch_id.parse().map_err(illegal)?,

@@ -7,9 +7,9 @@ use crate::core::definition::{AgentPolicies, ExecutionNode, MAX_RETRIES, Role};
 use crate::core::failure::FailureClass;
 use crate::core::id::AgentName;
 use crate::core::retry::{Factor, Jitter, RetryRules};
+use crate::core::time::millis;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 const AGENT_FIELDS: [&str; 2] = ["retry", "failure_rules"];
 const RETRY_FIELDS: [&str; 6] = ["max_retries", "base_delay", "exponential_base", "max_delay", "jitter", "max_elapsed"];
@@ -62,7 +62,6 @@ impl Reader {
         let at = format!("{at}/retry");
         let Some(members) = self.object(&at, value) else { return RetryRules::default() };
         self.known(&at, members, &RETRY_FIELDS);
-        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         RetryRules {
             max_retries: self.max_retries(&at, members),
             base_delay_ms: self.duration(&at, members, "base_delay").map(millis),
