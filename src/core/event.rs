@@ -460,7 +460,7 @@ pub struct DeadLetterHandled {
     pub note: Option<String>,
     /// The workflow that it concerns, where it names one.
     pub workflow_id: Option<WorkflowId>,
-    /// The run that it started.
+    /// The run that it started, or that the same request had started before.
     pub run_id: Option<RunId>,
 }
 

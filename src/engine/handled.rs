@@ -15,7 +15,8 @@ use crate::wire::{handling, headers};
 
 impl Owning {
     /// A request that may work off dead letters. What becomes of it, the step that decides it says; one that is sent on
-    /// is decided elsewhere, and one that came too late to take up a run has done nothing.
+    /// is decided elsewhere, one that came too late to take up a run has done nothing, and of one that is read twice it
+    /// has been said.
     pub(super) fn decide_request_or_letter(&mut self, arrived: &Arrived, env: &mut Env) -> Result<Decided, Stop> {
         let record = &arrived.record;
         let Some(header) = record.header(headers::LETTER) else { return self.decide_request(arrived, env) };
@@ -53,8 +54,9 @@ impl Owning {
     }
 }
 
-/// The workflow of a request, as far as it is known, and the run that it started; none where it was sent on, or came
-/// too late.
+/// The workflow of a request, as far as it is known, and the run that does what it asks for: the one that it started, or
+/// that the same request had started before. None where it was sent on or came too late, and where this very request
+/// has been decided: that step says it.
 fn outcome(planned: &Planned) -> Option<(Option<WorkflowId>, Option<RunId>)> {
     let (first, _) = planned.events.first()?;
     Some(match first {
@@ -64,9 +66,13 @@ fn outcome(planned: &Planned) -> Option<(Option<WorkflowId>, Option<RunId>)> {
         }
         Published::Partition(recorded) => match &recorded.event {
             PartitionEvent::InputForwarded(_) => return None,
-            PartitionEvent::InputRejected(rejected) if rejected.reason == Rejection::NOT_THE_LAST => return None,
+            PartitionEvent::InputRejected(rejected)
+                if [Rejection::NOT_THE_LAST, Rejection::ALREADY_ACCEPTED].contains(&rejected.reason.as_str()) =>
+            {
+                return None;
+            }
             PartitionEvent::InputRefused(refused) => (refused.workflow_id.clone(), None),
-            PartitionEvent::InputRejected(rejected) => (Some(rejected.workflow_id.clone()), None),
+            PartitionEvent::InputRejected(rejected) => (Some(rejected.workflow_id.clone()), rejected.run_id.clone()),
             PartitionEvent::EffectFailed(_)
             | PartitionEvent::InputLost(_)
             | PartitionEvent::Trying(_)

@@ -49,10 +49,25 @@ fn a_request_that_works_off_a_letter_says_so_in_the_step_that_starts_its_run() {
     assert_eq!((found.note.as_deref(), found.workflow_id.unwrap().as_str()), (Some("again"), &*id));
     town.until("the task is there", |town| town.task(&id).is_some());
     assert_eq!(found.run_id, Some(town.task(&id).unwrap().dispatch_id.run_id));
-    // Once more: the run is known, no other one starts, and it is said again.
+    // Once more: no other run starts. It is said again, and of the run that does what was asked for: whoever looks at
+    // the letter is to find it, whichever was said last.
     ask(&mut town, 0, "job", &id, header(LetterAction::Redrive));
     town.until("it is said again", |town| handled(town).len() == 2);
-    assert_eq!(handled(&town)[1].run_id, None);
+    assert_eq!((&handled(&town)[1].run_id, handled(&town)[1].action), (&found.run_id, LetterAction::Redrive));
+}
+
+#[test]
+fn a_request_that_is_read_twice_is_handled_once() {
+    let mut town = Town::new(&[one_node("job")]);
+    town.start_and_own();
+    let id = id_in(0, "order");
+    ask(&mut town, 1, "job", &id, header(LetterAction::Redrive));
+    town.until("it is sent home, and said", |town| handled(town).len() == 1);
+    let forwarded = town.log.records(&Topic::Requests, 0).into_iter().next().unwrap();
+    town.append(Topic::Requests, Some(0), forwarded.key, forwarded.value.unwrap(), forwarded.headers);
+    let rejected = |event: PartitionEvent| matches!(event, PartitionEvent::InputRejected(_));
+    town.until("it is recognised", |town| town.partition_events().into_iter().any(rejected));
+    assert_eq!(handled(&town).len(), 1);
 }
 
 #[test]
