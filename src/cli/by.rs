@@ -1,6 +1,6 @@
 //! Who does something, as the history will say.
 
-use crate::wire::handling::MAX_BY_BYTES;
+use crate::wire::handling::check_by;
 
 /// The name of a person or a program.
 #[derive(Debug, clap::Args)]
@@ -20,7 +20,5 @@ impl By {
 }
 
 fn name(text: &str) -> Result<String, String> {
-    let legal = !text.is_empty() && text.len() <= MAX_BY_BYTES && !text.chars().any(char::is_control);
-    let expected = || format!("expected 1 to {MAX_BY_BYTES} bytes without control characters");
-    if legal { Ok(text.to_owned()) } else { Err(expected()) }
+    check_by(text).map(|()| text.to_owned()).map_err(|refusal| refusal.message)
 }

@@ -105,7 +105,10 @@ pub(super) fn checked(id: &str, action: LetterAction, by: &str, note: Option<&st
 }
 
 /// Checks the name of whoever asks for something.
-pub(super) fn check_by(by: &str) -> Result<(), Refusal> {
+///
+/// # Errors
+/// Where it is no name: the refusal says what was expected.
+pub fn check_by(by: &str) -> Result<(), Refusal> {
     if by.is_empty() || by.len() > MAX_BY_BYTES || by.chars().any(char::is_control) {
         let message = format!(
             "expected `by` to be 1 to {MAX_BY_BYTES} bytes without control characters, found {} bytes",

@@ -3,6 +3,7 @@
 //! Carried nodes are not run, their outputs are taken over; a node of `inputs` gets that input instead of the one that
 //! its definition makes.
 
+use super::handling::check_by;
 use super::inbound;
 use super::json_text::Object;
 use crate::core::command::Resume;
@@ -14,9 +15,6 @@ use crate::core::status::NodeStatus;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-
-/// Longest name of who asks, in bytes; what is longer is cut.
-const MAX_BY_BYTES: usize = 200;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,11 +49,11 @@ struct InputIn<'a> {
 }
 
 pub(super) fn read(json: InJson) -> Result<Resume, Refusal> {
-    let by = json.by.map(|by| by[..by.floor_char_boundary(MAX_BY_BYTES)].to_owned());
+    json.by.as_deref().map_or(Ok(()), check_by)?;
     let carried = json.carried.iter().map(carried).collect::<Result<_, _>>()?;
     let inputs = json.inputs.iter().map(given).collect::<Result<_, _>>()?;
     let run_id = RunId::new(&json.run_id).map_err(inbound::illegal)?;
-    Ok(Resume { kind: json.kind, run_id, by, carried, inputs })
+    Ok(Resume { kind: json.kind, run_id, by: json.by, carried, inputs })
 }
 
 fn carried(carried: &CarriedIn) -> Result<(NodeId, NodeStatus, Json), Refusal> {
@@ -66,7 +64,14 @@ fn carried(carried: &CarriedIn) -> Result<(NodeId, NodeStatus, Json), Refusal> {
             "expected the `status` of a carried node to be completed, recovered or skipped, found {found}"
         )));
     }
-    Ok((node_id, carried.status, inbound::from_raw("output", carried.output)?))
+    let output = inbound::from_raw("output", carried.output)?;
+    if carried.status == NodeStatus::Skipped && output != Json::null() {
+        return Err(inbound::malformed(format!(
+            "expected the `output` of a carried node that is skipped to be null, found that of {node_id}; \
+             a node that is given an output is `recovered`"
+        )));
+    }
+    Ok((node_id, carried.status, output))
 }
 
 fn given(given: &InputIn) -> Result<GivenInput, Refusal> {

@@ -81,6 +81,40 @@ fn what_is_supplied_and_what_takes_up_a_run_read_back_as_written() {
     }
 }
 
+/// A request that takes up a run, with another member in the place of one.
+fn taking_up(member: &str, value: serde_json::Value) -> Vec<u8> {
+    let run_id = samples::dispatch_id().run_id;
+    let mut resume = json!({ "kind": "redrive", "run_id": run_id.as_str(), "by": "ada" });
+    resume[member] = value;
+    json!({ "definition": "d", "input": 1, "resume": resume }).to_string().into_bytes()
+}
+
+#[test]
+fn what_is_said_of_a_run_that_is_taken_up_is_checked() {
+    let carried = |status: &str, output: serde_json::Value| {
+        taking_up("carried", json!([{ "node_id": "a", "status": status, "output": output }]))
+    };
+    for good in [
+        taking_up("by", json!("x".repeat(MAX_BY_BYTES))),
+        taking_up("by", json!(null)),
+        carried("skipped", json!(null)),
+        carried("recovered", json!(1)),
+    ] {
+        assert!(request::decode(Some(b"w"), Some(&good), usize::MAX).is_ok(), "{}", String::from_utf8_lossy(&good));
+    }
+    for (bad, part) in [
+        (taking_up("by", json!("x".repeat(MAX_BY_BYTES + 1))), "`by`"),
+        (taking_up("by", json!("")), "`by`"),
+        (taking_up("by", json!("a\u{1b}[2J")), "`by`"),
+        (carried("failed", json!(1)), "`status`"),
+        (carried("skipped", json!(1)), "null"),
+    ] {
+        let refused = request::decode(Some(b"w"), Some(&bad), usize::MAX).unwrap_err();
+        assert_eq!(refused.reason, RefusalReason::Malformed, "{refused:?}");
+        assert!(refused.message.contains(part), "{refused:?}");
+    }
+}
+
 #[test]
 fn what_is_said_of_a_letter_is_bounded_and_checked() {
     let id = samples::letter_id();
