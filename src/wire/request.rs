@@ -7,7 +7,7 @@
 use super::inbound::{self, Kind};
 use super::json_text::Object;
 use super::resume;
-use crate::core::command::{Origin, Request};
+use crate::core::command::{Origin, Request, Resume};
 use crate::core::id::{ConversationId, DefinitionName, RunId, WorkflowId};
 use crate::core::json::Json;
 use crate::core::partition::partition_of;
@@ -81,7 +81,9 @@ pub fn decode(key: Option<&[u8]>, value: Option<&[u8]>, max_bytes: usize) -> Res
                     let input = inbound::from_raw("input", json.input)?;
                     let (workflow_id, conversation_id) = (json.workflow_id, json.conversation_id);
                     let request = request(key, &json.definition, json.version, input, workflow_id, conversation_id)?;
-                    Ok(Request { resume: json.resume.map(resume::read).transpose()?, ..request })
+                    let resume = json.resume.map(resume::read).transpose()?;
+                    named(&request, resume.as_ref())?;
+                    Ok(Request { resume, ..request })
                 },
                 |avro: InAvro| {
                     let version = avro.version.map(u32::try_from).transpose();
@@ -116,6 +118,17 @@ fn request(
         conversation_id: conversation_id.as_deref().map(ConversationId::new).transpose().map_err(inbound::illegal)?,
         resume: None,
     })
+}
+
+/// A run is taken up of a workflow that is named: the id that a nameless request gets is always a new one.
+fn named(request: &Request, resume: Option<&Resume>) -> Result<(), Refusal> {
+    match (resume, &request.workflow_id) {
+        (Some(Resume { run_id, .. }), None) => Err(inbound::malformed(format!(
+            "expected a request with `resume` to name the workflow of run {run_id}, as its key or its `workflow_id`, \
+             found neither"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn bad_version(found: &str) -> Refusal {

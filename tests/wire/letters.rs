@@ -116,6 +116,17 @@ fn what_is_said_of_a_run_that_is_taken_up_is_checked() {
 }
 
 #[test]
+fn a_run_is_taken_up_of_a_workflow_that_is_named() {
+    let nameless = taking_up("by", json!("ada"));
+    let refused = request::decode(None, Some(&nameless), usize::MAX).unwrap_err();
+    assert_eq!(refused.reason, RefusalReason::Malformed);
+    assert!(refused.message.contains("`workflow_id`"), "{refused:?}");
+    assert!(request::decode(Some(b"w"), Some(&nameless), usize::MAX).is_ok(), "the key names it");
+    let resuming = samples::resuming();
+    assert!(request::decode(None, Some(&request::encode(&resuming)), usize::MAX).is_ok(), "the body names it");
+}
+
+#[test]
 fn what_is_said_of_a_letter_is_bounded_and_checked() {
     let id = samples::letter_id();
     let said =
