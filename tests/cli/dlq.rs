@@ -63,12 +63,17 @@ fn a_refused_request_is_handed_in_again_when_its_definition_is_there() {
     );
     let group = groups[0]["fingerprint"].as_str().expect("a fingerprint").to_owned();
 
+    // What would be refused again is not published: nobody has applied the definition yet.
+    let early = folder.run(&["dlq", "redrive", "--fault", &group]).expect(1);
+    assert_eq!(early.stderr.matches("would be refused again: unknown_definition").count(), 2, "{early:?}");
+    assert_eq!(list(&folder, &["--state", "all"]).len(), 2);
+
+    folder.run_with_input(&["definitions", "apply", "-"], GREET).expect(0);
     // A dry run says what it would do, and does nothing.
     let dry = folder.run(&["dlq", "redrive", "--fault", &group[..6], "--dry-run"]).expect(0);
     assert_eq!(dry.stdout.matches("would be redriven").count(), 2, "{dry:?}");
     assert_eq!(list(&folder, &[]).len(), 2);
 
-    folder.run_with_input(&["definitions", "apply", "-"], GREET).expect(0);
     let line = ["dlq", "redrive", "--fault", &group, "--rate", "50", "--by", "ada", "--note", "it is there now"];
     let done = folder.run(&[&line[..], &["--output", "json"]].concat()).expect(0).json();
     assert_eq!(done["redriven"].as_array().map(Vec::len), Some(2), "{done}");

@@ -16,9 +16,10 @@ Examples:
   orchestrator dlq redrive 9c41 77ab
   orchestrator dlq redrive --fault 3f2a --rate 10
   orchestrator dlq redrive --code unknown_definition --since 1h --dry-run
-A refused request is published again with its key, value and headers. Of an
-exhausted node the run is taken up: a new run of the same workflow carries over
-what was done, and goes on from the nodes that are exhausted.
+A refused request is published again with its key, value and headers, unless it
+would be refused again. Of an exhausted node the run is taken up: a new run of
+the same workflow carries over what was done, and goes on from the nodes that
+are exhausted.
 ";
 
 /// The arguments.
@@ -41,8 +42,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
             LetterKind::Node => take_up(letters, bench, &args.how, |_| Ok(Ok(Remedy::Again))),
             LetterKind::Input => {
                 let handling = args.how.handling(found, LetterAction::Redrive);
-                let record = again(found, bench.query, &handling, bench.partitions)?;
-                Ok(record.map(|record| Made::alone(found, record)))
+                Ok(again(found, bench, &handling)?.map(|record| Made::alone(found, record)))
             }
         }
     })

@@ -1,5 +1,7 @@
 //! The record that hands a refused request in again.
 
+use super::repair::check;
+use super::work::Bench;
 use crate::core::id::LetterId;
 use crate::core::letter::LetterHandling;
 use crate::core::partition::partition_of;
@@ -11,17 +13,16 @@ use crate::wire::{handling, headers, request};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 
-/// The record that hands a refused request in again as it was; the inner error says why that cannot be.
+/// The record that hands a refused request in again as it was; the inner error says why that cannot be, or would change
+/// nothing.
 ///
 /// # Errors
 /// As [`refused_request`].
-pub fn again(
-    found: &FoundLetter,
-    query: &dyn Query,
-    handling: &LetterHandling,
-    partitions: u32,
-) -> Result<Result<NewRecord, String>> {
-    Ok(refused_request(found, query)?.map(|refused| record(refused, handling, partitions)))
+pub fn again(found: &FoundLetter, bench: &Bench, handling: &LetterHandling) -> Result<Result<NewRecord, String>> {
+    Ok(refused_request(found, bench.query)?.and_then(|refused| {
+        check(bench.catalogue, refused.key.as_deref(), refused.value.as_deref())?;
+        Ok(record(refused, handling, bench.partitions))
+    }))
 }
 
 /// The refused request of a letter; the inner error says why the letter cannot be handed in again.
