@@ -1,6 +1,6 @@
 //! Who does something, as the history will say.
 
-use crate::wire::handling::check_by;
+use crate::wire::letter_handling::check_by;
 
 /// The name of a person or a program.
 #[derive(Debug, clap::Args)]

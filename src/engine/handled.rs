@@ -11,7 +11,7 @@ use crate::core::letter::LetterHandling;
 use crate::core::rejection::Rejection;
 use crate::journal::record::Cause;
 use crate::wire::event::Published;
-use crate::wire::{handling, headers};
+use crate::wire::{headers, letter_handling};
 
 impl Owning {
     /// A request that may work off dead letters. What becomes of it, the step that decides it says; one that is sent on
@@ -20,7 +20,7 @@ impl Owning {
     pub(super) fn decide_request_or_letter(&mut self, arrived: &Arrived, env: &mut Env) -> Result<Decided, Stop> {
         let record = &arrived.record;
         let Some(header) = record.header(headers::LETTER) else { return self.decide_request(arrived, env) };
-        let handlings = match handling::decode(header) {
+        let handlings = match letter_handling::decode(header) {
             Ok(handlings) => handlings,
             Err(refusal) => return Ok(Decided::to(self.refuse(record, place_of(record), refusal, env))),
         };

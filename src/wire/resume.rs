@@ -3,9 +3,9 @@
 //! Carried nodes are not run, their outputs are taken over; a node of `inputs` gets that input instead of the one that
 //! its definition makes.
 
-use super::handling::check_by;
 use super::inbound;
 use super::json_text::Object;
+use super::letter_handling::check_by;
 use crate::core::command::Resume;
 use crate::core::id::{NodeId, RunId};
 use crate::core::json::Json;

@@ -1,8 +1,8 @@
 //! Signals: whatever concerns what is there already, as JSON.
 
-use super::handling::{check_by, checked};
 use super::inbound::{self, illegal, malformed};
 use super::json_text::{self, FORMAT, Format, Object};
+use super::letter_handling::{check_by, checked};
 use crate::core::id::{NodeId, RunId, WorkflowId};
 use crate::core::json::Json;
 use crate::core::letter::{LetterAction, LetterHandling};

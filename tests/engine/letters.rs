@@ -6,7 +6,7 @@ use orchestrator::core::event::{DeadLetterHandled, PartitionEvent};
 use orchestrator::core::id::LetterId;
 use orchestrator::core::letter::{LetterAction, LetterHandling};
 use orchestrator::log::{Header, Topic};
-use orchestrator::wire::{handling, headers};
+use orchestrator::wire::{headers, letter_handling};
 use serde_json::json;
 
 fn letter() -> LetterId {
@@ -15,7 +15,7 @@ fn letter() -> LetterId {
 
 fn header(action: LetterAction) -> Header {
     let handling = LetterHandling { letter_id: letter(), action, by: "ada".into(), note: Some("again".into()) };
-    (headers::LETTER.into(), handling::encode(&handling, &[]))
+    (headers::LETTER.into(), letter_handling::encode(&handling, &[]))
 }
 
 fn handled(town: &Town) -> Vec<DeadLetterHandled> {

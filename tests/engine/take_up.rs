@@ -16,7 +16,7 @@ use orchestrator::log::Topic;
 use orchestrator::wire::report::ReportOutcome;
 use orchestrator::wire::signal::{self, Signal, SignalKind, Supply};
 use orchestrator::wire::task::{self, Task};
-use orchestrator::wire::{handling, headers, request};
+use orchestrator::wire::{headers, letter_handling, request};
 use serde_json::json;
 
 /// `a`, then `b`, both by hand and without retries.
@@ -75,7 +75,7 @@ fn take_up(town: &mut Town, id: &str, run_id: &RunId, carried: &[(&str, NodeStat
     let (letter_id, action) = (letters[0].clone(), LetterAction::Redrive);
     let first = LetterHandling { letter_id, action, by: "ada".into(), note: None };
     let others: Vec<_> = letters[1..].iter().map(|letter| (letter.clone(), LetterAction::Skip)).collect();
-    let header = (headers::LETTER.into(), handling::encode(&first, &others));
+    let header = (headers::LETTER.into(), letter_handling::encode(&first, &others));
     town.append(Topic::Requests, None, Some(Bytes::copy_from_slice(id.as_bytes())), body, vec![header]);
 }
 

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use orchestrator::core::letter::LetterAction;
 use orchestrator::journal::record::JournalRecord;
 use orchestrator::wire::{
-    WireError, answer, dead_letter, dead_letter_read, definition, event, handling, journal, report, request, schema,
-    signal, task, wakeup,
+    WireError, answer, dead_letter, dead_letter_read, definition, event, journal, letter_handling, report, request,
+    schema, signal, task, wakeup,
 };
 use proptest::prelude::*;
 
@@ -20,7 +20,7 @@ fn decode_all(bytes: &[u8]) {
     let _ = definition::decode(bytes, bytes);
     let _ = definition::decode(definition::INSTALLATION_KEY, bytes);
     let _ = request::read_origin(bytes);
-    let _ = handling::decode(bytes);
+    let _ = letter_handling::decode(bytes);
     let _ = dead_letter_read::decode(bytes);
     for key in [None, Some(bytes)] {
         let _ = request::decode(key, Some(bytes), usize::MAX);
@@ -42,7 +42,7 @@ fn written() -> Vec<Bytes> {
     all.extend([samples::discard(), samples::supply()].iter().map(signal::encode));
     all.push(request::encode(&samples::resuming()));
     all.push(dead_letter::encode_input(&samples::letter_id(), &samples::refused(), &samples::input_record()));
-    all.push(handling::encode(&samples::handling(), &[(samples::letter_id(), LetterAction::Skip)]));
+    all.push(letter_handling::encode(&samples::handling(), &[(samples::letter_id(), LetterAction::Skip)]));
     all.push(crate::inbound::avro_request().into());
     all.push(crate::inbound::avro_report().into());
     all

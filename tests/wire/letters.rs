@@ -6,8 +6,8 @@ use orchestrator::core::id::LetterId;
 use orchestrator::core::letter::{LetterAction, LetterHandling};
 use orchestrator::core::rejection::RefusalReason;
 use orchestrator::wire::dead_letter_read::{self, RefusedRecord};
-use orchestrator::wire::handling::{MAX_BY_BYTES, MAX_LETTERS, MAX_NOTE_BYTES};
-use orchestrator::wire::{dead_letter, handling, headers, request, signal};
+use orchestrator::wire::letter_handling::{MAX_BY_BYTES, MAX_LETTERS, MAX_NOTE_BYTES};
+use orchestrator::wire::{dead_letter, headers, letter_handling, request, signal};
 use serde_json::json;
 
 fn read_back(
@@ -51,10 +51,10 @@ fn a_letter_that_is_not_whole_says_so() {
 #[test]
 fn what_is_done_with_a_letter_reads_back_as_written() {
     let said = samples::handling();
-    assert_eq!(handling::decode(&handling::encode(&said, &[])), Ok(vec![said.clone()]));
+    assert_eq!(letter_handling::decode(&letter_handling::encode(&said, &[])), Ok(vec![said.clone()]));
     let other = LetterHandling { letter_id: LetterId::of_input(0, 2), action: LetterAction::Skip, ..said.clone() };
-    let both = handling::encode(&said, &[(other.letter_id.clone(), other.action)]);
-    assert_eq!(handling::decode(&both), Ok(vec![said, other]));
+    let both = letter_handling::encode(&said, &[(other.letter_id.clone(), other.action)]);
+    assert_eq!(letter_handling::decode(&both), Ok(vec![said, other]));
     let discard = samples::discard();
     let key = discard.workflow_id.as_ref().map(|id| id.as_str().as_bytes());
     assert_eq!(signal::decode(key, Some(&signal::encode(&discard)), usize::MAX), Ok(discard.clone()));
@@ -131,12 +131,12 @@ fn what_is_said_of_a_letter_is_bounded_and_checked() {
     let id = samples::letter_id();
     let said =
         |by: &str, note: &str| json!({ "id": id.as_str(), "action": "edit", "by": by, "note": note }).to_string();
-    assert!(handling::decode(said(&"x".repeat(MAX_BY_BYTES), &"x".repeat(MAX_NOTE_BYTES)).as_bytes()).is_ok());
+    assert!(letter_handling::decode(said(&"x".repeat(MAX_BY_BYTES), &"x".repeat(MAX_NOTE_BYTES)).as_bytes()).is_ok());
     let many = |others: usize| {
         let other = json!({ "id": id.as_str(), "action": "skip" });
         json!({ "id": id.as_str(), "action": "edit", "by": "a", "others": vec![other; others] }).to_string()
     };
-    assert_eq!(handling::decode(many(MAX_LETTERS - 1).as_bytes()).map(|all| all.len()), Ok(MAX_LETTERS));
+    assert_eq!(letter_handling::decode(many(MAX_LETTERS - 1).as_bytes()).map(|all| all.len()), Ok(MAX_LETTERS));
     for bad in [
         said(&"x".repeat(MAX_BY_BYTES + 1), ""),
         said("a", &"x".repeat(MAX_NOTE_BYTES + 1)),
@@ -146,7 +146,7 @@ fn what_is_said_of_a_letter_is_bounded_and_checked() {
         many(MAX_LETTERS),
         json!({ "id": id.as_str(), "action": "edit", "by": "a", "more": 1 }).to_string(),
     ] {
-        assert_eq!(handling::decode(bad.as_bytes()).unwrap_err().reason, RefusalReason::Malformed, "{bad}");
+        assert_eq!(letter_handling::decode(bad.as_bytes()).unwrap_err().reason, RefusalReason::Malformed, "{bad}");
     }
     let discard = signal::encode(&samples::discard());
     let refused = |key: Option<&[u8]>, max| signal::decode(key, Some(&discard), max).unwrap_err();

@@ -9,7 +9,7 @@ use crate::log::{NewRecord, Topic};
 use crate::store::letter::FoundLetter;
 use crate::store::query::Query;
 use crate::wire::dead_letter_read::{self, RefusedRecord};
-use crate::wire::{handling, headers, request};
+use crate::wire::{headers, letter_handling, request};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 
@@ -59,7 +59,7 @@ pub fn refused_request(found: &FoundLetter, query: &dyn Query) -> Result<Result<
 pub fn record(record: RefusedRecord, handling: &LetterHandling, partitions: u32) -> NewRecord {
     let key = record.key.or_else(|| Some(key_of(record.value.as_deref(), &handling.letter_id)));
     let mut headers = record.headers;
-    headers.push((headers::LETTER.into(), handling::encode(handling, &[])));
+    headers.push((headers::LETTER.into(), letter_handling::encode(handling, &[])));
     NewRecord {
         topic: Topic::Requests,
         partition: key.as_ref().map(|key| partition_of(key, partitions)),

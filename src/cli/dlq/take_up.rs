@@ -21,7 +21,7 @@ use crate::core::status::NodeStatus;
 use crate::log::{NewRecord, Topic};
 use crate::store::letter::{FoundLetter, LetterFilter, LetterKind, LetterState};
 use crate::ui::run::refusal_words;
-use crate::wire::handling::{self, MAX_LETTERS};
+use crate::wire::letter_handling::{self, MAX_LETTERS};
 use crate::wire::{headers, request};
 use anyhow::Result;
 use bytes::Bytes;
@@ -259,7 +259,7 @@ fn record(
         done[1..].iter().map(|(found, action)| (found.letter.letter_id.clone(), *action)).collect();
     others.extend(with.iter().map(|found| (found.letter.letter_id.clone(), LetterAction::Redrive)));
     let (first, action) = &done[0];
-    let mut headers = vec![(headers::LETTER.into(), handling::encode(&how.handling(first, *action), &others))];
+    let mut headers = vec![(headers::LETTER.into(), letter_handling::encode(&how.handling(first, *action), &others))];
     headers.extend(run.traceparent.iter().map(|trace| (headers::TRACEPARENT.into(), Bytes::from(trace.clone()))));
     let key = Bytes::copy_from_slice(run.workflow_id.as_str().as_bytes());
     let partition = Some(partition_of(&key, bench.partitions));

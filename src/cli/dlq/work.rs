@@ -13,7 +13,7 @@ use crate::installation::records::append_through;
 use crate::log::{NewRecord, Purpose};
 use crate::store::letter::FoundLetter;
 use crate::store::query::Query;
-use crate::wire::handling::MAX_NOTE_BYTES;
+use crate::wire::letter_handling::MAX_NOTE_BYTES;
 use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
