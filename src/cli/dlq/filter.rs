@@ -38,8 +38,8 @@ pub struct Which {
 }
 
 impl Which {
-    /// Whether nothing is told apart.
-    pub fn is_any(&self) -> bool {
+    /// Whether no flag is given, so that every letter is meant.
+    pub fn is_empty(&self) -> bool {
         let Self { fault, kind, agent, class, code, workflow, definition, since } = self;
         [fault, kind, agent, class, code, workflow, definition].into_iter().all(Option::is_none) && since.is_none()
     }
@@ -108,7 +108,7 @@ mod tests {
     fn a_period_is_a_duration() {
         assert_eq!((period("90s"), period("2h")), (Ok(Duration::from_secs(90)), Ok(Duration::from_secs(7_200))));
         assert!(period("soon").is_err());
-        assert!(Which::default().is_any());
-        assert!(!Which { since: Some(Duration::ZERO), ..Which::default() }.is_any());
+        assert!(Which::default().is_empty());
+        assert!(!Which { since: Some(Duration::ZERO), ..Which::default() }.is_empty());
     }
 }

@@ -36,7 +36,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     if context.out.is_json() {
         context.out.json(&groups.iter().map(row).collect::<Vec<_>>())?;
     } else if groups.is_empty() {
-        context.out.line(if args.which.is_any() { "no dead letters" } else { "no dead letters of that kind" })?;
+        context.out.line(if args.which.is_empty() { "no dead letters" } else { "no dead letters of that kind" })?;
     } else {
         context.out.text(&shown(&groups, context.out.paint))?;
     }

@@ -53,7 +53,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         context.out.json(&letters.iter().map(facts).collect::<Vec<_>>())?;
     } else if letters.is_empty() {
         let word = if args.state == ALL { String::new() } else { format!("{} ", args.state) };
-        let such = if args.which.is_any() { "" } else { " of that kind" };
+        let such = if args.which.is_empty() { "" } else { " of that kind" };
         context.out.line(format!("no {word}dead letters{such}"))?;
     } else {
         context.out.text(&shown(&letters, context.out.paint))?;

@@ -40,7 +40,7 @@ pub struct Picked {
 /// Where it is not said which, or one that is named is not there.
 pub fn pick(pick: &Pick, query: &dyn Query) -> Result<Picked> {
     let named = !pick.ids.is_empty();
-    match (named, !pick.which.is_any(), pick.all) {
+    match (named, !pick.which.is_empty(), pick.all) {
         (false, false, false) => {
             return Err(fail(Exit::Usage, "name letters, --fault, another filter, or --all for every open letter"));
         }
