@@ -1,6 +1,6 @@
 //! What became of the letters, for people and for programs.
 
-use super::work::{Made, Verb};
+use super::work::{Outcome, Verb};
 use crate::cli::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::say;
@@ -11,7 +11,7 @@ use serde_json::json;
 
 /// What became of the letters.
 pub struct Report {
-    made: Vec<Made>,
+    outcomes: Vec<Outcome>,
     handled: Vec<FoundLetter>,
     left: Vec<(FoundLetter, String)>,
 }
@@ -19,13 +19,13 @@ pub struct Report {
 impl Report {
     /// Nothing yet; these letters were worked off before.
     pub fn new(handled: Vec<FoundLetter>) -> Self {
-        Self { made: Vec::new(), handled, left: Vec::new() }
+        Self { outcomes: Vec::new(), handled, left: Vec::new() }
     }
 
     /// Letters that were worked off.
-    pub fn add(&mut self, mut made: Made) {
-        self.left.append(&mut made.left);
-        self.made.push(made);
+    pub fn add(&mut self, mut outcome: Outcome) {
+        self.left.append(&mut outcome.left);
+        self.outcomes.push(outcome);
     }
 
     /// Letters for which nothing can be done.
@@ -35,7 +35,7 @@ impl Report {
 
     /// How many letters that were asked for were worked off.
     pub fn done(&self) -> usize {
-        self.made.iter().map(|made| made.letters.len()).sum()
+        self.outcomes.iter().map(|outcome| outcome.letters.len()).sum()
     }
 
     /// Says it.
@@ -62,8 +62,8 @@ impl Report {
         let handled = |found: &FoundLetter| json!({ "id": id(found), "state": found.state().as_str() });
         json!({
             "dry_run": dry_run,
-            verb.done: self.made.iter().flat_map(|made| &made.letters).map(id).collect::<Vec<_>>(),
-            "with_them": self.made.iter().flat_map(|made| &made.with).map(id).collect::<Vec<_>>(),
+            verb.done: self.outcomes.iter().flat_map(|outcome| &outcome.letters).map(id).collect::<Vec<_>>(),
+            "with_them": self.outcomes.iter().flat_map(|outcome| &outcome.with).map(id).collect::<Vec<_>>(),
             "handled_before": self.handled.iter().map(handled).collect::<Vec<_>>(),
             "left": self.left.iter().map(|(f, reason)| json!({ "id": id(f), "reason": reason })).collect::<Vec<_>>(),
         })
@@ -72,7 +72,7 @@ impl Report {
     fn lines(&self, dry_run: bool, verb: &Verb) -> Vec<String> {
         let word = |done: &str| if dry_run { format!("would be {done}") } else { done.to_owned() };
         let mut lines = Vec::new();
-        for Made { letters, with, words, .. } in &self.made {
+        for Outcome { letters, with, words, .. } in &self.outcomes {
             let words = words.as_ref().map_or_else(String::new, |words| format!(": {words}"));
             for found in letters {
                 lines.push(format!("{} {}{}{words}", found.letter.letter_id, word(verb.done), of(found)));

@@ -4,7 +4,7 @@
 //! A run is taken up once, by a request that works off all its letters: the nodes of those that were not asked for are
 //! run again, too, since nothing else can stand in for what they have not done.
 
-use super::work::{Bench, How, Made};
+use super::work::{Bench, How, Made, Outcome};
 use crate::cli::submit::check;
 use crate::config::table::MAX_REQUEST_BYTES;
 use crate::core::command::{Request, Resume};
@@ -83,7 +83,7 @@ pub fn take_up(
     let with = earlier.other_letters(letters, MAX_LETTERS - done.len(), bench)?;
     Ok(record(&earlier, next, &done, &with, bench, how).map(|(record, words)| {
         let letters = done.into_iter().map(|(found, _)| found).collect();
-        Made { record, letters, with, left, words: Some(words) }
+        Made { record, outcome: Outcome { letters, with, left, words: Some(words) } }
     }))
 }
 

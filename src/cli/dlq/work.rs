@@ -78,7 +78,13 @@ pub struct Bench<'a> {
 pub struct Made {
     /// The record that does it.
     pub record: NewRecord,
-    /// The letters that it works off.
+    /// What becomes of the letters with it.
+    pub outcome: Outcome,
+}
+
+/// What becomes of letters that belong together.
+pub struct Outcome {
+    /// The letters that are worked off.
     pub letters: Vec<FoundLetter>,
     /// Letters that were not asked for, and are worked off with them.
     pub with: Vec<FoundLetter>,
@@ -91,7 +97,8 @@ pub struct Made {
 impl Made {
     /// A record for one letter.
     pub fn alone(found: &FoundLetter, record: NewRecord) -> Self {
-        Self { record, letters: vec![found.clone()], with: Vec::new(), left: Vec::new(), words: None }
+        let outcome = Outcome { letters: vec![found.clone()], with: Vec::new(), left: Vec::new(), words: None };
+        Self { record, outcome }
     }
 }
 
@@ -121,12 +128,12 @@ pub fn work(
     let mut pace = Pace::of(how);
     for letters in together(open, verb) {
         match make(&letters, &bench)? {
-            Ok(made) if how.dry_run => report.add(made),
-            Ok(made) => {
-                pace.wait(made.letters.len());
-                let published = append_through(log.as_ref(), appender.as_mut(), vec![made.record.clone()]);
+            Ok(Made { outcome, .. }) if how.dry_run => report.add(outcome),
+            Ok(Made { record, outcome }) => {
+                pace.wait(outcome.letters.len());
+                let published = append_through(log.as_ref(), appender.as_mut(), vec![record]);
                 published.map_err(|error| uncertain(error, &letters, report.done(), verb))?;
-                report.add(made);
+                report.add(outcome);
             }
             Err(reason) => report.leave(&letters, &reason),
         }
