@@ -12,7 +12,7 @@ use std::fmt::{self, Write};
 pub const TRACEPARENT: &str = "traceparent";
 /// The first origin of a forwarded record: `topic/partition/offset/append time in ms`.
 pub const ORIGIN: &str = "orchestrator_origin";
-/// On requests that work off a dead letter: which, how and by whom ([`super::handling`]).
+/// On requests that work off a dead letter: which, how and by whom ([`super::letter_handling`]).
 pub const LETTER: &str = "orchestrator_letter";
 /// On events: the offset of the journal record that holds it.
 pub const JOURNAL_OFFSET: &str = "orchestrator_journal_offset";
