@@ -220,7 +220,7 @@ impl Owning {
                 self.aside.failed_effects.push(failed);
                 continue;
             }
-            if failed.effect.kind == EffectKind::Dispatch {
+            if matches!(failed.effect.kind, EffectKind::Dispatch | EffectKind::Delay) {
                 draft.settles.push(failed.step);
             }
             let planned = self.decide_failed_effect(failed, env)?;

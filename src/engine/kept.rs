@@ -1,5 +1,6 @@
 //! Effects that the log refuses and that are not given up: answers, dead letters and forwarded inputs are kept, named in
-//! the log and in the event stream, and tried again until they land. (A dispatch that is refused fails its node.)
+//! the log and in the event stream, and tried again until they land. (A dispatch that is refused fails its node; of a
+//! wake-up that is refused nothing is lost, and it is named and done with.)
 
 use super::owner::{FailedEffect, Owning};
 use super::partition::Env;
@@ -42,7 +43,7 @@ impl Owning {
         if effect.kind == EffectKind::Delay {
             tracing::error!(partition, step, topic, why = message, "a wake-up is refused; its attempt waits in memory");
             self.wait_in_memory(&effect);
-            self.tracker.done(step);
+            self.failed_effects.push_back(FailedEffect { step, effect, topic, message });
             return;
         }
         tracing::error!(

@@ -4,13 +4,16 @@ use super::town::{Town, id_in, one_node};
 use bytes::Bytes;
 use orchestrator::core::definition::validate::validate;
 use orchestrator::core::event::PartitionEvent;
+use orchestrator::core::failure::ReportedFailure;
 use orchestrator::core::id::AgentName;
 use orchestrator::core::json::Json;
 use orchestrator::journal::record::{JournalRecord, Owner, PartitionTaken};
+use orchestrator::log::topic::DelayTier;
 use orchestrator::log::{AppendError, Topic};
 use orchestrator::wire::journal;
 use orchestrator::wire::report::ReportOutcome;
 use serde_json::json;
+use std::time::Duration;
 
 #[test]
 fn an_effect_is_tried_until_it_lands_but_not_by_a_claim_that_is_over() {
@@ -77,6 +80,34 @@ fn an_answer_that_is_refused_is_kept_named_once_and_tried_until_it_lands() {
     town.until("it is named", |town| failed(town) > 1);
     town.board.lock().unwrap().effects_fail = None;
     town.until("the run is answered", |town| town.is_answered(&id));
+}
+
+/// Given an attempt that waits for two seconds, when the topic of its wake-up refuses it, then that is recorded, the
+/// attempt comes none the less, and whoever goes on from there does not take the wake-up for one that is still to be written.
+#[test]
+fn a_wake_up_that_is_refused_is_named_once_and_its_attempt_comes() {
+    let retry = json!({ "max_retries": 1, "base_delay": "2s", "jitter": "none" });
+    let node = json!({ "node_id": "work", "agent_name": "hand", "retry": retry });
+    let mut town = Town::new(&[validate(json!({ "name": "job", "nodes": [node] })).unwrap()]);
+    town.start_and_own();
+    let id = id_in(0, "order");
+    let task = town.begin("job", &id);
+    town.board.lock().unwrap().effects_fail = Some(AppendError::Refused("delay.1s: not authorised".to_owned()));
+    town.report(&task, ReportOutcome::Failed(ReportedFailure::new("busy", "try again")));
+    let refused = |town: &Town| {
+        let of = |event| if let PartitionEvent::EffectFailed(failed) = event { Some(failed.effect) } else { None };
+        town.partition_events().into_iter().filter_map(of).collect::<Vec<_>>()
+    };
+    town.until("it is named", |town| !refused(town).is_empty());
+    town.board.lock().unwrap().effects_fail = None;
+    let scheduled = |town: &Town| town.events(&id).iter().filter(|name| **name == "NodeScheduled").count();
+    town.until("the second attempt comes", |town| scheduled(town) == 2);
+    town.project();
+    town.kill();
+    town.start_and_own();
+    town.turns_for(Duration::from_secs(5));
+    assert_eq!(refused(&town), ["delay"]);
+    assert!(town.records(&Topic::Delay(DelayTier::ALL[0])).is_empty());
 }
 
 #[test]
