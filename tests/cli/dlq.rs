@@ -139,6 +139,23 @@ fn exhausted_nodes_are_found_grouped_and_discarded() {
     folder.run(&["dlq", "discard", "--all", "--limit", "1"]).expect(0);
     let open = wait_for(&folder, 1, &[]);
     assert_eq!(open[0]["workflow_id"], "w-3", "the oldest first");
+    let none = folder.run(&["dlq", "discard", "--workflow", "w-2"]).expect(6);
+    assert!(none.stderr.contains("workflow w-2 has no open dead letter that fits"), "{none:?}");
+}
+
+#[test]
+fn whoever_works_letters_off_learns_that_nobody_may_be_there() {
+    let folder = Folder::new();
+    let dev = folder.dev();
+    folder.run_with_input(&["definitions", "apply", "-"], BREAK).expect(0);
+    folder.run(&["submit", "break", "--input", "{}", "--id", "w-1", "--wait"]).expect(1);
+    let letter = id(&wait_for(&folder, 1, &[])[0]);
+    drop(dev);
+    let end = folder.run(&["dlq", "redrive", &letter, "--timeout", "200ms"]).expect(4);
+    assert!(end.stderr.contains(&format!("the tables did not say so of {letter}")), "{end:?}");
+    // It stands in the log, and is done by whoever comes.
+    let _dev = folder.dev();
+    wait_for(&folder, 1, &["--state", "redriven"]);
 }
 
 #[test]

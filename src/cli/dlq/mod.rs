@@ -10,6 +10,7 @@ pub mod redrive;
 pub mod repair;
 pub mod report;
 pub mod resubmit;
+mod settle;
 pub mod show;
 pub mod skip;
 pub mod supply;

@@ -1,11 +1,13 @@
 //! What became of the letters, for people and for programs.
 
-use super::work::{Outcome, Verb};
+use super::work::{How, Outcome, Verb};
 use crate::cli::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::say;
+use crate::core::id::LetterId;
 use crate::store::letter::{FoundLetter, LetterState};
 use crate::ui::style::harmless;
+use crate::ui::timeline::duration;
 use anyhow::Result;
 use serde_json::json;
 
@@ -14,12 +16,14 @@ pub struct Report {
     outcomes: Vec<Outcome>,
     handled: Vec<FoundLetter>,
     left: Vec<(FoundLetter, String)>,
+    /// Letters of which the tables do not say yet that they were worked off.
+    pub undecided: Vec<LetterId>,
 }
 
 impl Report {
     /// Nothing yet; these letters were worked off before.
     pub fn new(handled: Vec<FoundLetter>) -> Self {
-        Self { outcomes: Vec::new(), handled, left: Vec::new() }
+        Self { outcomes: Vec::new(), handled, left: Vec::new(), undecided: Vec::new() }
     }
 
     /// Letters that were worked off.
@@ -38,21 +42,36 @@ impl Report {
         self.outcomes.iter().map(|outcome| outcome.letters.len()).sum()
     }
 
+    /// The letters that were worked off, asked for or not.
+    pub fn worked_off(&self) -> Vec<LetterId> {
+        let letters = self.outcomes.iter().flat_map(|outcome| outcome.letters.iter().chain(&outcome.with));
+        letters.map(|found| found.letter.letter_id.clone()).collect()
+    }
+
     /// Says it.
     ///
     /// # Errors
     /// Where it can't be written.
-    pub fn tell(self, dry_run: bool, verb: &Verb, context: &Context) -> Result<Exit> {
+    pub fn tell(self, how: &How, verb: &Verb, context: &Context) -> Result<Exit> {
         if context.out.is_json() {
-            context.out.json(&self.json(dry_run, verb))?;
+            context.out.json(&self.json(how.dry_run, verb))?;
         } else {
-            self.lines(dry_run, verb).into_iter().try_for_each(|line| context.out.line(line))?;
+            self.lines(how.dry_run, verb).into_iter().try_for_each(|line| context.out.line(line))?;
         }
         for found in self.handled.iter().filter(|found| found.state() != LetterState::Open) {
             say(format!("{} was {} before; it is left alone", found.letter.letter_id, found.state().as_str()));
         }
         for (found, reason) in &self.left {
             say(format!("{} cannot be {}: {}", found.letter.letter_id, verb.done, harmless(reason)));
+        }
+        if !self.undecided.is_empty() {
+            let ids: Vec<_> = self.undecided.iter().map(LetterId::as_str).collect();
+            let (within, ids) = (duration(how.timeout), ids.join(", "));
+            say(format!(
+                "published, but within {within} the tables did not say so of {ids}: no engine or projector works, they are \
+                 behind, or the engine refused it; `orchestrator why WORKFLOW` and `orchestrator history WORKFLOW` tell"
+            ));
+            return Ok(Exit::TimedOut);
         }
         Ok(if self.left.is_empty() { Exit::Done } else { Exit::Failed })
     }
@@ -63,6 +82,7 @@ impl Report {
         json!({
             "dry_run": dry_run,
             verb.done: self.outcomes.iter().flat_map(|outcome| &outcome.letters).map(id).collect::<Vec<_>>(),
+            "undecided": self.undecided.iter().map(LetterId::as_str).collect::<Vec<_>>(),
             "with_them": self.outcomes.iter().flat_map(|outcome| &outcome.with).map(id).collect::<Vec<_>>(),
             "handled_before": self.handled.iter().map(handled).collect::<Vec<_>>(),
             "left": self.left.iter().map(|(f, reason)| json!({ "id": id(f), "reason": reason })).collect::<Vec<_>>(),

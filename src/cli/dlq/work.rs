@@ -1,9 +1,11 @@
 //! Working letters off: what is asked before, how fast, and how far it is.
 
-use super::pick::{Pick, Picked, pick};
+use super::pick::{Pick, Picked};
 use super::report::Report;
+use super::settle;
 use crate::cli::by::By;
 use crate::cli::exit::{Exit, fail};
+use crate::cli::submit::timeout;
 use crate::cli::{Context, connect};
 use crate::config::Settings;
 use crate::core::catalogue::Catalogue;
@@ -37,6 +39,10 @@ pub struct How {
     /// Why
     #[arg(long, value_name = "TEXT", value_parser = note)]
     pub note: Option<String>,
+    /// How long to wait at most until the engine has decided it and the tables say so: seconds (10, 0.5), or a number with
+    /// ms, s, m or h
+    #[arg(long, default_value = "10", value_name = "DURATION", value_parser = timeout)]
+    pub timeout: Duration,
 }
 
 fn note(text: &str) -> Result<String, String> {
@@ -118,7 +124,7 @@ pub fn work(
     let (store, log) = (connect::open_store(settings)?, connect::open_log(settings)?);
     let (partitions, catalogue) = connect::installation(log.as_ref(), settings)?;
     let bench = Bench { query: store.query(), catalogue: &catalogue, partitions, settings };
-    let Picked { open, handled } = pick(which, bench.query)?;
+    let Picked { open, handled } = settle::find(which, bench.query)?;
     if !how.dry_run {
         ask(open.len(), how, verb)?;
     }
@@ -140,7 +146,10 @@ pub fn work(
         bar.inc(letters.len() as u64);
     }
     bar.finish_and_clear();
-    report.tell(how.dry_run, verb, context)
+    if !how.dry_run {
+        report.undecided = settle::settle(report.worked_off(), how.timeout, bench.query)?;
+    }
+    report.tell(how, verb, context)
 }
 
 /// The letters that belong together, in the order in which the first of each came.
