@@ -5,11 +5,11 @@ mod scene;
 use super::*;
 use crate::core::breaker::BreakerStatus;
 use crate::core::event::*;
-use crate::core::failure::{FailureClass, FinalBecause, Handling, Recovery};
+use crate::core::failure::{Failure, FailureClass, FinalBecause, Handling, Recovery};
 use crate::core::id::LetterId;
 use crate::core::json::Json;
 use crate::core::status::Status;
-use crate::core::why::{Behind, Facts, Letter, Next, held, reasons};
+use crate::core::why::{Behind, Facts, Letter, Next, Reason, Why, held, reasons};
 use scene::{Scene, at, node};
 use serde_json::json;
 use std::time::Duration;
@@ -224,6 +224,17 @@ fn an_exhausted_node_names_its_dead_letter() {
          - node `ship` was under way, or awaited its next attempt, when the run ended\n",
         "failed",
     );
+}
+
+#[test]
+fn an_input_that_breaks_its_contract_is_repaired_and_not_only_tried_again() {
+    let failure = Failure::new(FailureClass::Contract, "input_contract", "no total");
+    let letter_id = LetterId::of_input(0, 1);
+    let letter = Some(Letter { letter_id: letter_id.clone(), handled: None });
+    let reason = Reason { node: Some(node("pay")), why: Why::Failing { failure, open: vec![], letter } };
+    let said = words::clause(&reason, 3, at(0));
+    let words = format!("worked off by `orchestrator dlq edit {letter_id}`, once the run has ended");
+    assert!(said.ends_with(&words), "{said}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::time::{moment, span};
 use crate::core::breaker::BreakerStatus;
-use crate::core::failure::{Failure, Handling};
+use crate::core::failure::{Failure, FailureClass, Handling};
 use crate::core::id::NodeId;
 use crate::core::time::Timestamp;
 use crate::core::why::{Attempt, Behind, Letter, Owner, Reason, Why, Work, Workers};
@@ -33,16 +33,24 @@ fn said(node: &str, why: &Why, partition: u32, now: Timestamp) -> String {
         }
         Why::Failing { failure, open, letter } => {
             let until = if open.is_empty() { String::new() } else { format!(", and ends once {} ended", have(open)) };
-            format!("{node} has failed ({}): the run fails{until}{}", failure.code, letter_words(letter.as_ref()))
+            format!(
+                "{node} has failed ({}): the run fails{until}{}",
+                failure.code,
+                letter_words(letter.as_ref(), failure, true)
+            )
         }
         Why::Undoing { failure, letter } => format!(
             "{node} has failed ({}): the run fails, and what had completed is being undone{}",
             failure.code,
-            letter_words(letter.as_ref())
+            letter_words(letter.as_ref(), failure, true)
         ),
         Why::NodeFailed { attempt, failure, letter } => {
             let said = brief(failure);
-            format!("{node} has failed as well, {}: {said}{}", numbered(attempt), letter_words(letter.as_ref()))
+            format!(
+                "{node} has failed as well, {}: {said}{}",
+                numbered(attempt),
+                letter_words(letter.as_ref(), failure, false)
+            )
         }
         Why::Handled { handling, failure } => handled(node, *handling, failure.as_ref()),
         Why::NodeCancelled => format!("{node} was under way, or awaited its next attempt, when the run ended"),
@@ -139,7 +147,7 @@ fn run_failed(
     now: Timestamp,
 ) -> String {
     let said = brief(failure);
-    let letter = letter_words(letter);
+    let letter = letter_words(letter, failure, false);
     let at = moment(at, now);
     match attempt {
         Some(attempt) if exhausted => {
@@ -232,11 +240,14 @@ fn last_words(last: Option<&Failure>) -> String {
     last.map_or_else(String::new, |failure| format!("; the last attempt failed with {}", brief(failure)))
 }
 
-fn letter_words(letter: Option<&Letter>) -> String {
+/// What can be done about a dead letter: another attempt with the same input breaks the same contract.
+fn letter_words(letter: Option<&Letter>, failure: &Failure, goes_on: bool) -> String {
+    let verb = if failure.class == FailureClass::Contract { "edit" } else { "redrive" };
+    let when = if goes_on { ", once the run has ended" } else { "" };
     match letter {
         None => String::new(),
         Some(Letter { letter_id, handled: None }) => {
-            format!("; its dead letter is {letter_id}, worked off by `orchestrator dlq redrive {letter_id}`")
+            format!("; its dead letter is {letter_id}, worked off by `orchestrator dlq {verb} {letter_id}`{when}")
         }
         Some(Letter { letter_id, handled: Some(handled) }) => format!("; its dead letter {letter_id} is {handled}"),
     }
