@@ -26,6 +26,10 @@ pub trait Subject {
     fn fresh() -> Self;
     /// Another handle on the same log, as another process would have it.
     fn open(&self) -> Arc<dyn Log>;
+    /// What this log calls a group of the test: on a broker, groups of all tests live side by side.
+    fn group(&self, name: &str) -> String {
+        name.to_owned()
+    }
     /// Lets a moment go by, while a test waits for a condition.
     fn tick(&self) {
         std::thread::sleep(Duration::from_millis(1));

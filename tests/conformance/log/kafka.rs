@@ -26,4 +26,8 @@ impl Subject for OnKafka {
     fn open(&self) -> Arc<dyn Log> {
         Arc::new(KafkaLog::connect(self.0.clone()).unwrap())
     }
+
+    fn group(&self, name: &str) -> String {
+        format!("{}-{name}", self.0.namespace)
+    }
 }
