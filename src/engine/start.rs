@@ -14,6 +14,7 @@ use crate::core::event::{InputForwarded, PartitionEvent};
 use crate::core::id::{RunId, WorkflowId};
 use crate::core::partition::partition_of;
 use crate::core::rejection::{Refusal, RefusalReason, Rejection};
+use crate::core::status::Status;
 use crate::core::time::Timestamp;
 use crate::journal::record::Cause;
 use crate::log::Record;
@@ -35,7 +36,7 @@ enum Lookup {
 struct Known {
     run_id: RunId,
     payload_hash: String,
-    has_ended: bool,
+    status: Status,
     /// It began with the very request that asks for it again: that was forwarded twice, or its topic is read anew.
     is_its_request: bool,
 }
@@ -82,9 +83,9 @@ impl Owning {
     ) -> Result<Planned, Stop> {
         let now = self.clock.at(env.now);
         let known = match (&start.resume, self.known_run(&start, now)) {
-            // The run that is taken up has ended, and no other has begun since. The client's own request is to be
+            // The run that is taken up has failed, and no other has begun since. The client's own request is to be
             // recognised by the new one, too.
-            (Some(resume), Some(known)) if known.run_id == resume.run_id && known.has_ended => {
+            (Some(resume), Some(known)) if known.run_id == resume.run_id && known.status == Status::Failed => {
                 if let Ok(hash) = hex::decode(&known.payload_hash).unwrap_or_default().try_into() {
                     start.payload_hash = hash;
                 }
@@ -125,7 +126,7 @@ impl Owning {
         }
     }
 
-    /// What is asked to be taken up has not ended, or has been taken up already.
+    /// What is asked to be taken up has not failed, or has been taken up already.
     fn refuse_resume(
         &mut self,
         record: &Record,
@@ -142,7 +143,7 @@ impl Owning {
             };
             return self.reject(record, start.workflow_id.clone(), Some(run_id.clone()), &rejection, env);
         }
-        let message = format!("run {run_id} has not ended: there is nothing to be taken up");
+        let message = format!("run {run_id} is {}; only a run that has failed can be taken up", known.status.as_str());
         let refusal =
             Refusal { workflow_id: Some(start.workflow_id.clone()), ..Refusal::new(RefusalReason::Resume, message) };
         self.refuse(record, start.origin.clone(), refusal, env)
@@ -154,14 +155,14 @@ impl Owning {
             return Some(Known {
                 run_id: run.run_id.clone(),
                 payload_hash: run.payload_hash.clone(),
-                has_ended: false,
+                status: run.status,
                 is_its_request: run.origin == start.origin,
             });
         }
         self.state.window.find(&start.workflow_id, now).map(|ended| Known {
             run_id: ended.run_id.clone(),
             payload_hash: ended.payload_hash.clone(),
-            has_ended: true,
+            status: ended.status,
             is_its_request: ended.began_at(&start.origin),
         })
     }

@@ -233,6 +233,7 @@ impl PartitionState {
                 run_id: run.run_id,
                 payload_hash: run.payload_hash,
                 origin: run.origin,
+                status: run.status,
             });
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::core::command::Origin;
 use crate::core::id::{RunId, WorkflowId};
+use crate::core::status::Status;
 use crate::core::time::Timestamp;
 use crate::store::EndedRun;
 use crate::wire::first_16;
@@ -28,6 +29,8 @@ pub struct Ended {
     pub payload_hash: String,
     /// 16 bytes of SHA-256 over where its request stood first.
     pub origin: [u8; 16],
+    /// How it ended.
+    pub status: Status,
     /// When it ended.
     pub ended_at: Timestamp,
 }
@@ -50,8 +53,8 @@ impl DuplicateWindow {
         let key = key(&ended.workflow_id);
         self.order.push_back((ended.ended_at, key));
         let origin = hash(&write_origin(&ended.origin));
-        let EndedRun { run_id, payload_hash, ended_at, .. } = ended;
-        self.entries.insert(key, Ended { run_id, payload_hash, origin, ended_at });
+        let EndedRun { run_id, payload_hash, status, ended_at, .. } = ended;
+        self.entries.insert(key, Ended { run_id, payload_hash, origin, status, ended_at });
         while self.order.len() > self.limit {
             self.forget_oldest();
         }
@@ -103,6 +106,7 @@ mod tests {
             run_id: RunId::new(&format!("{run:032x}")).unwrap(),
             payload_hash: "00".repeat(16),
             origin: Origin { topic: "requests".to_owned(), partition: 0, offset: run.into(), time: Timestamp(at) },
+            status: Status::Completed,
             ended_at: Timestamp::from_millis(at),
         }
     }

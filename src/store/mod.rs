@@ -17,6 +17,7 @@ use crate::core::breaker::BreakerState;
 use crate::core::command::Origin;
 use crate::core::id::{AgentName, RunId, WorkflowId};
 use crate::core::run::Run;
+use crate::core::status::Status;
 use crate::core::time::Timestamp;
 use crate::journal::record::{EffectsThrough, InputPosition};
 use row::ProjectionBatch;
@@ -94,6 +95,8 @@ pub struct EndedRun {
     pub payload_hash: String,
     /// Where the request stood first: the same one may come again.
     pub origin: Origin,
+    /// How it ended: only what has failed can be taken up.
+    pub status: Status,
     /// When it ended.
     pub ended_at: Timestamp,
 }

@@ -144,6 +144,27 @@ fn a_run_that_has_not_ended_is_not_taken_up() {
 }
 
 #[test]
+fn a_run_that_has_completed_is_not_taken_up_not_even_by_an_engine_that_has_read_of_it() {
+    let mut town = Town::new(&[chain()]);
+    town.start_and_own();
+    let id = id_in(0, "order");
+    town.request("chain", &id);
+    let task = task_of(&mut town, &id, "a", 1);
+    supply(&mut town, &id, "a", None, "7");
+    task_of(&mut town, &id, "b", 1);
+    supply(&mut town, &id, "b", None, "8");
+    town.until("the run is answered", |town| town.is_answered(&id));
+    for refused in 1..=2 {
+        take_up(&mut town, &id, &task.dispatch_id.run_id, &[], &[LetterId::of_input(0, 1)]);
+        town.until("it is refused", |town| town.dead_letters().len() == refused);
+        assert_eq!(town.dead_letters()[refused - 1]["reason"], "resume");
+        town.project();
+        town.kill();
+        town.start_and_own();
+    }
+}
+
+#[test]
 fn a_node_is_given_its_output_by_hand_and_a_late_result_changes_nothing() {
     let mut town = Town::new(&[chain()]);
     town.start_and_own();

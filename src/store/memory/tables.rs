@@ -120,6 +120,7 @@ fn ended(row: &RunRow) -> Option<EndedRun> {
         run_id: row.run.run_id.clone(),
         payload_hash: row.run.payload_hash.clone(),
         origin: row.run.origin.clone(),
+        status: row.run.status,
         ended_at: row.run.ended_at?,
     })
 }

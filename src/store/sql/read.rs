@@ -130,7 +130,7 @@ fn completed_node(result: ResultRow) -> Option<(crate::core::id::NodeId, NodeRun
             started_at: result.started_at,
             ended_at: Some(result.ended_at),
             ended_by: Some(result.sequence),
-            ..NodeRun::first(result.agent_name, result.status, result.attempt, result.scheduled_at, 0)
+            ..NodeRun::new(result.agent_name, result.status, result.attempt, result.scheduled_at, 0)
         };
         (result.node_id, node)
     })
@@ -158,6 +158,7 @@ pub fn ended(row: &impl Cells) -> Result<EndedRun, StoreError> {
         run_id: id("run_id", &row.text("run_id")?)?,
         payload_hash: row.text("payload_hash")?,
         origin: origin(row)?,
+        status: status("status", &row.text("status")?)?,
         ended_at: row.time("ended_at")?,
     })
 }

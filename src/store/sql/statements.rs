@@ -51,7 +51,7 @@ pub const UNFINISHED_RESULTS: &str = concat!(
 );
 
 /// $1 partition, $2 since, $3 limit.
-pub const ENDED_RUNS: &str = "SELECT workflow_id, run_id, payload_hash, ended_at, origin_topic, origin_partition, \
+pub const ENDED_RUNS: &str = "SELECT workflow_id, run_id, payload_hash, status, ended_at, origin_topic, origin_partition, \
      origin_offset, origin_time FROM orchestrator_workflow_states \
      WHERE partition = $1 AND ended_at IS NOT NULL AND ended_at >= $2 ORDER BY ended_at DESC, run_id DESC LIMIT $3";
 
