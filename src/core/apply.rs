@@ -108,7 +108,7 @@ fn plan_made(run: &mut Run, event: &PlanMade) {
 
 fn node_scheduled(run: &mut Run, event: &NodeScheduled, time: Timestamp) {
     let failed_attempts = run.nodes.remove(&event.node_id).map(past_attempts).unwrap_or_default();
-    let node = NodeRun::first(event.agent_name.clone(), NodeStatus::Scheduled, event.attempt, time, run.sequence);
+    let node = NodeRun::new(event.agent_name.clone(), NodeStatus::Scheduled, event.attempt, time, run.sequence);
     let node = NodeRun {
         timeout_ms: event.timeout_ms,
         heartbeat: event.heartbeat,
@@ -167,7 +167,7 @@ fn has_output(run: &mut Run, node_id: &NodeId, status: NodeStatus, output: &Json
             started_at: node.started_at,
             ended_at: Some(time),
             ended_by: Some(sequence),
-            ..NodeRun::first(node.agent_name.clone(), status, node.attempt, node.scheduled_at, 0)
+            ..NodeRun::new(node.agent_name.clone(), status, node.attempt, node.scheduled_at, 0)
         };
     }
 }
@@ -178,7 +178,7 @@ fn node_failed(run: &mut Run, event: &NodeFailed, time: Timestamp) {
     let node = run
         .nodes
         .entry(event.node_id.clone())
-        .or_insert_with(|| NodeRun::first(event.agent_name.clone(), NodeStatus::Failed, event.attempt, time, sequence));
+        .or_insert_with(|| NodeRun::new(event.agent_name.clone(), NodeStatus::Failed, event.attempt, time, sequence));
     // One whose time was up while it awaited its next attempt fails once more.
     if node.status == NodeStatus::AwaitingRetry {
         node.failed_attempts = past_attempts(node.clone());

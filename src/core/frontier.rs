@@ -4,7 +4,7 @@
 use super::definition::Role;
 use super::definition::graph::{Graph, StandsBy};
 use super::definition::plan;
-use super::event::Event;
+use super::event::{Event, NodeFailed, PlanMade};
 use super::failure::{Failure, Handling, Recovery};
 use super::id::NodeId;
 use super::run::{NodeRun, Run};
@@ -21,17 +21,17 @@ pub struct Frontier {
     waiting: Vec<u32>,
     /// Nodes whose inputs are there and that have not been scheduled, in definition order.
     ready: BTreeSet<usize>,
-    /// Attempts under way, by role.
-    open: Open,
+    /// Nodes with an attempt under way, or whose next one is due later, by role.
+    at_work: AtWork,
     /// Nodes whose next attempt is due later.
     delayed: BTreeSet<usize>,
     /// Nodes that have no output, save those that are only called upon.
     remaining: usize,
 }
 
-/// How many attempts are under way, by the role of their nodes.
+/// How many nodes are at work, by their role.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Open {
+pub struct AtWork {
     /// Planners.
     pub planners: u32,
     /// Plain nodes.
@@ -42,10 +42,10 @@ pub struct Open {
     pub responders: u32,
 }
 
-impl Open {
+impl AtWork {
     /// All of them.
-    pub fn total(&self) -> u32 {
-        self.planners + self.plain + self.synthesizers + self.responders
+    pub fn total(&self) -> usize {
+        [self.planners, self.plain, self.synthesizers, self.responders].iter().map(|n| *n as usize).sum()
     }
 
     /// The count for a role.
@@ -58,19 +58,8 @@ impl Open {
         }
     }
 
-    /// These and those.
-    #[must_use]
-    pub fn and(&self, other: Open) -> Open {
-        Open {
-            planners: self.planners + other.planners,
-            plain: self.plain + other.plain,
-            synthesizers: self.synthesizers + other.synthesizers,
-            responders: self.responders + other.responders,
-        }
-    }
-
-    /// The state of a run with these open nodes (one whose next attempt is due later is still at work). Precedence: a planner at work (the graph is not whole) before plain
-    /// nodes, plain nodes before synthesizers, these before responders; with nothing open the state stays.
+    /// The state of a run with these nodes at work. Precedence: a planner (the graph is not whole) before plain nodes,
+    /// plain nodes before synthesizers, these before responders; with nothing at work the state stays.
     pub fn status(&self, current: Status) -> Status {
         match (self.planners, self.plain, self.synthesizers, self.responders) {
             (1.., _, _, _) => Status::Planning,
@@ -101,7 +90,7 @@ impl Frontier {
     pub fn over(run: &Run, graph: Arc<Graph>) -> Self {
         let state_of = |i: usize| run.nodes.get(&graph.nodes[i].node.node_id);
         let has_output = |i: &usize| state_of(*i).is_some_and(|node| node.status.has_output());
-        let (mut open, mut delayed) = (Open::default(), BTreeSet::new());
+        let (mut at_work, mut delayed) = (AtWork::default(), BTreeSet::new());
         let (mut waiting, mut ready, mut remaining) = (Vec::with_capacity(graph.nodes.len()), BTreeSet::new(), 0);
         for (i, node) in graph.nodes.iter().enumerate() {
             let missing = node.dependencies.iter().filter(|d| !has_output(d)).count();
@@ -110,9 +99,12 @@ impl Frontier {
                 remaining += 1;
             }
             match (state_of(i).map(|node| node.status), node.stands_by) {
-                (Some(status), _) if status.is_open() => *open.of(node.node.role) += 1,
+                (Some(status), _) if status.is_open() => {
+                    *at_work.of(node.node.role) += 1;
+                }
                 (Some(NodeStatus::AwaitingRetry), _) => {
                     delayed.insert(i);
+                    *at_work.of(node.node.role) += 1;
                 }
                 (Some(_), _) => {}
                 (None, None) if missing == 0 => {
@@ -124,7 +116,7 @@ impl Frontier {
                 (None, _) => {}
             }
         }
-        Self { graph, waiting, ready, open, delayed, remaining }
+        Self { graph, waiting, ready, at_work, delayed, remaining }
     }
 
     /// Follows an event that has just been applied to the run.
@@ -133,48 +125,24 @@ impl Frontier {
     /// As [`Frontier::of`], for a plan.
     pub fn observe(&mut self, event: &Event, run: &Run) -> Result<(), Failure> {
         match event {
-            Event::PlanMade(made) => {
-                if let (Some(planner), Some(plan)) = (&made.planner, &made.plan) {
-                    let planned = plan::read(plan, &self.graph, planner, u32::MAX)?;
-                    *self = Self::over(run, Arc::new(self.graph.with_plan(planner, &planned)));
+            Event::PlanMade(made) => return self.join(made, run),
+            Event::NodeScheduled(event) => self.with(&event.node_id, Self::hand_out),
+            Event::NodeCompleted(event) => self.with(&event.node_id, |frontier, i| {
+                frontier.end_attempt(i);
+                frontier.has_output(i);
+            }),
+            Event::NodeRecovered(event) => self.with(&event.node_id, |frontier, i| {
+                // A person may supply the output of an attempt that is under way, or awaited.
+                if event.how == Recovery::Supply {
+                    frontier.end_attempt(i);
                 }
-            }
-            Event::NodeScheduled(event) => {
-                if let Some(i) = self.index(&event.node_id) {
-                    self.ready.remove(&i);
-                    self.delayed.remove(&i);
-                    *self.open.of(self.graph.nodes[i].node.role) += 1;
-                }
-            }
-            Event::NodeCompleted(event) => {
-                if let Some(i) = self.index(&event.node_id) {
-                    self.close(i);
-                    self.has_output(i);
-                }
-            }
-            Event::NodeRecovered(event) => {
-                if let Some(i) = self.index(&event.node_id) {
-                    // A person may supply the output of an attempt that is under way, or awaited.
-                    if event.how == Recovery::Supply && !self.delayed.remove(&i) {
-                        self.close(i);
-                    }
-                    self.has_output(i);
-                }
-            }
-            Event::NodeFailed(event) => {
-                if let Some(i) = self.index(&event.node_id) {
-                    // One that could not be scheduled was ready; one whose time was up may have awaited its next
-                    // attempt; any other was open.
-                    if !self.ready.remove(&i) && !self.delayed.remove(&i) {
-                        self.close(i);
-                    }
-                    if event.final_because.is_none() {
-                        self.delayed.insert(i);
-                    }
-                    if event.handling == Some(Handling::RouteTo) {
-                        self.ready.extend(self.graph.nodes[i].failure_node);
-                    }
-                }
+                frontier.has_output(i);
+            }),
+            Event::NodeFailed(event) => self.with(&event.node_id, |frontier, i| frontier.fail(i, event)),
+            // What was under way, or awaited, is no more.
+            Event::WorkflowFailed(_) => {
+                self.at_work = AtWork::default();
+                self.delayed.clear();
             }
             Event::WorkflowStarted(_)
             | Event::NodeStarted(_)
@@ -182,13 +150,54 @@ impl Frontier {
             | Event::NodeRetryScheduled(_)
             | Event::StateTransitioned(_)
             | Event::WorkflowCompleted(_) => {}
-            // What was under way, or awaited, is no more.
-            Event::WorkflowFailed(_) => {
-                self.open = Open::default();
-                self.delayed.clear();
-            }
         }
         Ok(())
+    }
+
+    /// Joins the nodes of a plan.
+    fn join(&mut self, made: &PlanMade, run: &Run) -> Result<(), Failure> {
+        if let (Some(planner), Some(plan)) = (&made.planner, &made.plan) {
+            let planned = plan::read(plan, &self.graph, planner, u32::MAX)?;
+            *self = Self::over(run, Arc::new(self.graph.with_plan(planner, &planned)));
+        }
+        Ok(())
+    }
+
+    /// Does something to a node that the graph has.
+    fn with(&mut self, node_id: &NodeId, then: impl FnOnce(&mut Self, usize)) {
+        if let Some(i) = self.index(node_id) {
+            then(self, i);
+        }
+    }
+
+    fn hand_out(&mut self, i: usize) {
+        self.ready.remove(&i);
+        if !self.delayed.remove(&i) {
+            *self.at_work.of(self.graph.nodes[i].node.role) += 1;
+        }
+    }
+
+    /// An attempt that was under way, or awaited, is no more.
+    fn end_attempt(&mut self, i: usize) {
+        self.delayed.remove(&i);
+        let at_work = self.at_work.of(self.graph.nodes[i].node.role);
+        *at_work = at_work.saturating_sub(1);
+    }
+
+    fn fail(&mut self, i: usize, event: &NodeFailed) {
+        // One that could not be scheduled was ready; one whose time was up may have awaited its next attempt; any other
+        // was open.
+        let was_ready = self.ready.remove(&i);
+        match event.final_because {
+            None => {
+                self.delayed.insert(i);
+            }
+            Some(_) if !was_ready => self.end_attempt(i),
+            Some(_) => {}
+        }
+        if event.handling == Some(Handling::RouteTo) {
+            self.ready.extend(self.graph.nodes[i].failure_node);
+        }
     }
 
     /// A node has an output: what waits for it may be ready.
@@ -203,6 +212,20 @@ impl Frontier {
                 self.ready.insert(*dependent);
             }
         }
+    }
+
+    /// The node that undoes what was completed last of all that is not undone yet, save by those that are `taken`.
+    pub fn next_undo(&self, run: &Run, taken: &BTreeSet<usize>) -> Option<usize> {
+        let is_new = |undo: &usize| {
+            let id = &self.graph.nodes[*undo].node.node_id;
+            !taken.contains(undo) && !run.nodes.contains_key(id)
+        };
+        let done = self.graph.nodes.iter().filter_map(|node| {
+            let undo = node.undo.filter(is_new)?;
+            let state = run.nodes.get(&node.node.node_id)?;
+            (state.status == NodeStatus::Completed).then_some((state.ended_by, undo))
+        });
+        done.max().map(|(_, undo)| undo)
     }
 
     /// The index of a node.
@@ -220,9 +243,14 @@ impl Frontier {
         self.waiting[node]
     }
 
-    /// Attempts under way.
-    pub fn open(&self) -> Open {
-        self.open
+    /// How many attempts are under way.
+    pub fn open(&self) -> usize {
+        self.at_work.total() - self.delayed.len()
+    }
+
+    /// Nodes with an attempt under way, or whose next one is due later, by role.
+    pub fn at_work(&self) -> AtWork {
+        self.at_work
     }
 
     /// Nodes whose next attempt is due later.
@@ -234,11 +262,12 @@ impl Frontier {
     pub fn remaining(&self) -> usize {
         self.remaining
     }
+}
 
-    fn close(&mut self, node: usize) {
-        let open = self.open.of(self.graph.nodes[node].node.role);
-        *open = open.saturating_sub(1);
-    }
+/// Whether fewer nodes than the parallel threshold are ready or at work, so that they run one at a time.
+pub fn one_at_a_time(run: &Run, ready: usize, at_work: usize) -> bool {
+    let threshold = usize::try_from(run.settings.parallel_threshold).unwrap_or(usize::MAX);
+    ready + at_work < threshold
 }
 
 /// Whether a node has failed for good, and its failure node is to be run.

@@ -141,7 +141,7 @@ pub struct FailedAttempt {
 
 impl NodeRun {
     /// A node that is handed out for the first time.
-    pub fn first(agent_name: AgentName, status: NodeStatus, attempt: u32, time: Timestamp, sequence: u64) -> Self {
+    pub fn new(agent_name: AgentName, status: NodeStatus, attempt: u32, time: Timestamp, sequence: u64) -> Self {
         Self {
             status,
             agent_name,
@@ -166,7 +166,7 @@ impl NodeRun {
 
     /// A node whose output is taken over with the run's first event.
     fn carried(carried: &Carried, time: Timestamp) -> Self {
-        let node = Self::first(carried.agent_name.clone(), carried.status, 0, time, 1);
+        let node = Self::new(carried.agent_name.clone(), carried.status, 0, time, 1);
         Self { output: Some(carried.output.clone()), ended_at: Some(time), ended_by: Some(1), ..node }
     }
 

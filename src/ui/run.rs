@@ -247,7 +247,7 @@ mod tests {
             output: ended.map(|_| Json::parse("{\"n\":1}").unwrap()),
             started_at: Some(at(scheduled + 5)),
             ended_at: ended.map(at),
-            ..NodeRun::first(AgentName::new(agent).unwrap(), status, 1, at(scheduled), 0)
+            ..NodeRun::new(AgentName::new(agent).unwrap(), status, 1, at(scheduled), 0)
         }
     }
 

@@ -5,13 +5,13 @@ use crate::core::definition::expression::Scope;
 use crate::core::definition::graph::{GraphNode, StandsBy};
 use crate::core::event::{Event, StateTransitioned};
 use crate::core::failure::Failure;
-use crate::core::frontier::{Frontier, Open};
+use crate::core::frontier::{AtWork, Frontier};
 use crate::core::gate::Gate;
 use crate::core::id::{AgentName, NodeId};
 use crate::core::json::Json;
 use crate::core::limits::Limits;
 use crate::core::run::Run;
-use crate::core::status::{NodeStatus, Status};
+use crate::core::status::Status;
 use crate::core::time::Timestamp;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +46,8 @@ pub struct Draft<'a> {
     outputs: BTreeMap<NodeId, Json>,
     /// How many of the outputs that a node waits for this decision brings.
     met: BTreeMap<usize, u32>,
+    /// Nodes that it completes, in that order.
+    completed: Vec<usize>,
     /// Nodes that became ready by it.
     released: BTreeSet<usize>,
     /// Nodes that are not ready any more.
@@ -54,8 +56,10 @@ pub struct Draft<'a> {
     held: BTreeSet<usize>,
     /// How often each agent is called by this decision.
     calls: BTreeMap<AgentName, u32>,
-    open: Open,
-    delayed: BTreeSet<usize>,
+    at_work: AtWork,
+    /// Nodes whose next attempt is due later by this decision, or not any more.
+    delays: BTreeMap<usize, bool>,
+    delayed_count: usize,
     remaining: usize,
     /// The first node by whose failure the run fails, and why, if any has failed so by now.
     failed: Option<(NodeId, Failure)>,
@@ -83,8 +87,9 @@ impl<'a> Draft<'a> {
             Some((node_id.clone(), failure))
         });
         Self {
-            open: frontier.open(),
-            delayed: frontier.delayed().clone(),
+            at_work: frontier.at_work(),
+            delays: BTreeMap::new(),
+            delayed_count: frontier.delayed().len(),
             remaining: frontier.remaining(),
             status: run.status,
             compensating: run.compensating,
@@ -97,6 +102,7 @@ impl<'a> Draft<'a> {
             events,
             outputs: BTreeMap::new(),
             met: BTreeMap::new(),
+            completed: Vec::new(),
             released: BTreeSet::new(),
             taken: BTreeSet::new(),
             held: BTreeSet::new(),
@@ -139,24 +145,41 @@ impl<'a> Draft<'a> {
     /// A node's attempt has been handed out: it was ready, or awaited.
     pub fn scheduled(&mut self, index: usize, event: Event) {
         let node = self.node(index);
-        if !self.delayed.remove(&index) {
+        if self.is_delayed(index) {
+            self.set_delayed(index, false);
+        } else {
             self.taken.insert(index);
+            *self.at_work.of(node.node.role) += 1;
         }
-        *self.open.of(node.node.role) += 1;
         *self.calls.entry(node.node.agent_name.clone()).or_default() += 1;
         self.events.push(event);
     }
 
     /// An open node has failed, and its next attempt is due later.
     pub fn delayed(&mut self, index: usize, events: [Event; 2]) {
-        self.end_attempt(index);
-        self.delayed.insert(index);
+        self.set_delayed(index, true);
         self.events.extend(events);
+    }
+
+    fn is_delayed(&self, index: usize) -> bool {
+        self.delays.get(&index).copied().unwrap_or_else(|| self.frontier.delayed().contains(&index))
+    }
+
+    fn set_delayed(&mut self, index: usize, is_delayed: bool) {
+        match (self.is_delayed(index), is_delayed) {
+            (false, true) => self.delayed_count += 1,
+            (true, false) => self.delayed_count -= 1,
+            _ => {}
+        }
+        self.delays.insert(index, is_delayed);
     }
 
     /// A node has an output: its own, or one that stands in.
     pub fn has_output(&mut self, index: usize, output: Json, event: Event) {
         let node = self.node(index);
+        if matches!(event, Event::NodeCompleted(_)) {
+            self.completed.push(index);
+        }
         self.events.push(event);
         if node.stands_by.is_none() {
             self.remaining -= 1;
@@ -177,10 +200,9 @@ impl<'a> Draft<'a> {
 
     /// An attempt that was under way, or awaited, is no more.
     pub fn end_attempt(&mut self, index: usize) {
-        if !self.delayed.remove(&index) {
-            let role = self.node(index).node.role;
-            *self.open.of(role) -= 1;
-        }
+        self.set_delayed(index, false);
+        let role = self.node(index).node.role;
+        *self.at_work.of(role) -= 1;
     }
 
     /// A ready node will not be handed out.
@@ -227,32 +249,26 @@ impl<'a> Draft<'a> {
 
     /// The node that undoes what was completed last of all that is not undone yet.
     pub fn next_undo(&self) -> Option<usize> {
-        let undone = |i: &usize| {
-            let id = &self.node(*i).node.node_id;
-            self.run.nodes.contains_key(id) || self.taken.contains(i)
-        };
-        let nodes = self.frontier.graph.nodes.iter().filter(|node| node.undo.is_some_and(|undo| !undone(&undo)));
-        let done = nodes.filter_map(|node| {
-            let state = self.run.nodes.get(&node.node.node_id)?;
-            (state.status == NodeStatus::Completed).then_some((state.ended_by, node.undo?))
-        });
-        done.max().map(|(_, undo)| undo)
+        let undo = |i: &usize| self.frontier.graph.nodes[*i].undo.filter(|undo| !self.taken.contains(undo));
+        let here = self.completed.iter().rev().find_map(undo);
+        here.or_else(|| self.frontier.next_undo(&self.run, &self.taken))
     }
 
     /// Attempts under way.
-    pub fn open(&self) -> u32 {
-        self.open.total()
+    pub fn open(&self) -> usize {
+        self.at_work() - self.delayed_count
     }
 
     /// Attempts under way, and nodes whose next one is due later.
     pub fn at_work(&self) -> usize {
-        self.open.total() as usize + self.delayed.len()
+        self.at_work.total()
     }
 
     /// Whether something is under way, or awaited, that a failed run waits for.
     pub fn winds_down(&self) -> bool {
-        let undoes = |i: &usize| matches!(self.node(*i).stands_by, Some(StandsBy::Undo(_)));
-        self.open() > 0 || (self.compensating && self.delayed.iter().any(undoes))
+        let undoes = |i: &usize| matches!(self.frontier.graph.nodes[*i].stands_by, Some(StandsBy::Undo(_)));
+        let mut delayed = self.delays.keys().chain(self.frontier.delayed()).filter(|i| self.is_delayed(**i));
+        self.open() > 0 || (self.compensating && delayed.any(undoes))
     }
 
     /// How many nodes have no output.
@@ -270,13 +286,9 @@ impl<'a> Draft<'a> {
         self.compensating
     }
 
-    /// Records the state that the open nodes give, if it is another one.
+    /// Records the state that the nodes at work give, if it is another one.
     pub fn settle(&mut self) {
-        let mut at_work = self.open;
-        for index in &self.delayed {
-            *at_work.of(self.frontier.graph.nodes[*index].node.role) += 1;
-        }
-        self.transition(at_work.status(self.status));
+        self.transition(self.at_work.status(self.status));
     }
 
     /// Records a change of state, if it is one.

@@ -10,6 +10,7 @@ use crate::core::definition::expression::Scope;
 use crate::core::definition::graph::{GraphNode, StandsBy};
 use crate::core::event::{Event, NodeScheduled};
 use crate::core::failure::{Failure, FailureClass};
+use crate::core::frontier::one_at_a_time;
 use crate::core::json::Json;
 use crate::core::rejection::Rejection;
 use crate::core::time::millis;
@@ -29,8 +30,6 @@ pub fn decide(draft: &mut Draft) -> Result<(), Rejection> {
 pub fn go_on(draft: &mut Draft) {
     hand_out(draft);
     if draft.is_compensating() {
-        // What this decision has completed is to be undone, too.
-        draft.rebase();
         undo_next(draft);
     }
     if !end::try_end(draft) {
@@ -40,8 +39,7 @@ pub fn go_on(draft: &mut Draft) {
 
 fn hand_out(draft: &mut Draft) {
     let (mut nodes, mut bytes) = (0, draft.payload_bytes());
-    let threshold = usize::try_from(draft.run.settings.parallel_threshold).unwrap_or(usize::MAX);
-    let one_at_a_time = draft.ready_count() + draft.at_work() <= threshold.saturating_sub(1);
+    let one_at_a_time = one_at_a_time(&draft.run, draft.ready_count(), draft.at_work());
     while let Some(index) = draft.next_ready() {
         // After a failure nothing new is started; what is under way may finish, for it is paid for.
         if draft.failure().is_some() || (one_at_a_time && draft.at_work() > 0) {

@@ -2,7 +2,7 @@
 
 use super::contract::Contract;
 use super::expression::InputMapping;
-use super::{AgentPolicies, Definition, DefinitionHash, ExecutionNode, OnFailure, Role};
+use super::{AgentPolicies, Definition, DefinitionHash, ExecutionNode, Role};
 use crate::core::classify::FailureRule;
 use crate::core::id::{AgentName, NodeId};
 use crate::core::retry::RetryRules;
@@ -167,7 +167,7 @@ impl Graph {
         for i in from..self.nodes.len() {
             let ExecutionNode { on_failure, undo, .. } = &self.nodes[i].node;
             let index = |id: &NodeId| self.index.get(id).copied();
-            let failure_node = if let OnFailure::RouteTo(id) = on_failure { index(id) } else { None };
+            let failure_node = on_failure.failure_node().and_then(index);
             let undo = undo.as_ref().and_then(index);
             if let Some(to) = failure_node {
                 Arc::make_mut(&mut self.nodes[to]).stands_by = Some(StandsBy::Failure(i));

@@ -79,11 +79,7 @@ pub struct ExecutionNode {
 impl ExecutionNode {
     /// The nodes that run only when this one has failed, or is to be undone.
     pub fn stand_bys(&self) -> impl Iterator<Item = &NodeId> {
-        let failure_node = match &self.on_failure {
-            OnFailure::RouteTo(node) => Some(node),
-            _ => None,
-        };
-        failure_node.into_iter().chain(&self.undo)
+        self.on_failure.failure_node().into_iter().chain(&self.undo)
     }
 }
 
@@ -101,6 +97,16 @@ pub enum OnFailure {
     RouteTo(NodeId),
     /// It fails, after what has completed has been undone, the last first.
     Compensate,
+}
+
+impl OnFailure {
+    /// The node that stands by for the failure.
+    pub fn failure_node(&self) -> Option<&NodeId> {
+        match self {
+            Self::RouteTo(node) => Some(node),
+            Self::Fail | Self::Skip | Self::ContinueWith(_) | Self::Compensate => None,
+        }
+    }
 }
 
 /// Policies for all nodes of an agent.

@@ -4,11 +4,12 @@ use super::{Attempt, Facts, Next, Reason, Why, Work, run};
 use crate::core::breaker::BreakerState;
 use crate::core::definition::graph::{GraphNode, StandsBy};
 use crate::core::failure::Handling;
-use crate::core::frontier::Frontier;
+use crate::core::frontier::{Frontier, one_at_a_time};
 use crate::core::id::{AgentName, NodeId};
 use crate::core::run::NodeRun;
 use crate::core::status::NodeStatus;
 use crate::core::time::Timestamp;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The reasons of the nodes of a run that goes on.
@@ -156,7 +157,7 @@ fn of_none(facts: &Facts, next: &Frontier, i: usize, is_next_undo: bool) -> Opti
                 let attempt = Attempt { agent, number: 1, of: Some(most(facts, compiled)) };
                 Work::Breaker { attempt, state, last: None }
             }
-            None if one_at_a_time(facts, next) && !is_next_undo => {
+            None if waits_its_turn(facts, next) && !is_next_undo => {
                 Work::OneAtATime { agent, threshold: facts.run.settings.parallel_threshold }
             }
             None => Work::Ready { agent },
@@ -170,11 +171,10 @@ fn of_none(facts: &Facts, next: &Frontier, i: usize, is_next_undo: bool) -> Opti
     Some(Reason { node: Some(compiled.node.node_id.clone()), why: Why::Work(work) })
 }
 
-/// Below the parallel threshold a ready node waits for an open one.
-fn one_at_a_time(facts: &Facts, next: &Frontier) -> bool {
-    let at_work = next.open().total() as usize + next.delayed().len();
-    let threshold = usize::try_from(facts.run.settings.parallel_threshold).unwrap_or(usize::MAX);
-    at_work > 0 && next.ready().len() + at_work < threshold
+/// Below the parallel threshold a ready node waits for one that is at work.
+fn waits_its_turn(facts: &Facts, next: &Frontier) -> bool {
+    let at_work = next.at_work().total();
+    at_work > 0 && one_at_a_time(facts.run, next.ready().len(), at_work)
 }
 
 fn missing(facts: &Facts, next: &Frontier, compiled: &GraphNode) -> Vec<(NodeId, Option<NodeStatus>)> {
@@ -185,14 +185,6 @@ fn missing(facts: &Facts, next: &Frontier, compiled: &GraphNode) -> Vec<(NodeId,
 
 /// What a run that is undone runs next, once nothing is under way.
 fn next_undo(facts: &Facts, next: &Frontier) -> Option<usize> {
-    if !facts.run.compensating || facts.run.nodes.values().any(|node| node.status.is_open()) {
-        return None;
-    }
-    let nodes = next.graph.nodes.iter().filter_map(|node| {
-        let undo = node.undo?;
-        let is_new = !facts.run.nodes.contains_key(&next.graph.nodes[undo].node.node_id);
-        let state = facts.run.nodes.get(&node.node.node_id).filter(|_| is_new)?;
-        (state.status == NodeStatus::Completed).then_some((state.ended_by, undo))
-    });
-    nodes.max().map(|(_, undo)| undo)
+    let is_next = facts.run.compensating && next.open() == 0;
+    is_next.then(|| next.next_undo(facts.run, &BTreeSet::new())).flatten()
 }

@@ -39,8 +39,12 @@ pub(super) fn compare(owning: &Owning, told: &Told, graphs: &Graphs) -> Result<(
         let graph = graphs.get(&entry.run.definition.hash).ok_or("an unknown definition")?;
         let expected = Frontier::of(&entry.run, graph).map_err(|failure| failure.message)?;
         let found = entry.frontier.as_ref().ok_or_else(|| format!("run {} has no frontier", entry.run.run_id))?;
-        if (expected.ready(), expected.open()) != (found.ready(), found.open()) {
-            return Err(format!("run {} can do {:?}, found {:?}", entry.run.run_id, expected.ready(), found.ready()));
+        let next = |frontier: &Frontier| {
+            format!("{:?} ready, {:?} delayed, {:?}", frontier.ready(), frontier.delayed(), frontier.at_work())
+        };
+        let (expected, found) = (next(&expected), next(found));
+        if expected != found {
+            return Err(format!("run {}: expected {expected}, found {found}", entry.run.run_id));
         }
     }
     if memory.inputs != fold.inputs {

@@ -220,7 +220,7 @@ mod tests {
                 input: is_open.then(Json::null),
                 output: (!is_open).then(Json::null),
                 ended_at: (!is_open).then_some(Timestamp(1)),
-                ..NodeRun::first(AgentName::new("a").unwrap(), status, 1, Timestamp(0), 0)
+                ..NodeRun::new(AgentName::new("a").unwrap(), status, 1, Timestamp(0), 0)
             };
             run.nodes.insert(NodeId::new(&format!("n{number}")).unwrap(), node);
         }

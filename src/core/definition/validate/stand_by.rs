@@ -80,10 +80,7 @@ impl Reader {
 
 /// The nodes that a node calls upon, with the JSON pointer of each.
 pub fn stand_bys(at: &str, on_failure: &OnFailure, undo: Option<&NodeId>) -> Vec<(NodeId, String)> {
-    let failure_node = match on_failure {
-        OnFailure::RouteTo(node) => Some((node.clone(), format!("{at}/on_failure/route_to"))),
-        _ => None,
-    };
+    let failure_node = on_failure.failure_node().map(|node| (node.clone(), format!("{at}/on_failure/route_to")));
     failure_node.into_iter().chain(undo.map(|node| (node.clone(), format!("{at}/undo")))).collect()
 }
 
