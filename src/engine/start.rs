@@ -95,25 +95,8 @@ impl Owning {
             (_, known) => known,
         };
         let start = &start;
-        if let Some(Known { run_id, payload_hash, is_its_request, .. }) = known {
-            if hex::encode(start.payload_hash) == payload_hash {
-                let rejection = match is_its_request {
-                    true => Rejection::AlreadyAccepted(run_id.clone()),
-                    false => Rejection::DuplicateStart(run_id.clone()),
-                };
-                return Ok(self.reject(record, start.workflow_id.clone(), Some(run_id), &rejection, env));
-            }
-            let refusal = Refusal {
-                workflow_id: Some(start.workflow_id.clone()),
-                ..Refusal::new(
-                    RefusalReason::IdConflict,
-                    format!(
-                        "workflow_id {:?} is taken by run {run_id}, which was asked for with another payload",
-                        start.workflow_id
-                    ),
-                )
-            };
-            return Ok(self.refuse(record, start.origin.clone(), refusal, env));
+        if let Some(known) = known {
+            return Ok(self.recognise(record, start, known, env));
         }
         let given = Given { limits: &env.settings.limits, gate: self.breakers.gate(), now };
         match start_workflow(start, graph, &given) {
@@ -124,6 +107,27 @@ impl Owning {
                 self.record(id, run_id, start.traceparent.clone(), events, cause, Some(graph), now)
             }
         }
+    }
+
+    /// The workflow's id is taken: by this very request, by the same one once more, or by another one.
+    fn recognise(&mut self, record: &Record, start: &StartWorkflow, known: Known, env: &mut Env) -> Planned {
+        let Known { run_id, payload_hash, is_its_request, .. } = known;
+        if hex::encode(start.payload_hash) == payload_hash {
+            let rejection = match is_its_request {
+                true => Rejection::AlreadyAccepted(run_id.clone()),
+                false => Rejection::DuplicateStart(run_id.clone()),
+            };
+            return self.reject(record, start.workflow_id.clone(), Some(run_id), &rejection, env);
+        }
+        let message = format!(
+            "workflow_id {:?} is taken by run {run_id}, which was asked for with another payload",
+            start.workflow_id
+        );
+        let refusal = Refusal {
+            workflow_id: Some(start.workflow_id.clone()),
+            ..Refusal::new(RefusalReason::IdConflict, message)
+        };
+        self.refuse(record, start.origin.clone(), refusal, env)
     }
 
     /// What is asked to be taken up has not failed, or has been taken up already.
