@@ -1,7 +1,6 @@
 //! `orchestrator dlq discard`.
 
-use super::pick::Pick;
-use super::work::{How, Made, Verb, work};
+use super::work::{Chosen, Made, Verb, work};
 use crate::cli::Context;
 use crate::cli::exit::Exit;
 use crate::core::letter::{LetterAction, LetterHandling};
@@ -20,19 +19,8 @@ Examples:
   orchestrator dlq discard --all --dry-run
 ";
 
-/// The arguments.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Which.
-    #[command(flatten)]
-    pub pick: Pick,
-    /// How.
-    #[command(flatten)]
-    pub how: How,
-}
-
 /// Puts them aside.
-pub fn run(args: &Args, context: &Context) -> Result<Exit> {
+pub fn run(args: &Chosen, context: &Context) -> Result<Exit> {
     let verb = Verb { now: "discard", done: "discarded", takes_up: false };
     work(&args.pick, &args.how, &verb, context, |letters, bench| {
         let found = &letters[0];

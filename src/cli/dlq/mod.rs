@@ -20,6 +20,7 @@ pub mod work;
 use super::Context;
 use super::exit::Exit;
 use anyhow::Result;
+use work::Chosen;
 
 /// For `--help`.
 pub const EXAMPLES: &str = "\
@@ -57,19 +58,19 @@ pub enum Action {
     Show(show::Args),
     /// Run exhausted nodes again, and hand in refused requests again, as they were
     #[command(after_help = redrive::EXAMPLES)]
-    Redrive(redrive::Args),
+    Redrive(Chosen),
     /// Repair the input of exhausted nodes, or refused requests, and hand them in
     #[command(after_help = edit::EXAMPLES)]
     Edit(edit::Args),
     /// Let runs go on without their exhausted nodes
     #[command(after_help = skip::EXAMPLES)]
-    Skip(skip::Args),
+    Skip(Chosen),
     /// Give exhausted nodes an output by hand, with which their runs go on
     #[command(after_help = supply::EXAMPLES)]
     Supply(supply::Args),
     /// Put dead letters aside: nothing will be done about them
     #[command(after_help = discard::EXAMPLES)]
-    Discard(discard::Args),
+    Discard(Chosen),
 }
 
 /// Does it.

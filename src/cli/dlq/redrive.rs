@@ -1,9 +1,8 @@
 //! `orchestrator dlq redrive`.
 
-use super::pick::Pick;
 use super::resubmit::again;
 use super::take_up::{Remedy, take_up};
-use super::work::{How, Made, Verb, work};
+use super::work::{Chosen, Made, Verb, work};
 use crate::cli::Context;
 use crate::cli::exit::Exit;
 use crate::core::letter::LetterAction;
@@ -22,19 +21,8 @@ the same workflow carries over what was done, and goes on from the nodes that
 are exhausted.
 ";
 
-/// The arguments.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Which.
-    #[command(flatten)]
-    pub pick: Pick,
-    /// How.
-    #[command(flatten)]
-    pub how: How,
-}
-
 /// Hands them in again.
-pub fn run(args: &Args, context: &Context) -> Result<Exit> {
+pub fn run(args: &Chosen, context: &Context) -> Result<Exit> {
     let verb = Verb { now: "redrive", done: "redriven", takes_up: true };
     work(&args.pick, &args.how, &verb, context, |letters, bench| {
         let found = &letters[0];

@@ -1,11 +1,9 @@
 //! `orchestrator dlq skip`.
 
-use super::pick::Pick;
 use super::take_up::{Remedy, take_up};
-use super::work::{How, Verb, work};
+use super::work::{Chosen, Verb, work};
 use crate::cli::Context;
 use crate::cli::exit::Exit;
-use crate::store::letter::LetterKind;
 use anyhow::Result;
 
 /// For `--help`.
@@ -17,22 +15,10 @@ A new run of the same workflow carries over what was done, and goes on as if the
 exhausted node had put out null.
 ";
 
-/// The arguments.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Which.
-    #[command(flatten)]
-    pub pick: Pick,
-    /// How.
-    #[command(flatten)]
-    pub how: How,
-}
-
 /// Lets their runs go on without them.
-pub fn run(args: &Args, context: &Context) -> Result<Exit> {
+pub fn run(args: &Chosen, context: &Context) -> Result<Exit> {
     let verb = Verb { now: "skip", done: "skipped", takes_up: true };
-    work(&args.pick, &args.how, &verb, context, |letters, bench| match letters[0].letter.kind {
-        LetterKind::Node => take_up(letters, bench, &args.how, |_| Ok(Ok(Remedy::Skip))),
-        LetterKind::Input => Ok(Err("it is a refused record, and has no node: redrive, edit or discard it".to_owned())),
+    work(&args.pick, &args.how, &verb, context, |letters, bench| {
+        take_up(letters, bench, &args.how, |_| Ok(Ok(Remedy::Skip)))
     })
 }

@@ -6,7 +6,6 @@ use super::work::{How, Verb, work};
 use crate::cli::Context;
 use crate::cli::exit::Exit;
 use crate::cli::submit::input;
-use crate::store::letter::LetterKind;
 use anyhow::Result;
 
 /// For `--help`.
@@ -37,8 +36,7 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let verb = Verb { now: "supply", done: "supplied", takes_up: true };
     let output = input::read("--value", &args.value)?;
-    work(&args.pick, &args.how, &verb, context, |letters, bench| match letters[0].letter.kind {
-        LetterKind::Node => take_up(letters, bench, &args.how, |_| Ok(Ok(Remedy::Supply(output.clone())))),
-        LetterKind::Input => Ok(Err("it is a refused record, and has no node: redrive, edit or discard it".to_owned())),
+    work(&args.pick, &args.how, &verb, context, |letters, bench| {
+        take_up(letters, bench, &args.how, |_| Ok(Ok(Remedy::Supply(output.clone()))))
     })
 }

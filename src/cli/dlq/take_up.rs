@@ -96,6 +96,9 @@ struct Earlier {
 
 impl Earlier {
     fn find(found: &FoundLetter, bench: &Bench) -> Result<Result<Self, String>> {
+        if found.letter.kind == LetterKind::Input {
+            return Ok(Err("it is a refused record, and has no node: redrive, edit or discard it".to_owned()));
+        }
         let (Some(workflow_id), Some(run_id)) = (&found.letter.workflow_id, &found.letter.run_id) else {
             return Ok(Err("it names no run".to_owned()));
         };

@@ -21,6 +21,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+/// The arguments of a command that works letters off and needs to be told no more.
+#[derive(Debug, clap::Args)]
+pub struct Chosen {
+    /// Which.
+    #[command(flatten)]
+    pub pick: Pick,
+    /// How.
+    #[command(flatten)]
+    pub how: How,
+}
+
 /// How to work letters off.
 #[derive(Debug, clap::Args)]
 pub struct How {
