@@ -15,7 +15,7 @@ use crate::installation::records::{POLL, append, poll};
 use crate::log::{Delivery, NewRecord, Reader, Record, Topic};
 use crate::store::letter::{LetterFilter, LetterKind, LetterState};
 use crate::ui::style::harmless;
-use crate::ui::timeline::duration;
+use crate::ui::time::duration;
 use crate::wire::event::{self, Published};
 use crate::wire::signal::{self, Signal, SignalKind, Supply};
 use anyhow::{Context as _, Result};

@@ -3,7 +3,7 @@
 use super::run::lineage_words;
 use super::style::{Paint, harmless, short};
 use super::time::{clock, rfc3339};
-use super::timeline::duration;
+use super::time::duration;
 use crate::core::event::{Event, NodeRecovered, PartitionEvent, Recorded};
 use crate::core::failure::Recovery;
 use crate::wire::event::{PartitionRecorded, Published};

@@ -2,8 +2,8 @@
 
 use super::style::{Paint, harmless};
 use super::table::{lines, state, table};
-use super::time::{rfc3339, short};
-use super::timeline::{Kind, Span, duration, timeline};
+use super::time::{duration, rfc3339, short};
+use super::timeline::{Kind, Span, timeline};
 use crate::core::definition::DefinitionRef;
 use crate::core::failure::Failure;
 use crate::core::id::NodeId;

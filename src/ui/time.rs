@@ -18,11 +18,16 @@ pub fn clock(time: Timestamp) -> String {
     written(time, "%H:%M:%S%.3f")
 }
 
-/// A duration of nodes and runs: `389 ms`, `2.31 s`.
-pub fn short_duration(duration: Duration) -> String {
+/// A duration as people say it: `340 µs`, `12 ms`, `1.25 s`, `3 min 20 s`.
+pub fn duration(duration: Duration) -> String {
     // Rounded first, so that 999.6 ms is not written as 1000 ms.
-    let millis = (duration.as_micros() + 500) / 1_000;
-    if millis < 1_000 { format!("{millis} ms") } else { format!("{}.{:02} s", millis / 1_000, millis % 1_000 / 10) }
+    let (micros, millis) = (duration.as_micros(), (duration.as_micros() + 500) / 1_000);
+    match (micros, millis) {
+        (0..1_000, _) => format!("{micros} µs"),
+        (_, 0..1_000) => format!("{millis} ms"),
+        (_, 0..60_000) => format!("{}.{:02} s", millis / 1_000, millis % 1_000 / 10),
+        _ => format!("{} min {} s", millis / 60_000, millis / 1_000 % 60),
+    }
 }
 
 fn written(time: Timestamp, format: &str) -> String {
@@ -40,5 +45,14 @@ mod tests {
         assert_eq!(rfc3339(time), "2025-01-31T12:00:00.123456Z");
         assert_eq!((short(time), clock(time)), ("2025-01-31 12:00:00".to_owned(), "12:00:00.123".to_owned()));
         assert_eq!(rfc3339(Timestamp(i64::MAX)), format!("{} µs", i64::MAX));
+    }
+
+    #[test]
+    fn a_duration_is_said_in_the_unit_that_fits() {
+        let micros = [0, 999, 1_000, 12_400, 999_600, 1_250_000, 59_999_499, 59_999_500, 200_000_000];
+        let said = micros.map(|micros| duration(Duration::from_micros(micros)));
+        let expected =
+            ["0 µs", "999 µs", "1 ms", "12 ms", "1.00 s", "1.25 s", "59.99 s", "1 min 0 s", "3 min 20 s"];
+        assert_eq!(said, expected);
     }
 }

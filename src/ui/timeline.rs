@@ -1,5 +1,6 @@
 //! A timeline: what ran when, as bars under one another.
 
+use super::time::duration;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -67,17 +68,6 @@ fn bar(span: &Span, end: Duration, total: Duration, width: usize) -> String {
         Kind::Waits(_) => '·',
     };
     (0..width).map(|i| if (from..to).contains(&i) { fill } else { ' ' }).collect()
-}
-
-/// A duration as people say it: `340 µs`, `12 ms`, `1.25 s`, `3 min 20 s`.
-pub fn duration(duration: Duration) -> String {
-    let micros = duration.as_micros();
-    match micros {
-        0..1_000 => format!("{micros} µs"),
-        1_000..1_000_000 => format!("{} ms", micros / 1_000),
-        1_000_000..60_000_000 => format!("{:.2} s", duration.as_secs_f64()),
-        _ => format!("{} min {} s", duration.as_secs() / 60, duration.as_secs() % 60),
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::core::definition::Definition;
 use crate::ui::run::reference;
 use crate::ui::style::harmless;
 use crate::ui::table::{lines, table};
-use crate::ui::time::{rfc3339, short};
+use crate::ui::time::{duration, rfc3339, short};
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 use std::fmt::Write;
@@ -99,7 +99,7 @@ fn described(applied: &Applied, definition: &Definition, paint: crate::ui::style
             node.agent_name.to_string(),
             node.role.as_str().to_owned(),
             dependencies.join(", "),
-            node.timeout.map_or_else(String::new, crate::ui::timeline::duration),
+            node.timeout.map_or_else(String::new, duration),
         ]);
     }
     let _ = write!(text, "\n{}", lines(&rows));

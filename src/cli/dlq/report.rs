@@ -7,7 +7,7 @@ use crate::cli::output::say;
 use crate::core::id::LetterId;
 use crate::store::letter::{FoundLetter, LetterState};
 use crate::ui::style::harmless;
-use crate::ui::timeline::duration;
+use crate::ui::time::duration;
 use anyhow::Result;
 use serde_json::json;
 

@@ -78,7 +78,7 @@ fn line(event: &Published, start: Timestamp, paint: Paint) -> String {
         }
         Published::Partition(recorded) => ("-".to_owned(), recorded.time, ui::event::partition_words(recorded, paint)),
     };
-    let since = format!("+{}", ui::timeline::duration(time.since(start)));
+    let since = format!("+{}", ui::time::duration(time.since(start)));
     let clock = paint.dim(&ui::time::clock(time));
     format!("{sequence:>4} {clock} {} {words}", paint.dim(&format!("{since:>12}")))
 }

@@ -18,7 +18,7 @@ use crate::installation::InstallationError;
 use crate::installation::records::append;
 use crate::log::{AppendError, Header, Log, NewRecord, Topic};
 use crate::ui::run::{failure_words, pretty, refusal_words};
-use crate::ui::timeline::duration;
+use crate::ui::time::duration;
 use crate::wire::answer::{self, Response};
 use crate::wire::headers::TRACEPARENT;
 use crate::wire::request;

@@ -8,7 +8,7 @@ use crate::core::partition::partition_of;
 use crate::core::run::Run;
 use crate::installation::records::{POLL, poll, read_one, read_to_end};
 use crate::log::{Delivery, Log, LogError, Reader, Record, Topic};
-use crate::ui::timeline::duration;
+use crate::ui::time::duration;
 use crate::wire::answer::{self, Response};
 use crate::wire::request;
 use anyhow::{Result, anyhow};

@@ -1,7 +1,7 @@
 //! The same as plain lines, for pipes and logs: one for each thing that happens.
 
 use super::board::Board;
-use super::short_duration;
+use super::duration;
 use crate::core::event::{Event, Recorded};
 use crate::core::id::NodeId;
 use crate::core::time::Timestamp;
@@ -13,7 +13,7 @@ pub fn line(board: &Board, recorded: &Recorded) -> Option<String> {
     let run = board.run(&recorded.workflow_id)?;
     let took = |node_id: &NodeId| {
         let node = run.nodes.iter().find(|node| node.id == *node_id);
-        short_duration(node.and_then(|node| node.took()).unwrap_or_default())
+        duration(node.and_then(|node| node.took()).unwrap_or_default())
     };
     let (what, how) = match &recorded.event {
         Event::WorkflowStarted(event) => {
@@ -26,12 +26,12 @@ pub fn line(board: &Board, recorded: &Recorded) -> Option<String> {
             (event.node_id.as_str(), format!("failed after {}: {}", took(&event.node_id), harmless(&event.message)))
         }
         Event::NodeRetryScheduled(event) => {
-            let delay = short_duration(Duration::from_millis(event.delay_ms));
+            let delay = duration(Duration::from_millis(event.delay_ms));
             (event.node_id.as_str(), format!("is tried again in {delay}"))
         }
         Event::NodeRecovered(event) => (event.node_id.as_str(), "goes on with another output".to_owned()),
         Event::WorkflowCompleted(event) => {
-            ("answered", format!("after {}", short_duration(recorded.time.since(event.started_at))))
+            ("answered", format!("after {}", duration(recorded.time.since(event.started_at))))
         }
         Event::WorkflowFailed(event) => ("failed", harmless(&event.message)),
         Event::PlanMade(_) | Event::NodeProgressed(_) | Event::StateTransitioned(_) => return None,

@@ -1,7 +1,7 @@
 //! The board as it looks at one moment: a row for each node, a column for each workflow.
 
 use super::board::{Board, BoardRun, NodeState};
-use super::{column, short_duration};
+use super::{column, duration};
 use crate::core::status::Status;
 use crate::core::time::Timestamp;
 use crate::ui::style::Paint;
@@ -91,7 +91,7 @@ fn at(state: &NodeState, now: Timestamp) -> (String, Ink) {
             (format!("{picture} {:.1} s", elapsed.as_secs_f64()), Ink::Busy)
         }
         NodeState::Ended { failure: Some(_), .. } => ("✗ failed".to_owned(), Ink::Bad),
-        NodeState::Ended { since, at, failure: None } => (format!("✓ {}", short_duration(at.since(*since))), Ink::Good),
+        NodeState::Ended { since, at, failure: None } => (format!("✓ {}", duration(at.since(*since))), Ink::Good),
     }
 }
 

@@ -8,7 +8,7 @@ pub mod live;
 pub mod screen;
 pub mod timeline;
 
-use crate::ui::time::short_duration;
+use crate::ui::time::duration;
 
 /// A text in a column of so many characters: cut, or filled with spaces.
 fn column(text: &str, width: usize) -> String {

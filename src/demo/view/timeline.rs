@@ -1,7 +1,7 @@
 //! The timeline: a bar for each node of each workflow, all on one time axis.
 
 use super::board::{Board, BoardNode, BoardRun, NodeState};
-use super::short_duration;
+use super::duration;
 use crate::core::time::Timestamp;
 use crate::ui::style::Paint;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub fn timeline(board: &Board, width: usize, paint: Paint) -> String {
         text.push_str(&heading(run, paint));
         for node in &run.nodes {
             let bar = colour(paint, i, node, &scale.bar(node));
-            let took = node.took().map(short_duration).unwrap_or_default();
+            let took = node.took().map(duration).unwrap_or_default();
             let label = paint.dim(&format!("{:labels$}", node.id.as_str()));
             text.push_str(format!("  {label}  {bar}{}", paint.dim(&format!("{took:>DURATION$}"))).trim_end());
             text.push('\n');
@@ -54,7 +54,7 @@ pub fn totals(board: &Board, paint: Paint) -> String {
 }
 
 fn heading(run: &BoardRun, paint: Paint) -> String {
-    let took = run.started_at.zip(run.ended_at).map(|(from, to)| short_duration(to.since(from))).unwrap_or_default();
+    let took = run.started_at.zip(run.ended_at).map(|(from, to)| duration(to.since(from))).unwrap_or_default();
     format!("{}  {}\n", paint.strong(run.id.as_str()), paint.dim(&took))
 }
 
