@@ -16,6 +16,7 @@ pub mod embedded;
 pub mod errors;
 pub mod exit;
 pub mod flags;
+pub mod frontier;
 pub mod health;
 pub mod history;
 pub mod init;

@@ -5,11 +5,11 @@
 //! run again, too, since nothing else can stand in for what they have not done.
 
 use super::work::{Bench, How, Made, Outcome};
+use crate::cli::frontier::frontier;
 use crate::cli::submit::check;
 use crate::config::table::MAX_REQUEST_BYTES;
 use crate::core::command::{Request, Resume};
 use crate::core::definition::graph::{Graph, GraphNode, StandsBy};
-use crate::core::definition::validate::validate;
 use crate::core::frontier::Frontier;
 use crate::core::id::{LetterId, NodeId};
 use crate::core::json::Json;
@@ -118,8 +118,11 @@ impl Earlier {
         if run.ended_at.is_none() {
             return Ok(Err("its run has not ended: other nodes of it are still at work".to_owned()));
         }
-        let graph = graph(&run, bench);
-        Ok(graph.map(|graph| Self { run, graph }))
+        let (name, version) = (&run.definition.name, run.definition.version);
+        Ok(match frontier(bench.catalogue, &run) {
+            Ok(Frontier { graph, .. }) => Ok(Self { run, graph }),
+            Err(error) => Err(format!("definition {name} version {version} {error}")),
+        })
     }
 
     fn node(&self, id: &NodeId) -> Result<&GraphNode, String> {
@@ -161,17 +164,6 @@ impl Earlier {
         };
         Ok(bench.query.letters(&filter)?.into_iter().filter(is_other).take(room).collect())
     }
-}
-
-/// What the run was of, with the nodes of the plans that it made.
-fn graph(run: &Run, bench: &Bench) -> Result<Arc<Graph>, String> {
-    let definition = &run.definition;
-    let named = || format!("definition {} version {}", definition.name, definition.version);
-    let applied = bench.catalogue.by_hash(&definition.hash).ok_or_else(|| format!("{} is not there", named()))?;
-    let valid = validate(applied.document.clone());
-    let valid = valid.map_err(|_| format!("{} is not valid for this version of the program", named()))?;
-    let frontier = Frontier::of(run, &Arc::new(Graph::compile(&valid)));
-    Ok(frontier.map_err(|failure| format!("a plan of its run does not fit: {}", failure.message))?.graph)
 }
 
 /// What the next run is given.

@@ -2,11 +2,9 @@
 //! answers all the same.
 
 use super::{journal, workers};
+use crate::cli::frontier::{NoFrontier, frontier};
 use crate::cli::history::read::{self, History};
 use crate::cli::{Context, connect};
-use crate::core::definition::graph::Graph;
-use crate::core::definition::validate::validate;
-use crate::core::frontier::Frontier;
 use crate::core::id::{AgentName, NodeId, RunId, WorkflowId};
 use crate::core::run::Run;
 use crate::core::status::NodeStatus;
@@ -209,15 +207,12 @@ pub fn owner(log: &dyn Log, context: &Context, partition: u32) -> Result<Owner, 
 /// Where the log does not answer.
 pub fn next(log: &dyn Log, run: &Run) -> Result<Next> {
     let catalogue = Installation::read(log)?.catalogue;
-    let Some(applied) = catalogue.by_hash(&run.definition.hash) else {
-        return Ok(Next::Aside("is not in `definitions`: it goes on when that is applied again".to_owned()));
-    };
-    let Ok(definition) = validate(applied.document.clone()) else {
-        return Ok(Next::Aside("is not valid for this version of orchestrator".to_owned()));
-    };
-    Ok(match Frontier::of(run, &Arc::new(Graph::compile(&definition))) {
+    Ok(match frontier(&catalogue, run) {
         Ok(frontier) => Next::Frontier(Box::new(frontier)),
-        Err(failure) => Next::Aside(format!("does not fit the plans that the run has made: {}", failure.message)),
+        Err(missing @ NoFrontier::Missing) => {
+            Next::Aside(format!("{missing}: it goes on when that is applied again"))
+        }
+        Err(error) => Next::Aside(error.to_string()),
     })
 }
 
