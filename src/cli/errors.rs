@@ -2,6 +2,7 @@
 
 use super::dlq::filter::{before, period};
 use super::exit::Exit;
+use super::output::{cut, say};
 use super::{Context, connect};
 use crate::store::letter::{ErrorFilter, ErrorGroup};
 use crate::ui::style::{Paint, harmless, short};
@@ -45,16 +46,18 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         before: before(since, args.since),
         agent: args.agent.clone(),
         definition: args.definition.clone(),
-        limit: args.limit as usize,
+        limit: args.limit as usize + 1,
     };
     let store = connect::open_store(context.settings())?;
-    let groups = store.query().error_groups(&filter)?;
+    let mut groups = store.query().error_groups(&filter)?;
+    let more = cut(&mut groups, args.limit);
     if context.out.is_json() {
         context.out.json(&groups.iter().map(|group| row(group, &filter)).collect::<Vec<_>>())?;
     } else if groups.is_empty() {
         context.out.line(format!("no errors since {}", short_time(since)))?;
     } else {
         context.out.text(&shown(&groups, &filter, context.out.paint))?;
+        more.into_iter().for_each(say);
     }
     Ok(Exit::Done)
 }

@@ -2,6 +2,7 @@
 
 use super::definitions::find::find;
 use super::exit::{Exit, fail};
+use super::output::{cut, say};
 use super::{Context, connect};
 use crate::core::status::Status;
 use crate::store::query::{Filter, Summary};
@@ -37,9 +38,10 @@ pub struct Args {
 /// Lists.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let status = args.status.as_deref().and_then(|word| Status::ALL.into_iter().find(|s| s.as_str() == word));
-    let filter = Filter { status, definition: args.definition.clone(), limit: args.limit as usize };
+    let filter = Filter { status, definition: args.definition.clone(), limit: args.limit as usize + 1 };
     let store = connect::open_store(context.settings())?;
-    let runs = store.query().runs(&filter)?;
+    let mut runs = store.query().runs(&filter)?;
+    let more = cut(&mut runs, args.limit);
     if runs.is_empty() {
         known(args, context)?;
     }
@@ -49,6 +51,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         context.out.line(none(args))?;
     } else {
         context.out.text(&shown(&runs, context.out.paint))?;
+        more.into_iter().for_each(say);
     }
     Ok(Exit::Done)
 }

@@ -64,3 +64,16 @@ impl Out {
 pub fn say(text: impl std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
+
+/// Leaves as many rows as were asked for, of one more; what is to be said where there are more.
+pub fn cut<T>(rows: &mut Vec<T>, limit: u32) -> Option<String> {
+    let limit = limit as usize;
+    let is_more = rows.len() > limit;
+    rows.truncate(limit);
+    is_more.then(|| {
+        format!(
+            "{limit} {} shown, and there are more; --limit NUMBER shows them",
+            if limit == 1 { "is" } else { "are" }
+        )
+    })
+}

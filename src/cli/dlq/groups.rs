@@ -2,6 +2,7 @@
 
 use super::filter::Which;
 use crate::cli::exit::Exit;
+use crate::cli::output::{cut, say};
 use crate::cli::{Context, connect};
 use crate::store::letter::LetterGroup;
 use crate::ui::style::{Paint, harmless, short};
@@ -32,13 +33,15 @@ pub struct Args {
 /// Lists.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let store = connect::open_store(context.settings())?;
-    let groups = store.query().letter_groups(&args.which.filter(None, args.limit as usize))?;
+    let mut groups = store.query().letter_groups(&args.which.filter(None, args.limit as usize + 1))?;
+    let more = cut(&mut groups, args.limit);
     if context.out.is_json() {
         context.out.json(&groups.iter().map(row).collect::<Vec<_>>())?;
     } else if groups.is_empty() {
         context.out.line(if args.which.is_empty() { "no dead letters" } else { "no dead letters of that kind" })?;
     } else {
         context.out.text(&shown(&groups, context.out.paint))?;
+        more.into_iter().for_each(say);
     }
     Ok(Exit::Done)
 }

@@ -2,6 +2,7 @@
 
 use super::filter::Which;
 use crate::cli::exit::Exit;
+use crate::cli::output::{cut, say};
 use crate::cli::{Context, connect};
 use crate::store::letter::{FoundLetter, LetterState};
 use crate::ui::style::{Paint, harmless, short};
@@ -48,7 +49,8 @@ pub fn state_of(word: &str) -> Option<LetterState> {
 /// Lists.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let store = connect::open_store(context.settings())?;
-    let letters = store.query().letters(&args.which.filter(state_of(&args.state), args.limit as usize))?;
+    let mut letters = store.query().letters(&args.which.filter(state_of(&args.state), args.limit as usize + 1))?;
+    let more = cut(&mut letters, args.limit);
     if context.out.is_json() {
         context.out.json(&letters.iter().map(facts).collect::<Vec<_>>())?;
     } else if letters.is_empty() {
@@ -57,6 +59,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         context.out.line(format!("no {word}dead letters{such}"))?;
     } else {
         context.out.text(&shown(&letters, context.out.paint))?;
+        more.into_iter().for_each(say);
     }
     Ok(Exit::Done)
 }
