@@ -1,12 +1,15 @@
 //! Dead letters from the command line: found, grouped, shown, worked off.
 
 use crate::embedded::{Folder, wait_until};
+use crate::tool::program;
 use bytes::Bytes;
 use orchestrator::installation::records::append;
 use orchestrator::log::sqlite::SqliteLog;
 use orchestrator::log::{NewRecord, Topic};
+use orchestrator::ui::counted;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 const GREET: &str = "\
 name: greet
@@ -156,6 +159,37 @@ fn whoever_works_letters_off_learns_that_nobody_may_be_there() {
     // It stands in the log, and is done by whoever comes.
     let _dev = folder.dev();
     wait_for(&folder, 1, &["--state", "redriven"]);
+}
+
+#[test]
+fn whoever_stops_it_learns_how_far_it_came() {
+    let folder = Folder::new();
+    let _dev = folder.dev();
+    let letters = 30;
+    for n in 1..=letters {
+        let request = json!({ "definition": "greet", "input": {}, "workflow_id": format!("w-{n}") });
+        publish(&folder, Topic::Requests, None, &request.to_string());
+    }
+    let many = ["--limit", "100"];
+    wait_for(&folder, letters, &many);
+    let cut = folder.run(&["dlq", "list", "--limit", "29"]).expect(0);
+    assert_eq!(cut.stdout.lines().count(), 30, "{cut:?}");
+    assert_eq!(cut.stderr, "29 are shown, and there are more; --limit NUMBER shows them\n");
+    assert_eq!(folder.run(&["dlq", "list", "--limit", "30"]).expect(0).stderr, "");
+
+    let line = ["dlq", "discard", "--all", "--rate", "1", "--data", folder.data()];
+    let child = program(&line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    wait_until("the first is discarded", || !list(&folder, &["--state", "discarded"]).is_empty());
+    let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    assert!(signal.success());
+    let end = child.wait_with_output().expect("it ends");
+    let (said, stderr) = (String::from_utf8_lossy(&end.stdout), String::from_utf8_lossy(&end.stderr));
+    assert_eq!(end.status.code(), Some(130), "{said}{stderr}");
+    let done = said.lines().count();
+    let left = letters - done;
+    let words = format!("stopped: {} discarded, {left} not reached; the same command", counted(done, "dead letter"));
+    assert!(left > 0 && stderr.contains(&words), "{said}{stderr}");
+    wait_for(&folder, left, &many);
 }
 
 #[test]

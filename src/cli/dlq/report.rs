@@ -6,6 +6,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::say;
 use crate::core::id::LetterId;
 use crate::store::letter::{FoundLetter, LetterState};
+use crate::ui::counted;
 use crate::ui::style::harmless;
 use crate::ui::time::duration;
 use anyhow::Result;
@@ -18,12 +19,17 @@ pub struct Report {
     left: Vec<(FoundLetter, String)>,
     /// Letters of which the tables do not say yet that they were worked off.
     pub undecided: Vec<LetterId>,
+    /// Whether somebody stopped it before it was done.
+    pub stopped: bool,
+    /// Letters that were asked for, and that it did not come to.
+    pub not_reached: Vec<FoundLetter>,
 }
 
 impl Report {
     /// Nothing yet; these letters were worked off before.
     pub fn new(handled: Vec<FoundLetter>) -> Self {
-        Self { outcomes: Vec::new(), handled, left: Vec::new(), undecided: Vec::new() }
+        let (outcomes, left, undecided, not_reached) = Default::default();
+        Self { outcomes, handled, left, undecided, stopped: false, not_reached }
     }
 
     /// Letters that were worked off.
@@ -64,6 +70,10 @@ impl Report {
         for (found, reason) in &self.left {
             say(format!("{} cannot be {}: {}", found.letter.letter_id, verb.done, harmless(reason)));
         }
+        if self.stopped && !(self.not_reached.is_empty() && self.undecided.is_empty()) {
+            say(self.stopped_words(verb));
+            return Ok(Exit::Interrupted);
+        }
         if !self.undecided.is_empty() {
             let ids: Vec<_> = self.undecided.iter().map(LetterId::as_str).collect();
             let (within, ids) = (duration(how.timeout), ids.join(", "));
@@ -76,6 +86,23 @@ impl Report {
         Ok(if self.left.is_empty() { Exit::Done } else { Exit::Failed })
     }
 
+    fn stopped_words(&self, verb: &Verb) -> String {
+        let (done, left) = (self.done(), self.not_reached.len());
+        let next = match left {
+            0 => String::new(),
+            _ => "; the same command again goes on with them".to_owned(),
+        };
+        let undecided = match self.undecided.len() {
+            0 => String::new(),
+            letters => format!(
+                "; that the engine has decided it was not awaited for {}: it does all the same, and `orchestrator dlq \
+                 list` tells",
+                counted(letters, "letter")
+            ),
+        };
+        format!("stopped: {} {}, {left} not reached{next}{undecided}", counted(done, "dead letter"), verb.done)
+    }
+
     fn json(&self, dry_run: bool, verb: &Verb) -> serde_json::Value {
         let id = |found: &FoundLetter| found.letter.letter_id.to_string();
         let handled = |found: &FoundLetter| json!({ "id": id(found), "state": found.state().as_str() });
@@ -84,6 +111,7 @@ impl Report {
             verb.done: self.outcomes.iter().flat_map(|outcome| &outcome.letters).map(id).collect::<Vec<_>>(),
             "undecided": self.undecided.iter().map(LetterId::as_str).collect::<Vec<_>>(),
             "with_them": self.outcomes.iter().flat_map(|outcome| &outcome.with).map(id).collect::<Vec<_>>(),
+            "not_reached": self.not_reached.iter().map(id).collect::<Vec<_>>(),
             "handled_before": self.handled.iter().map(handled).collect::<Vec<_>>(),
             "left": self.left.iter().map(|(f, reason)| json!({ "id": id(f), "reason": reason })).collect::<Vec<_>>(),
         })
@@ -102,7 +130,8 @@ impl Report {
                 lines.push(format!("{} {} with it: its node is run again", found.letter.letter_id, word(done)));
             }
         }
-        if lines.is_empty() && self.left.is_empty() && self.handled.is_empty() {
+        let is_nothing = self.left.is_empty() && self.handled.is_empty() && self.not_reached.is_empty();
+        if lines.is_empty() && is_nothing {
             lines.push(format!("no open dead letters to {}", verb.now));
         }
         lines

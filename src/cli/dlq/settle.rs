@@ -3,6 +3,7 @@
 use super::pick::{Pick, Picked, pick};
 use crate::cli::exit::{Exit, fail, of_error};
 use crate::core::id::LetterId;
+use crate::shutdown::Stop;
 use crate::store::StoreError;
 use crate::store::letter::{LetterFilter, LetterState};
 use crate::store::query::Query;
@@ -40,24 +41,31 @@ pub fn find(which: &Pick, query: &dyn Query) -> Result<Picked> {
     }
 }
 
-/// Waits until the tables say that these letters were worked off; those of which they do not say it in time.
+/// Waits until the tables say that these letters were worked off, or somebody stops it; those of which they do not say it
+/// by then.
 ///
 /// # Errors
 /// Where the store does not answer.
-pub fn settle(letters: Vec<LetterId>, within: Duration, query: &dyn Query) -> Result<Vec<LetterId>, StoreError> {
+pub fn settle(
+    letters: Vec<LetterId>,
+    within: Duration,
+    query: &dyn Query,
+    stop: &Stop,
+) -> Result<Vec<LetterId>, StoreError> {
     let begun = Instant::now();
     let mut open = letters;
-    loop {
+    while !open.is_empty() && !stop.is_set() {
         let mut still_open = Vec::new();
         for id in open {
             let filter = LetterFilter { id: Some(id.to_string()), limit: 1, ..LetterFilter::default() };
             let is_open = query.letters(&filter)?.iter().all(|found| found.state() == LetterState::Open);
             still_open.extend(is_open.then_some(id));
         }
-        if still_open.is_empty() || begun.elapsed() >= within {
-            return Ok(still_open);
-        }
         open = still_open;
-        std::thread::sleep(PAUSE);
+        if open.is_empty() || begun.elapsed() >= within {
+            break;
+        }
+        stop.wait(PAUSE);
     }
+    Ok(open)
 }

@@ -13,6 +13,7 @@ use crate::core::letter::{LetterAction, LetterHandling};
 use crate::installation::InstallationError;
 use crate::installation::records::append_through;
 use crate::log::{NewRecord, Purpose};
+use crate::shutdown::Stop;
 use crate::store::letter::FoundLetter;
 use crate::store::query::Query;
 use crate::wire::letter_handling::MAX_NOTE_BYTES;
@@ -123,7 +124,7 @@ impl Made {
 /// why it cannot be.
 ///
 /// # Errors
-/// Where the store or the log does not answer, or letters cannot be told.
+/// Where the store or the log does not answer, or letters cannot be told. Whoever stops it gets a report all the same.
 pub fn work(
     which: &Pick,
     how: &How,
@@ -139,15 +140,26 @@ pub fn work(
     if !how.dry_run {
         ask(open.len(), how, verb)?;
     }
+    // Whoever stops it learns how far it came.
+    let stop = Stop::new();
+    if !how.dry_run {
+        stop.listen().context("signals can't be listened to")?;
+    }
     let mut appender = log.appender(Purpose::Client)?;
     let mut report = Report::new(handled);
     let bar = bar(open.len(), how);
     let mut pace = Pace::of(how);
-    for letters in together(open, verb) {
+    let mut groups = together(open, verb).into_iter();
+    while !stop.is_set()
+        && let Some(letters) = groups.next()
+    {
         match make(&letters, &bench)? {
             Ok(Made { outcome, .. }) if how.dry_run => report.add(outcome),
             Ok(Made { record, outcome }) => {
-                pace.wait(outcome.letters.len());
+                if !pace.wait(outcome.letters.len(), &stop) {
+                    report.not_reached.extend(letters);
+                    break;
+                }
                 let published = append_through(log.as_ref(), appender.as_mut(), vec![record]);
                 published.map_err(|error| uncertain(error, &letters, report.done(), verb))?;
                 report.add(outcome);
@@ -156,10 +168,12 @@ pub fn work(
         }
         bar.inc(letters.len() as u64);
     }
+    report.not_reached.extend(groups.flatten());
     bar.finish_and_clear();
     if !how.dry_run {
-        report.undecided = settle::settle(report.worked_off(), how.timeout, bench.query)?;
+        report.undecided = settle::settle(report.worked_off(), how.timeout, bench.query, &stop)?;
     }
+    report.stopped = stop.is_set();
     report.tell(how, verb, context)
 }
 
@@ -195,9 +209,11 @@ impl Pace {
         Self { pause, next: Instant::now() }
     }
 
-    fn wait(&mut self, letters: usize) {
-        std::thread::sleep(self.next.saturating_duration_since(Instant::now()));
+    /// Waits until it is the turn of so many letters; says whether it came.
+    fn wait(&mut self, letters: usize, stop: &Stop) -> bool {
+        let is_stopped = stop.wait(self.next.saturating_duration_since(Instant::now()));
         self.next = Instant::now() + self.pause.saturating_mul(u32::try_from(letters).unwrap_or(u32::MAX));
+        !is_stopped
     }
 }
 
