@@ -2,8 +2,8 @@
 
 use super::run::lineage_words;
 use super::style::{Paint, harmless, short};
-use super::time::{clock, rfc3339};
 use super::time::duration;
+use super::time::{clock, rfc3339};
 use crate::core::event::{Event, NodeRecovered, PartitionEvent, Recorded};
 use crate::core::failure::Recovery;
 use crate::wire::event::{PartitionRecorded, Published};

@@ -51,8 +51,7 @@ mod tests {
     fn a_duration_is_said_in_the_unit_that_fits() {
         let micros = [0, 999, 1_000, 12_400, 999_600, 1_250_000, 59_999_499, 59_999_500, 200_000_000];
         let said = micros.map(|micros| duration(Duration::from_micros(micros)));
-        let expected =
-            ["0 µs", "999 µs", "1 ms", "12 ms", "1.00 s", "1.25 s", "59.99 s", "1 min 0 s", "3 min 20 s"];
+        let expected = ["0 µs", "999 µs", "1 ms", "12 ms", "1.00 s", "1.25 s", "59.99 s", "1 min 0 s", "3 min 20 s"];
         assert_eq!(said, expected);
     }
 }

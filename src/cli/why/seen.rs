@@ -209,9 +209,7 @@ pub fn next(log: &dyn Log, run: &Run) -> Result<Next> {
     let catalogue = Installation::read(log)?.catalogue;
     Ok(match frontier(&catalogue, run) {
         Ok(frontier) => Next::Frontier(Box::new(frontier)),
-        Err(missing @ NoFrontier::Missing) => {
-            Next::Aside(format!("{missing}: it goes on when that is applied again"))
-        }
+        Err(missing @ NoFrontier::Missing) => Next::Aside(format!("{missing}: it goes on when that is applied again")),
         Err(error) => Next::Aside(error.to_string()),
     })
 }
