@@ -1,7 +1,12 @@
 //! `orchestrator why`, in a folder.
 
 use crate::embedded::{Folder, wait_until};
+use bytes::Bytes;
+use orchestrator::installation::records::append;
+use orchestrator::log::sqlite::SqliteLog;
+use orchestrator::log::{NewRecord, Topic};
 use serde_json::{Value, json};
+use std::path::Path;
 
 const PARCEL: &str = "\
 name: parcel
@@ -47,6 +52,48 @@ fn what_waits_and_what_has_ended_is_said_in_a_sentence_and_in_words_for_programs
     assert!(unknown.stderr.contains("there is no workflow \"nobody\""), "{unknown:?}");
     folder.run(&["why", "one 1", "--run", &"f".repeat(32)]).expect(6);
     folder.run(&["why", ""]).expect(2);
+}
+
+#[test]
+fn a_refused_request_says_what_was_done_with_it() {
+    let folder = Folder::new();
+    let _dev = folder.dev();
+    let log = SqliteLog::open(&Path::new(folder.data()).join("log.db"), "orchestrator").expect("the log");
+    for id in ["r-1", "r-2"] {
+        let value = Some(Bytes::from(r#"{"definition":"nothing","input":1}"#));
+        let (topic, key) = (Topic::Requests, Some(Bytes::from(id)));
+        append(&log, vec![NewRecord { topic, partition: None, key, value, headers: vec![] }]).expect("appended");
+    }
+    let letter = |id: &str| {
+        let is_known = || {
+            let asked = folder.run(&["why", id, "--output", "json"]);
+            asked.code == 0 && asked.json()["dead_letter"].is_string()
+        };
+        wait_until("the letter is in the tables", is_known);
+        why(&folder, id)["dead_letter"].as_str().expect("an id").to_owned()
+    };
+    let (first, second) = (letter("r-1"), letter("r-2"));
+    let open = why(&folder, "r-1");
+    assert_eq!((&open["reason"], &open["letter"]["state"]), (&"request_refused".into(), &"open".into()), "{open}");
+    assert!(open["message"].to_string().contains(&format!("`orchestrator dlq edit {first}`")), "{open}");
+
+    folder.run(&["dlq", "discard", &first, "--by", "ada", "--note", "sent by mistake"]).expect(0);
+    let text = folder.run(&["why", "r-1"]).expect(0).stdout;
+    assert!(text.contains(&format!("; its dead letter {first} was discarded by ada at ")), "{text}");
+    assert!(text.contains(" (sent by mistake)\n") && !text.contains("dlq edit"), "{text}");
+
+    folder
+        .run_with_input(&["definitions", "apply", "-"], "name: one\nnodes: [{ node_id: a, agent_name: echo }]\n")
+        .expect(0);
+    let edit = ["dlq", "edit", &second, "--set", "/definition=\"one\"", "--key", "r 3", "--by", "bob"];
+    let edited = folder.run(&edit).expect(0);
+    assert!(edited.stdout.contains("it is handed in as workflow r 3\n"), "{edited:?}");
+    let text = folder.run(&["why", "r-2"]).expect(0).stdout;
+    assert!(
+        text.contains(" was edited by bob at ") && text.contains("runs as workflow r 3: `orchestrator why 'r 3'`"),
+        "{text}"
+    );
+    assert_eq!(why(&folder, "r-2")["letter"]["handled"]["workflow_id"], "r 3");
 }
 
 #[test]

@@ -1,16 +1,19 @@
 //! A workflow without a run: where its request is.
 
 use super::seen;
+use crate::cli::dlq::list::facts;
 use crate::cli::history::unknown::{self, Known, place};
+use crate::cli::submit::quoted;
 use crate::cli::{Context, connect};
 use crate::core::command::Origin;
-use crate::core::id::{LetterId, WorkflowId};
+use crate::core::id::WorkflowId;
 use crate::core::partition::partition_of;
 use crate::log::{Log, LogError, Topic};
-use crate::store::letter::{LetterFilter, LetterKind};
+use crate::store::letter::{FoundLetter, LetterFilter, LetterKind};
 use crate::ui::counted;
 use crate::ui::run::refusal_words;
 use crate::ui::style::{Paint, harmless};
+use crate::ui::time::short;
 use crate::ui::why::no_owner;
 use crate::wire::dead_letter::RefusedInput;
 use anyhow::Result;
@@ -23,9 +26,16 @@ pub struct Found {
     reasons: Vec<(&'static str, String)>,
 }
 
+/// The dead letter of a request.
+struct Letter {
+    found: FoundLetter,
+    /// The workflow of the run that it has led to.
+    handed_in_as: Option<WorkflowId>,
+}
+
 enum What {
     /// It was refused; its dead letter, if the tables have it.
-    Refused(Box<RefusedInput>, Option<LetterId>),
+    Refused(Box<RefusedInput>, Option<Box<Letter>>),
     /// It waits to be decided.
     Waits(Origin),
     /// It stands in a partition that is not the one of its key, and waits to be forwarded.
@@ -40,7 +50,7 @@ pub fn look(log: &dyn Log, context: &Context, id: &WorkflowId) -> Result<Option<
     let what = match unknown::look(context, id, None)? {
         Known::Refused(refused) => {
             let letter = letter(context, id, &refused);
-            What::Refused(refused, letter)
+            What::Refused(refused, letter.map(Box::new))
         }
         Known::Waiting(origin) => What::Waits(origin),
         Known::Nothing => match misplaced(log, context, id)? {
@@ -71,13 +81,41 @@ fn misplaced(log: &dyn Log, context: &Context, id: &WorkflowId) -> Result<Option
     Ok(None)
 }
 
-fn letter(context: &Context, id: &WorkflowId, refused: &RefusedInput) -> Option<LetterId> {
+fn letter(context: &Context, id: &WorkflowId, refused: &RefusedInput) -> Option<Letter> {
     let store = connect::open_store(context.settings()).ok()?;
     let workflow = Some(id.as_str().to_owned());
     let filter = LetterFilter { workflow, kind: Some(LetterKind::Input), limit: 100, ..LetterFilter::default() };
     let letters = store.query().letters(&filter).ok()?;
     let found = letters.into_iter().find(|found| found.letter.origin.as_ref() == Some(&refused.origin))?;
-    Some(found.letter.letter_id)
+    let run_id = found.handled.as_ref().and_then(|handled| handled.run_id.as_ref());
+    let operations = run_id.and_then(|run_id| store.query().operations(run_id).ok()).unwrap_or_default();
+    let handed_in_as = operations.into_iter().next().map(|operation| operation.workflow_id);
+    Some(Letter { found, handed_in_as })
+}
+
+impl Letter {
+    /// What can be done with it, or what was.
+    fn words(&self) -> String {
+        let id = &self.found.letter.letter_id;
+        let Some(handled) = &self.found.handled else {
+            return format!("; its dead letter is {id}, repaired and handed in again by `orchestrator dlq edit {id}`");
+        };
+        let (state, at) = (handled.state.as_str(), short(handled.at));
+        let note = handled.note.as_ref().map_or_else(String::new, |note| format!(" ({note})"));
+        let run = self.handed_in_as.as_ref().map_or_else(String::new, |workflow| {
+            let workflow = workflow.as_str();
+            format!(", and runs as workflow {workflow}: `orchestrator why {}`", quoted(workflow))
+        });
+        format!("; its dead letter {id} was {state} by {} at {at} UTC{note}{run}", handled.by)
+    }
+
+    fn json(&self) -> Value {
+        let mut handled = facts(&self.found)["handled"].take();
+        if handled.is_object() {
+            handled["workflow_id"] = self.handed_in_as.as_ref().map(|id| id.as_str()).into();
+        }
+        json!({ "id": self.found.letter.letter_id.as_str(), "state": self.found.state().as_str(), "handled": handled })
+    }
 }
 
 fn owner(log: &dyn Log, context: &Context, partition: u32) -> Option<(&'static str, String)> {
@@ -113,9 +151,7 @@ impl Found {
         harmless(&match &self.what {
             What::Refused(refused, letter) => {
                 let words = refusal_words(&refused.reason, &refused.message, refused.details.as_ref());
-                let letter = letter.as_ref().map_or_else(String::new, |letter| {
-                    format!("; its dead letter is {letter}, repaired and handed in again by `orchestrator dlq edit {letter}`")
-                });
+                let letter = letter.as_ref().map_or_else(String::new, |letter| letter.words());
                 format!("{id} was refused: {words} ({}){letter}", place(&refused.origin))
             }
             What::Waits(origin) => {
@@ -149,7 +185,8 @@ impl Found {
         all["reasons"] = std::iter::once(first).chain(others).collect();
         if let What::Refused(refused, letter) = &self.what {
             all["error"] = json!({ "code": refused.reason, "message": refused.message });
-            all["dead_letter"] = letter.as_ref().map(|letter| letter.as_str()).into();
+            all["dead_letter"] = letter.as_ref().map(|letter| letter.found.letter.letter_id.as_str()).into();
+            all["letter"] = letter.as_ref().map(|letter| letter.json()).into();
         }
         all
     }

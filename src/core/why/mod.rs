@@ -179,6 +179,10 @@ pub enum Why {
         failure: Failure,
         /// Its dead letter.
         letter: Option<Letter>,
+        /// The failure node that was to stand in for it, and has failed, too.
+        failure_node: Option<NodeId>,
+        /// The node whose work it was to undo.
+        undoes: Option<NodeId>,
     },
     /// The node has failed for good, and the run goes on all the same.
     Handled {

@@ -134,12 +134,36 @@ fn failed(facts: &Facts, id: &NodeId, node: &NodeRun) -> Option<Why> {
     match node.status {
         NodeStatus::Skipped => Some(Why::Handled { handling: Some(Handling::Skip), failure }),
         NodeStatus::Recovered => Some(Why::Handled { handling, failure }),
-        NodeStatus::Failed if handling == Some(Handling::RouteTo) => Some(Why::Handled { handling, failure }),
         NodeStatus::Failed => {
+            let failure_node = failure_node(facts, id).filter(|to| has_failed(facts, to));
+            // Once the run has ended nothing stands in any more.
+            if handling == Some(Handling::RouteTo) && failure_node.is_none() && facts.run.ended_at.is_none() {
+                return Some(Why::Handled { handling, failure });
+            }
             let (attempt, letter) = (attempt(facts, id, node, node.attempt), run::letter(facts, id));
-            Some(Why::NodeFailed { attempt, failure: failure?, letter })
+            Some(Why::NodeFailed { attempt, failure: failure?, letter, failure_node, undoes: undoes(facts, id) })
         }
         _ => None,
+    }
+}
+
+/// The failure node of a node.
+fn failure_node(facts: &Facts, id: &NodeId) -> Option<NodeId> {
+    let Next::Frontier(next) = &facts.next else { return None };
+    let to = next.graph.nodes[next.index(id)?].failure_node?;
+    Some(next.graph.nodes[to].node.node_id.clone())
+}
+
+fn has_failed(facts: &Facts, id: &NodeId) -> bool {
+    facts.run.nodes.get(id).is_some_and(|node| node.status == NodeStatus::Failed)
+}
+
+/// The node whose work a node is to undo.
+fn undoes(facts: &Facts, id: &NodeId) -> Option<NodeId> {
+    let Next::Frontier(next) = &facts.next else { return None };
+    match next.graph.nodes[next.index(id)?].stands_by? {
+        StandsBy::Undo(of) => Some(next.graph.nodes[of].node.node_id.clone()),
+        StandsBy::Failure(_) => None,
     }
 }
 

@@ -58,9 +58,11 @@ fn parts(why: &Why, partition: u32) -> Value {
         Why::Undoing { failure, letter } => {
             json!({ "error": failure_json(failure), "dead_letter": letter_json(letter.as_ref()) })
         }
-        Why::NodeFailed { attempt, failure, letter } => joined([
+        Why::NodeFailed { attempt, failure, letter, failure_node, undoes } => joined([
             attempt_json(attempt),
             json!({ "error": failure_json(failure), "dead_letter": letter_json(letter.as_ref()) }),
+            failure_node.as_ref().map_or(Value::Null, |id| json!({ "failure_node": id.as_str() })),
+            undoes.as_ref().map_or(Value::Null, |id| json!({ "undoes": id.as_str() })),
         ]),
         Why::Handled { failure, .. } => json!({ "error": failure.as_ref().map(failure_json) }),
         Why::ProjectorBehind(behind) => {

@@ -286,11 +286,12 @@ fn failures_that_are_handled_are_named() {
     for (scene, words) in [
         (recovered(Recovery::Skip), "- node `pay` has failed, and the run goes on without its output\n"),
         (recovered(Recovery::Supply), "- node `pay` has failed, and another output stands in for its own\n"),
-        (failed(Handling::RouteTo), "- node `pay` has failed (http_503), and its failure node stands in for it\n"),
+        (failed(Handling::RouteTo), "- node `pay` has failed (http_503), and its failure node is to stand in for it\n"),
     ] {
         let (text, json) = scene.said();
         assert!(text.contains(words), "{text}");
-        assert_eq!(json["reasons"][1]["reason"], "failure_handled");
+        let reasons = json["reasons"].as_array().unwrap();
+        assert!(reasons.iter().any(|r| r["reason"] == "failure_handled" && r["node_id"] == "pay"), "{json}");
     }
 }
 
@@ -307,6 +308,50 @@ fn another_node_that_failed_is_named_as_well() {
         text.ends_with("- node `ship` has failed as well, attempt 1 of 1: http_503: the host answered 503\n"),
         "{text}"
     );
+}
+
+#[test]
+fn a_failure_node_that_failed_too_does_not_stand_in() {
+    let scene = Scene::asked()
+        .scheduled("pay", 4, 1)
+        .failed("pay", 4, Some(FinalBecause::RetriesExhausted), Some(Handling::RouteTo))
+        .scheduled("owe", 1, 3)
+        .failed("owe", 1, Some(FinalBecause::NotRetryable), None);
+    let words = "- node `pay` has failed as well, attempt 4 of 4: http_503: the host answered 503, and so has its failure node \
+                 `owe`\n";
+    for scene in [scene.clone(), scene.run_failed(Some("owe"), FailureClass::NonRetryable)] {
+        let (text, json) = scene.said();
+        assert!(text.ends_with(words), "{text}");
+        assert_eq!(json["reasons"][1]["reason"], "node_failed");
+        assert_eq!(json["reasons"][1]["failure_node"], "owe");
+    }
+}
+
+#[test]
+fn what_could_not_be_undone_is_for_a_person() {
+    let mut scene = Scene::asked()
+        .scheduled("ship", 1, 1)
+        .completed("ship", 1)
+        .scheduled("pay", 4, 2)
+        .failed("pay", 4, Some(FinalBecause::RetriesExhausted), Some(Handling::Compensate))
+        .scheduled("unship", 1, 4)
+        .failed("unship", 1, Some(FinalBecause::RetriesExhausted), None)
+        .run_failed(Some("pay"), FailureClass::Retryable);
+    let letter_id = LetterId::of_input(0, 1);
+    let begin = "- node `unship` has failed as well, attempt 1 of 1: http_503: the host answered 503; what node `ship` has done is \
+                 not undone";
+    for (handled, end) in [
+        (
+            None,
+            format!(": undo it by hand, then put its dead letter aside by `orchestrator dlq discard {letter_id}`\n"),
+        ),
+        (Some("discarded"), format!("; its dead letter {letter_id} is discarded\n")),
+    ] {
+        scene.letters.insert(node("unship"), Letter { letter_id: letter_id.clone(), handled });
+        let (text, json) = scene.said();
+        assert!(text.ends_with(&format!("{begin}{end}")), "{text}");
+        assert_eq!(json["reasons"][1]["undoes"], "ship");
+    }
 }
 
 #[test]

@@ -44,13 +44,15 @@ fn said(node: &str, why: &Why, partition: u32, now: Timestamp) -> String {
             failure.code,
             letter_words(letter.as_ref(), failure, true)
         ),
-        Why::NodeFailed { attempt, failure, letter } => {
-            let said = brief(failure);
-            format!(
-                "{node} has failed as well, {}: {said}{}",
-                numbered(attempt),
-                letter_words(letter.as_ref(), failure, false)
-            )
+        Why::NodeFailed { attempt, failure, letter, failure_node, undoes } => {
+            let begin = format!("{node} has failed as well, {}: {}", numbered(attempt), brief(failure));
+            let failure_node = failure_node.as_ref();
+            let routed = failure_node.map_or_else(String::new, |id| format!(", and so has its failure node `{id}`"));
+            let letter = match undoes {
+                Some(of) => undo_words(of, letter.as_ref()),
+                None => letter_words(letter.as_ref(), failure, false),
+            };
+            format!("{begin}{routed}{letter}")
         }
         Why::Handled { handling, failure } => handled(node, *handling, failure.as_ref()),
         Why::NodeCancelled => format!("{node} was under way, or awaited its next attempt, when the run ended"),
@@ -215,7 +217,7 @@ fn handled(node: &str, handling: Option<Handling>, failure: Option<&Failure>) ->
     let failure = failure.map_or_else(String::new, |failure| format!(" ({})", failure.code));
     let how = match handling {
         Some(Handling::Skip) => "the run goes on without its output",
-        Some(Handling::RouteTo) => "its failure node stands in for it",
+        Some(Handling::RouteTo) => "its failure node is to stand in for it",
         Some(Handling::ContinueWith | Handling::Compensate) | None => "another output stands in for its own",
     };
     format!("{node} has failed{failure}, and {how}")
@@ -250,6 +252,20 @@ fn letter_words(letter: Option<&Letter>, failure: &Failure, goes_on: bool) -> St
             format!("; its dead letter is {letter_id}, worked off by `orchestrator dlq {verb} {letter_id}`{when}")
         }
         Some(Letter { letter_id, handled: Some(handled) }) => format!("; its dead letter {letter_id} is {handled}"),
+    }
+}
+
+/// What can be done about the dead letter of a node that was to undo something: no other run does that.
+fn undo_words(of: &NodeId, letter: Option<&Letter>) -> String {
+    let undone = format!("; what node `{of}` has done is not undone");
+    match letter {
+        Some(Letter { letter_id, handled: None }) => format!(
+            "{undone}: undo it by hand, then put its dead letter aside by `orchestrator dlq discard {letter_id}`"
+        ),
+        Some(Letter { letter_id, handled: Some(handled) }) => {
+            format!("{undone}; its dead letter {letter_id} is {handled}")
+        }
+        None => undone,
     }
 }
 

@@ -25,13 +25,15 @@ const SHOP: &str = "\
 name: shop
 nodes:
   - { node_id: ask, agent_name: echo }
-  - { node_id: pay, agent_name: bank, dependencies: [ask], retry: { max_retries: 3 } }
+  - { node_id: pay, agent_name: bank, dependencies: [ask], retry: { max_retries: 3 }, on_failure: { route_to: owe } }
+  - { node_id: owe, agent_name: bank }
   - { node_id: ship, agent_name: truck, dependencies: [ask], undo: unship, on_failure: compensate }
   - { node_id: unship, agent_name: crane }
   - { node_id: answer, agent_name: echo, dependencies: [pay, ship] }
 ";
 
 /// A run of the shop, and what is seen around it at 12:00:10 UTC.
+#[derive(Clone)]
 pub struct Scene {
     pub run: Run,
     pub graph: Arc<Graph>,
@@ -59,7 +61,7 @@ pub fn agent(name: &str) -> AgentName {
 
 pub fn agent_of(id: &str) -> AgentName {
     agent(match id {
-        "pay" => "bank",
+        "pay" | "owe" => "bank",
         "ship" => "truck",
         "unship" => "crane",
         _ => "echo",
