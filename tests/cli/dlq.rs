@@ -114,8 +114,9 @@ fn a_refused_request_is_repaired() {
     let letter = id(&wait_for(&folder, 1, &[])[0]);
     let whole = r#"{"definition":"greet","input":{"text":"x"}}"#;
     assert!(folder.run(&["dlq", "edit", &letter, "--set", "/a=1"]).expect(1).stderr.contains("--value"));
-    folder.run(&["dlq", "edit", &letter, "--value", whole]).expect(0);
+    let edited = folder.run(&["dlq", "edit", &letter, "--value", whole]).expect(0);
     let id = format!("letter-{letter}");
+    assert!(edited.stdout.contains(&format!("edited: it is handed in as workflow {id}\n")), "{edited:?}");
     wait_until("the run completes", || folder.run(&["show", &id, "--output", "json"]).json()["status"] == "completed");
 }
 

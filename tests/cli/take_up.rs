@@ -8,7 +8,11 @@ const TRIP: &str = "\
 name: trip
 nodes:
   - { node_id: pack, agent_name: echo }
-  - { node_id: nap, agent_name: sleep, dependencies: [pack], output_contract: { type: object } }
+  - node_id: nap
+    agent_name: sleep
+    dependencies: [pack]
+    input_contract: { properties: { ms: { minimum: 1 } } }
+    output_contract: { type: object }
   - { node_id: tell, agent_name: echo, dependencies: [nap] }
 ";
 
@@ -104,6 +108,8 @@ fn the_input_of_a_node_is_repaired_and_its_run_goes_on() {
     let (letter, first) = (id(&letters[0]), &letters[0]["run_id"]);
     let bad = house.folder.run(&["dlq", "edit", letter, "--key", "other"]).expect(1);
     assert!(bad.stderr.contains("takes no --key"), "{bad:?}");
+    let broken = house.folder.run(&["dlq", "edit", letter, "--set", "/ms=0"]).expect(1);
+    assert!(broken.stderr.contains("breaks the contract of node nap at \"/ms\": 0 is less than"), "{broken:?}");
     let dry = house.folder.run(&["dlq", "edit", letter, "--set", "/ms=1", "--dry-run"]).expect(0);
     assert!(dry.stdout.contains("would be edited, of workflow w: it goes on with the output of 1 node"), "{dry:?}");
     house.folder.run(&["dlq", "edit", letter, "--set", "/ms=1", "--by", "ada"]).expect(0);

@@ -110,7 +110,7 @@ impl Repairs<'_> {
         }
         refused.value = value;
         let handling = self.args.how.handling(found, LetterAction::Edit);
-        Ok(Ok(Made::alone(found, record(refused, &handling, bench.partitions))))
+        Ok(Ok(Made::request(found, record(refused, &handling, bench.partitions))))
     }
 
     /// The input of an exhausted node.

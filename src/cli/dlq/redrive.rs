@@ -30,7 +30,7 @@ pub fn run(args: &Chosen, context: &Context) -> Result<Exit> {
             LetterKind::Node => take_up(letters, bench, &args.how, |_| Ok(Ok(Remedy::Again))),
             LetterKind::Input => {
                 let handling = args.how.handling(found, LetterAction::Redrive);
-                Ok(again(found, bench, &handling)?.map(|record| Made::alone(found, record)))
+                Ok(again(found, bench, &handling)?.map(|record| Made::request(found, record)))
             }
         }
     })

@@ -105,6 +105,10 @@ impl Report {
 
     fn json(&self, dry_run: bool, verb: &Verb) -> serde_json::Value {
         let id = |found: &FoundLetter| found.letter.letter_id.to_string();
+        let workflow = |outcome: &Outcome| {
+            let (found, workflow_id) = outcome.letters.first().zip(outcome.workflow_id.as_ref())?;
+            Some((id(found), workflow_id.as_str().into()))
+        };
         let handled = |found: &FoundLetter| json!({ "id": id(found), "state": found.state().as_str() });
         json!({
             "dry_run": dry_run,
@@ -113,6 +117,8 @@ impl Report {
             "with_them": self.outcomes.iter().flat_map(|outcome| &outcome.with).map(id).collect::<Vec<_>>(),
             "not_reached": self.not_reached.iter().map(id).collect::<Vec<_>>(),
             "handled_before": self.handled.iter().map(handled).collect::<Vec<_>>(),
+            // By letter, where a request did not name its workflow.
+            "workflows": self.outcomes.iter().filter_map(workflow).collect::<serde_json::Map<_, _>>(),
             "left": self.left.iter().map(|(f, reason)| json!({ "id": id(f), "reason": reason })).collect::<Vec<_>>(),
         })
     }

@@ -9,6 +9,7 @@ use crate::cli::frontier::frontier;
 use crate::cli::submit::check;
 use crate::config::table::MAX_REQUEST_BYTES;
 use crate::core::command::{Request, Resume};
+use crate::core::definition::contract::Breach;
 use crate::core::definition::graph::{Graph, GraphNode, StandsBy};
 use crate::core::frontier::Frontier;
 use crate::core::id::{LetterId, NodeId};
@@ -83,7 +84,7 @@ pub fn take_up(
     let with = earlier.other_letters(letters, MAX_LETTERS - done.len(), bench)?;
     Ok(record(&earlier, next, &done, &with, bench, how).map(|(record, words)| {
         let letters = done.into_iter().map(|(found, _)| found).collect();
-        Made { record, outcome: Outcome { letters, with, left, words: Some(words) } }
+        Made { record, outcome: Outcome { letters, with, left, words: Some(words), workflow_id: None } }
     }))
 }
 
@@ -205,7 +206,15 @@ impl Next {
         let action = remedy.action();
         match remedy {
             Remedy::Again => {}
-            Remedy::Given(input) => drop(self.inputs.insert(node_id.clone(), input)),
+            Remedy::Given(input) => {
+                // The engine would say so, too, and the new run would fail by it at once.
+                if let Some(contract) = &earlier.node(node_id)?.input_contract {
+                    let breaks =
+                        |breach: Breach| format!("the repaired input breaks the contract of node {node_id} {breach}");
+                    contract.check(&input.value()).map_err(breaks)?;
+                }
+                self.inputs.insert(node_id.clone(), input);
+            }
             Remedy::Skip => drop(self.carried.insert(missing, (NodeStatus::Skipped, Json::null()))),
             Remedy::Supply(output) => drop(self.carried.insert(missing, (NodeStatus::Recovered, output))),
         }

@@ -9,6 +9,7 @@ use crate::cli::submit::timeout;
 use crate::cli::{Context, connect};
 use crate::config::Settings;
 use crate::core::catalogue::Catalogue;
+use crate::core::id::WorkflowId;
 use crate::core::letter::{LetterAction, LetterHandling};
 use crate::installation::InstallationError;
 use crate::installation::records::append_through;
@@ -110,13 +111,25 @@ pub struct Outcome {
     pub left: Vec<(FoundLetter, String)>,
     /// What else is to be said of it.
     pub words: Option<String>,
+    /// The workflow that a request becomes which named none.
+    pub workflow_id: Option<WorkflowId>,
 }
 
 impl Made {
     /// A record for one letter.
     pub fn alone(found: &FoundLetter, record: NewRecord) -> Self {
-        let outcome = Outcome { letters: vec![found.clone()], with: Vec::new(), left: Vec::new(), words: None };
-        Self { record, outcome }
+        let (letters, with, left) = (vec![found.clone()], Vec::new(), Vec::new());
+        Self { record, outcome: Outcome { letters, with, left, words: None, workflow_id: None } }
+    }
+
+    /// A request that is handed in again.
+    pub fn request(found: &FoundLetter, record: NewRecord) -> Self {
+        let key = record.key.as_deref().and_then(|key| WorkflowId::new(std::str::from_utf8(key).ok()?).ok());
+        let other = key.filter(|key| found.letter.workflow_id.as_ref() != Some(key));
+        let mut made = Self::alone(found, record);
+        made.outcome.words = other.as_ref().map(|id| format!("it is handed in as workflow {}", id.as_str()));
+        made.outcome.workflow_id = other;
+        made
     }
 }
 
