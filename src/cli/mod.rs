@@ -28,6 +28,7 @@ pub mod roles;
 pub mod serve;
 pub mod server;
 pub mod show;
+pub mod stand_ins;
 pub mod submit;
 pub mod supply;
 pub mod tail;

@@ -3,6 +3,7 @@
 use super::exit::{self, Exit};
 use super::history::read::{self, History};
 use super::history::unknown;
+use super::stand_ins::stand_ins;
 use super::{Context, connect, why};
 use crate::core::id::{RunId, WorkflowId};
 use crate::core::run::Run;
@@ -43,15 +44,16 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         run.time = run.time.max(connect::now());
     }
     let held = if log_answers { held(context, partition, &run) } else { Vec::new() };
+    let stand_ins = stand_ins(context, &run);
     let now = connect::now();
     if context.out.is_json() {
-        let mut json = ui::run::json(&run, partition);
+        let mut json = ui::run::json(&run, partition, &stand_ins);
         json["held"] = held.iter().map(|reason| ui::why::reason_json(reason, partition, now)).collect();
         context.out.json(&json)?;
     } else {
         let paint = context.out.paint;
         let held = ui::why::held_text(&held, partition, now, paint);
-        context.out.text(&format!("{}{held}", ui::run::show(&run, partition, paint)))?;
+        context.out.text(&format!("{}{held}", ui::run::show(&run, partition, &stand_ins, paint)))?;
     }
     Ok(Exit::Done)
 }

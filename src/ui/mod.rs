@@ -3,6 +3,7 @@
 pub mod event;
 pub mod graph;
 pub mod run;
+pub mod stand_in;
 pub mod style;
 pub mod table;
 pub mod time;

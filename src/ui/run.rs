@@ -1,5 +1,6 @@
 //! A run as people read it (nodes, timeline, answer) and as JSON for programs.
 
+use super::stand_in::StandIn;
 use super::style::{Paint, harmless};
 use super::table::{lines, state, table};
 use super::time::{duration, rfc3339, short};
@@ -13,19 +14,20 @@ use crate::core::run::{FailedAttempt, NodeRun, Outcome, Run};
 use crate::core::status::NodeStatus;
 use crate::core::time::Timestamp;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// How wide the bars of the timeline are.
 const BAR_WIDTH: usize = 40;
 
-/// A run for people. `partition` is where it lives.
-pub fn show(run: &Run, partition: u32, paint: Paint) -> String {
+/// A run for people. `partition` is where it lives; `stand_ins` are of nodes that were skipped or recovered.
+pub fn show(run: &Run, partition: u32, stand_ins: &BTreeMap<NodeId, StandIn>, paint: Paint) -> String {
     let mut text = head(run, partition, paint);
     if !run.nodes.is_empty() {
         let _ = write!(
             text,
             "\n{}\n{}",
-            nodes(run, paint),
+            nodes(run, stand_ins, paint),
             timeline(&spans(run), end(run).since(run.started_at), BAR_WIDTH)
         );
     }
@@ -89,25 +91,35 @@ fn in_order(run: &Run) -> Vec<(&NodeId, &NodeRun)> {
     nodes
 }
 
-fn nodes(run: &Run, paint: Paint) -> String {
-    let mut rows = table(&["node", "agent", "state", "attempt", "waited", "ran", "error"], paint);
+fn nodes(run: &Run, stand_ins: &BTreeMap<NodeId, StandIn>, paint: Paint) -> String {
+    let mut rows = table(&["node", "agent", "state", "attempt", "waited", "ran", "note"], paint);
     for (node_id, node) in in_order(run) {
         let ended = node.ended_at;
         let waited = node.started_at.map(|started| duration(started.since(node.scheduled_at)));
-        let ran = ended.map(|ended| duration(ended.since(node.started_at.unwrap_or(node.scheduled_at))));
+        let ran = ended
+            .filter(|_| !node.is_carried())
+            .map(|ended| duration(ended.since(node.started_at.unwrap_or(node.scheduled_at))));
         let failure = node.failure.as_ref().map(|failure| failure_words(None, failure));
-        let error: Vec<String> = failure.into_iter().chain(next_words(node)).collect();
+        let stand_in = stand_ins.get(node_id).filter(|_| stands_in(node)).map(StandIn::words);
+        let note: Vec<String> = failure.into_iter().chain(next_words(node)).chain(stand_in).collect();
+        // Its output was taken over from an earlier run.
+        let attempt = if node.is_carried() { "carried".to_owned() } else { node.attempt.to_string() };
         rows.add_row(vec![
             node_id.as_str().into(),
             node.agent_name.as_str().into(),
             state(node.status.as_str()),
-            node.attempt.into(),
+            attempt.into(),
             waited.unwrap_or_default().into(),
             ran.unwrap_or_default().into(),
-            error.join("; ").into(),
+            note.join("; ").into(),
         ]);
     }
     lines(&rows)
+}
+
+/// Whether its output is not one that its own attempts have made.
+fn stands_in(node: &NodeRun) -> bool {
+    matches!(node.status, NodeStatus::Skipped | NodeStatus::Recovered)
 }
 
 /// What is said of the attempt that follows a failed one, or would have.
@@ -136,7 +148,8 @@ fn spans(run: &Run) -> Vec<Span> {
             NodeStatus::Running | NodeStatus::Completed | NodeStatus::Recovered => Kind::Work,
         },
     };
-    in_order(run).into_iter().map(span).collect()
+    // What was taken over took no time here.
+    in_order(run).into_iter().filter(|(_, node)| !node.is_carried()).map(span).collect()
 }
 
 /// A refusal in one line.
@@ -158,9 +171,12 @@ pub fn pretty(json: &Json) -> String {
 }
 
 /// A run for programs.
-pub fn json(run: &Run, partition: u32) -> Value {
-    let nodes: Map<String, Value> =
-        run.nodes.iter().map(|(node_id, node)| (node_id.to_string(), node_json(node))).collect();
+pub fn json(run: &Run, partition: u32, stand_ins: &BTreeMap<NodeId, StandIn>) -> Value {
+    let of_node = |(node_id, node): (&NodeId, &NodeRun)| {
+        let stand_in = stand_ins.get(node_id).filter(|_| stands_in(node));
+        (node_id.to_string(), node_json(node, stand_in))
+    };
+    let nodes: Map<String, Value> = run.nodes.iter().map(of_node).collect();
     let (answer, error) = match &run.outcome {
         Some(Outcome::Answer(answer)) => (answer.value(), Value::Null),
         Some(Outcome::Failure(node, failure)) => (Value::Null, failure_json(node.as_ref(), failure)),
@@ -188,11 +204,13 @@ pub fn json(run: &Run, partition: u32) -> Value {
     })
 }
 
-fn node_json(node: &NodeRun) -> Value {
+fn node_json(node: &NodeRun, stand_in: Option<&StandIn>) -> Value {
     json!({
         "agent_name": node.agent_name.as_str(),
         "status": node.status.as_str(),
         "attempt": node.attempt,
+        "carried": node.is_carried(),
+        "stand_in": stand_in.map(StandIn::json),
         "timeout_ms": node.timeout_ms,
         "scheduled_at": rfc3339(node.scheduled_at),
         "started_at": node.started_at.map(rfc3339),
@@ -214,7 +232,8 @@ fn failed_attempt_json(failed: &FailedAttempt) -> Value {
     })
 }
 
-fn failure_json(node: Option<&NodeId>, failure: &Failure) -> Value {
+/// A failure for programs.
+pub fn failure_json(node: Option<&NodeId>, failure: &Failure) -> Value {
     json!({
         "node_id": node.map(NodeId::as_str),
         "class": failure.class.as_str(),
@@ -231,7 +250,7 @@ mod tests {
     use crate::core::command::Origin;
     use crate::core::definition::DefinitionHash;
     use crate::core::event::{Event, RunSettings, WorkflowFailed, WorkflowStarted};
-    use crate::core::failure::FailureClass;
+    use crate::core::failure::{FailureClass, Recovery};
     use crate::core::id::{AgentName, DefinitionName, RunId, WorkflowId};
     use crate::core::retry::RetryPolicy;
     use crate::core::status::Status;
@@ -283,9 +302,13 @@ mod tests {
         run
     }
 
+    fn shown(run: &Run) -> String {
+        show(run, 3, &BTreeMap::new(), Paint::PLAIN)
+    }
+
     #[test]
     fn a_run_under_way_shows_its_nodes_in_the_order_of_time() {
-        let text = show(&run(), 3, Paint::PLAIN);
+        let text = shown(&run());
         assert!(text.contains("definition   shop v2 (0123456789ab)\n"), "{text}");
         assert!(text.find("z-first").unwrap() < text.find("a-second").unwrap(), "{text}");
         assert!(text.contains("295 ms and going on"), "{text}");
@@ -297,7 +320,7 @@ mod tests {
         let mut run = run();
         let waiting = NodeRun { status: NodeStatus::Scheduled, started_at: None, ..node("writer", 200, None) };
         run.nodes.insert(NodeId::new("c-third").unwrap(), waiting);
-        let text = show(&run, 3, Paint::PLAIN);
+        let text = shown(&run);
         assert!(text.contains("·│ 200 ms, waits for a worker of writer\n"), "{text}");
         assert!(text.contains("400 ms elapsed, 490 ms of work\n"), "{text}");
     }
@@ -313,14 +336,14 @@ mod tests {
             ..node("writer", 200, Some(300))
         };
         run.nodes.insert(NodeId::new("c-third").unwrap(), waiting);
-        let text = show(&run, 3, Paint::PLAIN);
+        let text = shown(&run);
         assert!(
             text.contains("http_503 (retryable): the host answered 503; attempt 2 is due 2025-01-31 12:00:05 UTC\n"),
             "{text}"
         );
         assert!(text.contains("awaiting_retry"), "{text}");
         assert!(text.contains("attempt 2 is due 2025-01-31 12:00:05 UTC\n"), "{text}");
-        assert_eq!(json(&run, 3)["nodes"]["c-third"]["due_at"], "2025-01-31T12:00:05Z");
+        assert_eq!(json(&run, 3, &BTreeMap::new())["nodes"]["c-third"]["due_at"], "2025-01-31T12:00:05Z");
 
         let failed = WorkflowFailed {
             definition: run.definition.clone(),
@@ -333,9 +356,43 @@ mod tests {
             context: None,
         };
         apply(&mut run, &Event::WorkflowFailed(failed), at(400));
-        let text = show(&run, 3, Paint::PLAIN);
+        let text = shown(&run);
         assert!(text.contains("attempt 2 did not come, as the run failed\n"), "{text}");
         assert!(!text.contains("awaiting_retry") && !text.contains("is due"), "{text}");
+    }
+
+    #[test]
+    fn what_was_taken_over_and_what_stands_in_is_told() {
+        let mut run = run();
+        let of = |status, attempt| NodeRun { status, attempt, started_at: None, ..node("lookup", 0, Some(0)) };
+        run.nodes.insert(NodeId::new("before").unwrap(), of(NodeStatus::Completed, 0));
+        run.nodes.insert(NodeId::new("given").unwrap(), of(NodeStatus::Recovered, 0));
+        run.nodes.insert(NodeId::new("left-out").unwrap(), of(NodeStatus::Skipped, 1));
+        let failure = Failure::new(FailureClass::Timeout, "timeout", "no answer");
+        let stand_in =
+            |how, by: Option<&str>, failure| StandIn { how, failure_node: None, by: by.map(str::to_owned), failure };
+        let stand_ins = BTreeMap::from([
+            (NodeId::new("given").unwrap(), stand_in(Recovery::Supply, Some("ada"), None)),
+            (NodeId::new("left-out").unwrap(), stand_in(Recovery::Skip, None, Some(failure))),
+        ]);
+        let text = show(&run, 3, &stand_ins, Paint::PLAIN);
+        let words = |id: &str| {
+            let line = text.lines().find(|line| line.contains(id)).unwrap();
+            line.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(words("before"), "before lookup completed carried");
+        assert_eq!(words("given"), "given lookup recovered carried supplied by hand by ada");
+        let left_out = "left-out lookup skipped 1 0 µs timeout (timeout): no answer; skipped by on_failure";
+        assert_eq!(words("left-out"), left_out);
+        assert_eq!(text.matches("before").count(), 1, "it has no bar: {text}");
+        let json = json(&run, 3, &stand_ins);
+        assert_eq!(
+            (&json["nodes"]["before"]["carried"], &json["nodes"]["left-out"]["carried"]),
+            (&true.into(), &false.into())
+        );
+        let (given, left_out) = (&json["nodes"]["given"]["stand_in"], &json["nodes"]["left-out"]["stand_in"]);
+        assert_eq!((&given["how"], &given["by"]), (&"supply".into(), &"ada".into()));
+        assert_eq!((&left_out["how"], &left_out["error"]["code"]), (&"skip".into(), &"timeout".into()));
     }
 
     #[test]
@@ -344,13 +401,13 @@ mod tests {
         run.status = Status::Completed;
         run.ended_at = Some(at(400));
         run.outcome = Some(Outcome::Answer(Json::parse("{\"total\":12}").unwrap()));
-        assert!(show(&run, 3, Paint::PLAIN).contains("Answer\n{\n  \"total\": 12\n}\n"));
-        let answered = json(&run, 3);
+        assert!(shown(&run).contains("Answer\n{\n  \"total\": 12\n}\n"));
+        let answered = json(&run, 3, &BTreeMap::new());
         assert_eq!((&answered["answer"]["total"], &answered["status"]), (&12.into(), &"completed".into()));
 
         let failure = Failure::new(FailureClass::Timeout, "timeout", "no answer within 60 s");
         run.outcome = Some(Outcome::Failure(Some(NodeId::new("sum").unwrap()), failure));
-        assert!(show(&run, 3, Paint::PLAIN).contains("Failure\nsum: timeout (timeout): no answer within 60 s\n"));
-        assert_eq!(json(&run, 3)["error"]["node_id"], "sum");
+        assert!(shown(&run).contains("Failure\nsum: timeout (timeout): no answer within 60 s\n"));
+        assert_eq!(json(&run, 3, &BTreeMap::new())["error"]["node_id"], "sum");
     }
 }

@@ -1,7 +1,7 @@
 //! Dead letters from the command line: found, grouped, shown, worked off.
 
 use crate::embedded::{Folder, wait_until};
-use crate::tool::program;
+use crate::tool::{program, run_with};
 use bytes::Bytes;
 use orchestrator::installation::records::append;
 use orchestrator::log::sqlite::SqliteLog;
@@ -191,6 +191,25 @@ fn whoever_stops_it_learns_how_far_it_came() {
     let words = format!("stopped: {} discarded, {left} not reached; the same command", counted(done, "dead letter"));
     assert!(left > 0 && stderr.contains(&words), "{said}{stderr}");
     wait_for(&folder, left, &many);
+}
+
+#[test]
+fn whoever_does_it_is_named_without_any_variable() {
+    let folder = Folder::new();
+    let _dev = folder.dev();
+    let listed = Command::new("id").arg("-un").output().expect("id").stdout;
+    let listed = String::from_utf8(listed).expect("a name").trim_end().to_owned();
+    let number = format!("uid {}", rustix::process::getuid().as_raw());
+    for (n, (variables, by)) in
+        [(&[("USER", "ada")][..], "ada".to_owned()), (&[], listed), (&[("PATH", "/nowhere")], number)]
+            .into_iter()
+            .enumerate()
+    {
+        publish(&folder, Topic::Requests, Some("w"), "rubbish");
+        let letter = id(&wait_for(&folder, 1, &[])[0]);
+        run_with(&["dlq", "discard", &letter, "--data", folder.data()], variables, "").expect(0);
+        assert_eq!(wait_for(&folder, n + 1, &["--state", "discarded"])[0]["handled"]["by"], by.as_str());
+    }
 }
 
 #[test]

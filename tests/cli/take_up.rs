@@ -148,16 +148,21 @@ fn a_run_goes_on_without_a_node_or_with_an_output_by_hand() {
     let third = house.ended("completed", None);
     assert_eq!((&third["nodes"]["nap"]["status"], &third["answer"]), (&"skipped".into(), &json!({ "nap": null })));
     house.letters("skipped", 1);
+    assert_eq!(third["nodes"]["nap"]["stand_in"]["how"], "skip");
+    assert_eq!((&third["nodes"]["nap"]["carried"], &third["nodes"]["tell"]["carried"]), (&true.into(), &false.into()));
+    let text = house.folder.run(&["show", "w"]).expect(0).stdout;
+    assert!(text.contains(" carried ") && text.contains(" skipped by "), "{text}");
 
     let house = House::with(TRIP);
     let letters = house.fails("trip", r#"{"n":1}"#, 1);
     let letter = id(&letters[0]);
     let bad = house.folder.run(&["dlq", "supply", letter, "--value", "7"]).expect(1);
     assert!(bad.stderr.contains("would be refused: resume") && bad.stderr.contains("breaks its contract"), "{bad:?}");
-    house.folder.run(&["dlq", "supply", letter, "--value", r#"{"slept":8}"#]).expect(0);
+    house.folder.run(&["dlq", "supply", letter, "--value", r#"{"slept":8}"#, "--by", "ada"]).expect(0);
     let second = house.ended("completed", None);
     let nap = &second["nodes"]["nap"];
     assert_eq!((&nap["status"], &nap["output"]), (&"recovered".into(), &json!({ "slept": 8 })));
+    assert_eq!((&nap["stand_in"]["how"], &nap["stand_in"]["by"]), (&"supply".into(), &"ada".into()));
     house.letters("supplied", 1);
 }
 
@@ -247,6 +252,12 @@ fn a_node_of_a_run_under_way_is_given_its_output() {
     assert_eq!((&run["nodes"]["ask"]["status"], &run["answer"]["ask"]), (&"recovered".into(), &7.into()));
     let history = house.folder.run(&["history", "w"]).expect(0).stdout;
     assert!(history.contains("was supplied by ada"), "{history}");
+    assert_eq!(
+        (&run["nodes"]["ask"]["stand_in"]["by"], &run["nodes"]["ask"]["carried"]),
+        (&"ada".into(), &false.into())
+    );
+    let text = house.folder.run(&["show", "w"]).expect(0).stdout;
+    assert!(text.contains("supplied by hand by ada"), "{text}");
     // What the engine did not take stands there, too.
     for words in ["InputRejected", "output_refused: the output supplied", "not_suppliable: node"] {
         assert!(history.contains(words), "{words}: {history}");
