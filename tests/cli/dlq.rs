@@ -28,7 +28,7 @@ nodes:
 ";
 
 /// Publishes a record as somebody does who does not use our program.
-fn publish(folder: &Folder, topic: Topic, key: Option<&str>, value: &str) {
+pub fn publish(folder: &Folder, topic: Topic, key: Option<&str>, value: &str) {
     let log = SqliteLog::open(&Path::new(folder.data()).join("log.db"), "orchestrator").expect("the log");
     let key = key.map(|key| Bytes::copy_from_slice(key.as_bytes()));
     let value = Some(Bytes::copy_from_slice(value.as_bytes()));

@@ -1,6 +1,7 @@
 //! Exhausted nodes worked off from the command line: run again, repaired, left out, given an output by hand.
 
 use crate::embedded::{Folder, wait_until};
+use orchestrator::log::Topic;
 use serde_json::{Value, json};
 
 /// `nap` needs `ms` in its input, which nobody gives it.
@@ -49,6 +50,16 @@ nodes:
   - { node_id: ask, agent_name: nobody, output_contract: { type: integer } }
   - { node_id: nap, agent_name: sleep }
   - { node_id: tell, agent_name: echo, dependencies: [ask, nap] }
+";
+
+/// Nobody asks before its time is up.
+const HASTY: &str = "\
+name: hasty
+timeout: 1s
+nodes:
+  - { node_id: pack, agent_name: echo }
+  - { node_id: ask, agent_name: nobody, dependencies: [pack] }
+  - { node_id: tell, agent_name: echo, dependencies: [ask] }
 ";
 
 struct House {
@@ -220,6 +231,24 @@ fn a_failure_node_that_failed_is_skipped_with_the_node_that_called_it() {
     house.folder.run(&["dlq", "supply", id(&letters[0]), "--value", "8"]).expect(0);
     let run = house.ended("completed", Some(&letters[0]["run_id"]));
     assert_eq!((&run["nodes"]["nap"]["status"], &run["answer"]), (&"recovered".into(), &json!({ "nap": 8 })));
+}
+
+#[test]
+fn a_run_whose_time_was_up_has_no_letter_and_is_taken_up_by_a_request() {
+    let house = House::with(HASTY);
+    house.folder.run(&["submit", "hasty", "--input", r#"{"n":1}"#, "--id", "w"]).expect(0);
+    let first = house.ended("failed", None);
+    assert_eq!((&first["error"]["code"], &first["error"]["node_id"]), (&"workflow_timeout".into(), &Value::Null));
+    assert!(house.letters("all", 0).is_empty());
+    let carried = json!([
+        { "node_id": "pack", "status": "completed", "output": first["nodes"]["pack"]["output"] },
+        { "node_id": "ask", "status": "recovered", "output": 7 },
+    ]);
+    let resume = json!({ "kind": "redrive", "run_id": first["run_id"], "by": "ada", "carried": carried });
+    let request = json!({ "definition": "hasty", "input": { "n": 1 }, "resume": resume });
+    crate::dlq::publish(&house.folder, Topic::Requests, Some("w"), &request.to_string());
+    let second = house.ended("completed", Some(&first["run_id"]));
+    assert_eq!((&second["lineage"]["run_id"], &second["answer"]), (&first["run_id"], &json!({ "ask": 7 })));
 }
 
 #[test]
