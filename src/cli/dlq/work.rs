@@ -150,12 +150,10 @@ pub fn work(
     let (partitions, catalogue) = connect::installation(log.as_ref(), settings)?;
     let bench = Bench { query: store.query(), catalogue: &catalogue, partitions, settings };
     let Picked { open, handled } = settle::find(which, bench.query)?;
-    if !how.dry_run {
-        ask(open.len(), how, verb)?;
-    }
-    // Whoever stops it learns how far it came.
     let stop = Stop::new();
     if !how.dry_run {
+        ask(open.len(), how, verb)?;
+        // Whoever stops it learns how far it came.
         stop.listen().context("signals can't be listened to")?;
     }
     let mut appender = log.appender(Purpose::Client)?;
