@@ -97,6 +97,7 @@ fn started() -> Event {
             retry: RetryPolicy::never(),
             timeout_ms: None,
         },
+        agents: Vec::new(),
     })
 }
 
@@ -118,7 +119,12 @@ fn running(node: &str) -> Event {
 }
 
 fn completed(node: &str) -> Event {
-    Event::NodeCompleted(NodeCompleted { node_id: NodeId::new(node).unwrap(), attempt: 1, output: Json::null() })
+    Event::NodeCompleted(NodeCompleted {
+        node_id: NodeId::new(node).unwrap(),
+        attempt: 1,
+        output: Json::null(),
+        usage: None,
+    })
 }
 
 fn failed(node: &str, message: &str) -> Event {
@@ -135,6 +141,7 @@ fn failed(node: &str, message: &str) -> Event {
         classified_by: ClassifiedBy::Agent,
         retry_after_ms: None,
         final_because: Some(FinalBecause::NotRetryable),
+        usage: None,
     })
 }
 

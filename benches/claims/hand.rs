@@ -60,7 +60,12 @@ impl Hand {
 
     fn report(&self, task: &Task, outcome: ReportOutcome) -> Result<()> {
         let partition = i32::try_from(task.reply_partition)?;
-        let report = Report { dispatch_id: task.dispatch_id.clone(), workflow_id: task.workflow_id.clone(), outcome };
+        let report = Report {
+            dispatch_id: task.dispatch_id.clone(),
+            workflow_id: task.workflow_id.clone(),
+            outcome,
+            usage: None,
+        };
         let (key, value) = (task.workflow_id.as_str(), report::encode(&report));
         self.send(BaseRecord::to(&self.results).partition(partition).key(key).payload(&value[..]))
     }

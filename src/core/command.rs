@@ -4,9 +4,10 @@ use super::definition::DefinitionRef;
 use super::failure::{Failure, ReportedFailure};
 use super::id::{ConversationId, DefinitionName, NodeId, RunId, WorkflowId};
 use super::json::Json;
-use super::lineage::{GivenInput, LineageKind};
+use super::lineage::{GivenAgent, GivenInput, LineageKind};
 use super::status::NodeStatus;
 use super::time::Timestamp;
+use super::usage::Usage;
 use serde::{Deserialize, Serialize};
 
 /// Where a record stood when it was first seen.
@@ -39,12 +40,15 @@ pub struct Request {
     pub resume: Option<Resume>,
 }
 
-/// Takes up a run that has ended: the new one need not do again what is carried over.
+/// Goes on from an earlier run: takes up one of the same workflow that has failed, or forks one of another workflow. The
+/// new one need not do again what is carried over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resume {
     /// Why.
     pub kind: LineageKind,
-    /// The run that is taken up.
+    /// Of a fork: the workflow that is forked; none: the same one.
+    pub workflow_id: Option<WorkflowId>,
+    /// The earlier run.
     pub run_id: RunId,
     /// Who asks for it.
     pub by: Option<String>,
@@ -52,6 +56,10 @@ pub struct Resume {
     pub carried: Vec<(NodeId, NodeStatus, Json)>,
     /// Inputs that are given to nodes.
     pub inputs: Vec<GivenInput>,
+    /// Who executes nodes instead of the agents that their definition names.
+    pub agents: Vec<GivenAgent>,
+    /// Of a fork: the node from which on it runs.
+    pub from_node: Option<NodeId>,
 }
 
 /// `StartWorkflow`: a request whose ids and definition are resolved.
@@ -104,6 +112,8 @@ pub enum Command {
         attempt: u32,
         /// What the agent returned.
         output: Json,
+        /// What it has used.
+        usage: Option<Usage>,
     },
     /// A worker (or the engine, for an effect that could not be performed) reports an attempt's failure.
     FailNode {
@@ -113,6 +123,8 @@ pub enum Command {
         attempt: u32,
         /// Why.
         failure: NodeFault,
+        /// What it has used.
+        usage: Option<Usage>,
     },
     /// A worker says that it still works on an attempt.
     ProgressNode {

@@ -180,6 +180,7 @@ mod tests {
             retry_after_ms: None,
             final_because,
             handling,
+            usage: None,
         });
         let workflow_id = WorkflowId::new("w").unwrap();
         let run_id = RunId::new(&"a".repeat(32)).unwrap();

@@ -78,7 +78,7 @@ impl Frontier {
     /// # Errors
     /// Where a recorded plan does not fit the graph: the definition is not the one that the run was started with.
     pub fn of(run: &Run, definition: &Arc<Graph>) -> Result<Self, Failure> {
-        let mut graph = definition.clone();
+        let mut graph = of_run(definition, run);
         for made in &run.plans {
             let planned = plan::read(&made.plan, &graph, &made.planner, u32::MAX)?;
             graph = Arc::new(graph.with_plan(&made.planner, &planned));
@@ -268,6 +268,11 @@ impl Frontier {
 pub fn one_at_a_time(run: &Run, ready: usize, at_work: usize) -> bool {
     let threshold = usize::try_from(run.settings.parallel_threshold).unwrap_or(usize::MAX);
     ready + at_work < threshold
+}
+
+/// A definition's graph with the agents that the run gives its nodes to.
+pub fn of_run(definition: &Arc<Graph>, run: &Run) -> Arc<Graph> {
+    if run.agents.is_empty() { definition.clone() } else { Arc::new(definition.with_agents(&run.agents)) }
 }
 
 /// Whether a node has failed for good, and its failure node is to be run.

@@ -16,6 +16,9 @@ pub struct Lineage {
     pub run_id: RunId,
     /// Who asked for it.
     pub by: Option<String>,
+    /// Of a fork: the node from which on it runs.
+    #[serde(default)]
+    pub from_node: Option<NodeId>,
 }
 
 /// Why a run goes on from an earlier one.
@@ -24,6 +27,18 @@ pub struct Lineage {
 pub enum LineageKind {
     /// The earlier one has failed, and is taken up where it did.
     Redrive,
+    /// Another workflow: up to a node it takes over what the earlier one has done, and runs the rest anew.
+    Fork,
+}
+
+impl LineageKind {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Redrive => "redrive",
+            Self::Fork => "fork",
+        }
+    }
 }
 
 /// A node that is not run: its output is taken over.
@@ -46,4 +61,13 @@ pub struct GivenInput {
     pub node_id: NodeId,
     /// The input.
     pub input: Json,
+}
+
+/// Who executes a node instead of the agent that its definition names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenAgent {
+    /// The node.
+    pub node_id: NodeId,
+    /// Who executes it.
+    pub agent_name: AgentName,
 }

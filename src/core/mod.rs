@@ -38,4 +38,5 @@ pub mod rfc3339;
 pub mod run;
 pub mod status;
 pub mod time;
+pub mod usage;
 pub mod why;

@@ -43,6 +43,8 @@ pub struct Run {
     pub lineage: Option<Lineage>,
     /// Inputs that are given to nodes instead of those that their definition makes.
     pub inputs: BTreeMap<NodeId, Json>,
+    /// Who executes nodes instead of the agents that their definition names.
+    pub agents: BTreeMap<NodeId, AgentName>,
     /// When it started.
     pub started_at: Timestamp,
     /// When it ended.
@@ -210,6 +212,7 @@ impl Run {
             traceparent: event.traceparent.clone(),
             settings: event.settings,
             lineage: event.lineage.clone(),
+            agents: event.agents.iter().map(|given| (given.node_id.clone(), given.agent_name.clone())).collect(),
             inputs: event.inputs.iter().map(|given| (given.node_id.clone(), given.input.clone())).collect(),
             started_at: time,
             ended_at: None,

@@ -240,7 +240,12 @@ impl Owning {
                 format!("the attempt could not be handed to its agent through {topic}: {message}"),
             );
             let failure = NodeFault::Engine(failure);
-            let command = Command::FailNode { node_id: dispatch.node_id.clone(), attempt: dispatch.attempt, failure };
+            let command = Command::FailNode {
+                node_id: dispatch.node_id.clone(),
+                attempt: dispatch.attempt,
+                failure,
+                usage: None,
+            };
             if let Ok(planned) =
                 self.command(workflow_id, Some(&dispatch.run_id), &command, Cause::EffectFailed, env)?
             {

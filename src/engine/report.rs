@@ -22,13 +22,13 @@ impl Owning {
         if let Some(planned) = self.send_home(record, &report.workflow_id, env) {
             return Ok(Decided::to(planned));
         }
-        let (node_id, attempt) = (report.dispatch_id.node_id, report.dispatch_id.attempt);
+        let (node_id, attempt, usage) = (report.dispatch_id.node_id, report.dispatch_id.attempt, report.usage);
         let command = match report.outcome {
             ReportOutcome::Started => Command::StartNode { node_id, attempt },
             ReportOutcome::Heartbeat => Command::ProgressNode { node_id, attempt },
-            ReportOutcome::Completed(output) => Command::CompleteNode { node_id, attempt, output },
+            ReportOutcome::Completed(output) => Command::CompleteNode { node_id, attempt, output, usage },
             ReportOutcome::Failed(failure) => {
-                Command::FailNode { node_id, attempt, failure: NodeFault::Reported(failure) }
+                Command::FailNode { node_id, attempt, failure: NodeFault::Reported(failure), usage }
             }
         };
         let run_id = report.dispatch_id.run_id;
@@ -62,7 +62,8 @@ impl Owning {
         }
         let failure = NodeFault::Engine(refused(record, &refusal));
         let origin = origin_of(record, &workflow_id, env.settings.partitions);
-        let command = Command::FailNode { node_id: dispatch_id.node_id, attempt: dispatch_id.attempt, failure };
+        let command =
+            Command::FailNode { node_id: dispatch_id.node_id, attempt: dispatch_id.attempt, failure, usage: None };
         let failed = self.command(&workflow_id, Some(&dispatch_id.run_id), &command, Cause::Continuation, env)?;
         let refused = self.refuse(record, origin, refusal, env);
         Ok(match failed {

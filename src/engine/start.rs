@@ -12,6 +12,7 @@ use crate::core::definition::DefinitionRef;
 use crate::core::definition::graph::Graph;
 use crate::core::event::{InputForwarded, PartitionEvent};
 use crate::core::id::{RunId, WorkflowId};
+use crate::core::lineage::LineageKind;
 use crate::core::partition::partition_of;
 use crate::core::rejection::{Refusal, RefusalReason, Rejection};
 use crate::core::status::Status;
@@ -82,7 +83,8 @@ impl Owning {
         env: &mut Env,
     ) -> Result<Planned, Stop> {
         let now = self.clock.at(env.now);
-        let known = match (&start.resume, self.known_run(&start, now)) {
+        let resume = start.resume.as_ref().filter(|resume| resume.kind == LineageKind::Redrive);
+        let known = match (resume, self.known_run(&start, now)) {
             // The run that is taken up has failed, and no other has begun since. The client's own request is to be
             // recognised by the new one, too.
             (Some(resume), Some(known)) if known.run_id == resume.run_id && known.status == Status::Failed => {

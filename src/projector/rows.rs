@@ -8,6 +8,7 @@ use crate::core::json::Json;
 use crate::core::run::{NodeRun, Run};
 use crate::core::status::NodeStatus;
 use crate::core::time::Timestamp;
+use crate::core::usage::Usage;
 use crate::journal::record::InputRecord;
 use crate::store::letter::{HandledRow, LetterRow};
 use crate::store::row::{
@@ -48,16 +49,16 @@ impl Rows {
         stands_at(self.offsets.entry(recorded.run_id.clone()).or_default(), offset);
         match &recorded.event {
             Event::NodeCompleted(event) => {
-                self.attempt_ended(recorded, run, &event.node_id, NodeStatus::Completed);
+                self.attempt_ended(recorded, run, (&event.node_id, NodeStatus::Completed), event.usage);
             }
             Event::NodeFailed(event) => {
-                self.attempt_ended(recorded, run, &event.node_id, NodeStatus::Failed);
+                self.attempt_ended(recorded, run, (&event.node_id, NodeStatus::Failed), event.usage);
                 self.errors.push(node_failed(recorded, event));
                 self.letters.extend(letters::of_node(recorded, run));
             }
             Event::NodeRecovered(event) => {
                 if let Some(node) = run.nodes.get(&event.node_id) {
-                    self.results.push(result(recorded, &event.node_id, node, node.status));
+                    self.results.push(result(recorded, &event.node_id, node, node.status, None));
                 }
             }
             Event::StateTransitioned(event) => {
@@ -75,12 +76,18 @@ impl Rows {
         }
     }
 
-    fn attempt_ended(&mut self, recorded: &Recorded, run: &Run, node_id: &NodeId, status: NodeStatus) {
+    fn attempt_ended(
+        &mut self,
+        recorded: &Recorded,
+        run: &Run,
+        (node_id, status): (&NodeId, NodeStatus),
+        usage: Option<Usage>,
+    ) {
         // An end of a node that was never scheduled changes no state, so it makes no row.
         let Some(node) = run.nodes.get(node_id) else { return };
         let duration = recorded.time.since(node.scheduled_at);
         let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        self.results.push(result(recorded, node_id, node, status));
+        self.results.push(result(recorded, node_id, node, status, usage));
         if !node.ended_an_attempt() && status == NodeStatus::Failed {
             return;
         }
@@ -92,21 +99,16 @@ impl Rows {
             duration_us,
         };
         self.operations.push(operation_of_run(recorded, call));
-        self.count(&node.agent_name, recorded.time, status, duration_us);
-    }
-
-    fn count(&mut self, agent: &AgentName, time: Timestamp, status: NodeStatus, duration_us: u64) {
-        let minute = Timestamp(time.0 - time.0.rem_euclid(MINUTE));
-        let mut call = MetricRow {
-            agent_name: agent.clone(),
-            minute,
+        let call = MetricRow {
+            agent_name: node.agent_name.clone(),
+            minute: Timestamp(recorded.time.0 - recorded.time.0.rem_euclid(MINUTE)),
             calls: 1,
             failures: u64::from(status == NodeStatus::Failed),
             duration_us,
-            buckets: [0; 13],
+            usage: usage.unwrap_or_default(),
+            buckets: one_in(bucket_of(duration_us)),
         };
-        call.buckets[bucket_of(duration_us)] = 1;
-        let sum = self.metrics.entry((agent.clone(), minute));
+        let sum = self.metrics.entry((call.agent_name.clone(), call.minute));
         sum.and_modify(|sum| sum.add(&call)).or_insert(call);
     }
 
@@ -176,13 +178,25 @@ impl Rows {
 }
 
 /// A record may hold several events.
+fn one_in(bucket: usize) -> [u64; 13] {
+    let mut buckets = [0; 13];
+    buckets[bucket] = 1;
+    buckets
+}
+
 fn stands_at(offsets: &mut Vec<u64>, offset: u64) {
     if offsets.last() != Some(&offset) {
         offsets.push(offset);
     }
 }
 
-fn result(recorded: &Recorded, node_id: &NodeId, node: &NodeRun, status: NodeStatus) -> ResultRow {
+fn result(
+    recorded: &Recorded,
+    node_id: &NodeId,
+    node: &NodeRun,
+    status: NodeStatus,
+    usage: Option<Usage>,
+) -> ResultRow {
     ResultRow {
         workflow_id: recorded.workflow_id.clone(),
         run_id: recorded.run_id.clone(),
@@ -197,6 +211,7 @@ fn result(recorded: &Recorded, node_id: &NodeId, node: &NodeRun, status: NodeSta
         scheduled_at: node.scheduled_at,
         started_at: node.started_at,
         ended_at: recorded.time,
+        usage,
     }
 }
 

@@ -139,7 +139,12 @@ impl Worker {
     }
 
     fn plan(&mut self, task: &Task, at: Timestamp, outcome: ReportOutcome) {
-        let report = Report { dispatch_id: task.dispatch_id.clone(), workflow_id: task.workflow_id.clone(), outcome };
+        let report = Report {
+            dispatch_id: task.dispatch_id.clone(),
+            workflow_id: task.workflow_id.clone(),
+            outcome,
+            usage: None,
+        };
         self.planned += 1;
         self.due.insert((at, self.planned), report);
     }

@@ -8,6 +8,7 @@ use crate::core::json::Json;
 use crate::core::run::Run;
 use crate::core::status::{NodeStatus, Status};
 use crate::core::time::Timestamp;
+use crate::core::usage::Usage;
 
 /// Everything that one projected stretch of a partition's journal writes, in one transaction.
 #[derive(Clone, Debug)]
@@ -89,6 +90,8 @@ pub struct ResultRow {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Timestamp,
+    /// What it has used.
+    pub usage: Option<Usage>,
 }
 
 /// `orchestrator_operation_logs`.
@@ -195,6 +198,8 @@ pub struct MetricRow {
     pub failures: u64,
     /// Sum of the durations (scheduled to ended), in microseconds.
     pub duration_us: u64,
+    /// Sum of what they have used.
+    pub usage: Usage,
     /// Attempts by duration, see [`DURATION_BUCKETS_MS`].
     pub buckets: [u64; 13],
 }
@@ -205,6 +210,7 @@ impl MetricRow {
         self.calls += other.calls;
         self.failures += other.failures;
         self.duration_us += other.duration_us;
+        self.usage += other.usage;
         for (bucket, more) in self.buckets.iter_mut().zip(other.buckets) {
             *bucket += more;
         }

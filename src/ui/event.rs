@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn programs_read_outputs_as_values() {
         let output = Json::parse("{\"total\": 12}").unwrap();
-        let event = NodeCompleted { node_id: NodeId::new("sum").unwrap(), attempt: 1, output };
+        let event = NodeCompleted { node_id: NodeId::new("sum").unwrap(), attempt: 1, output, usage: None };
         let json = json(&recorded(Event::NodeCompleted(event)));
         assert_eq!(json["data"]["output"]["total"], 12);
         assert_eq!((&json["type"], &json["workflow_id"]), (&"NodeCompleted".into(), &"order 7".into()));
@@ -267,6 +267,7 @@ mod tests {
             classified_by: ClassifiedBy::Agent,
             retry_after_ms: None,
             final_because: Some(FinalBecause::NotRetryable),
+            usage: None,
         };
         let line = line(&recorded(Event::NodeFailed(event)), Paint::PLAIN);
         assert!(line.starts_with("12:00:00.000 order 7 "), "{line}");

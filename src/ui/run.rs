@@ -292,6 +292,7 @@ mod tests {
                 retry: RetryPolicy::never(),
                 timeout_ms: None,
             },
+            agents: Vec::new(),
         };
         let mut run =
             Run::started(WorkflowId::new("order 7").unwrap(), RunId::new(&"a".repeat(32)).unwrap(), at(0), &started);

@@ -6,6 +6,7 @@ use crate::core::failure::{FailureClass, ReportedFailure};
 use crate::core::id::{DispatchId, WorkflowId};
 use crate::core::json::Json;
 use crate::core::rejection::{Refusal, RefusalReason};
+use crate::core::usage::Usage;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::value::StrDeserializer;
@@ -20,6 +21,7 @@ pub use super::report_whose::{Whose, whose_result};
 /// `{"format":1,"type":"completed","dispatch_id":"run/node/attempt","workflow_id":"…","output":…}`, or `"type":"started"`,
 /// or `"type":"heartbeat"` (for nodes that say `heartbeat: true`), or `"type":"failed"` with `"class"` (left out: the definition's rules and the default table say it by the code), `"code"`
 /// (default `agent_failed`), `"message"`, `"details"`, `"retry_after"` (seconds).
+/// Either end may say `"usage": {"cost":0.0021,"input_tokens":850,"output_tokens":120}`, each of which may be left out.
 /// `workflow_id` may be left out where the record's key is the workflow id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -29,6 +31,8 @@ pub struct Report {
     pub workflow_id: WorkflowId,
     /// What became of it.
     pub outcome: ReportOutcome,
+    /// What it has used, once it has ended.
+    pub usage: Option<Usage>,
 }
 
 /// What became of an attempt.
@@ -71,7 +75,7 @@ pub fn encode(report: &Report) -> Bytes {
         .text("type", kind)
         .text("dispatch_id", &report.dispatch_id.to_string())
         .text("workflow_id", report.workflow_id.as_str());
-    match &report.outcome {
+    let text = match &report.outcome {
         ReportOutcome::Started | ReportOutcome::Heartbeat => text,
         ReportOutcome::Completed(output) => text.json("output", output),
         ReportOutcome::Failed(failure) => {
@@ -83,8 +87,8 @@ pub fn encode(report: &Report) -> Bytes {
             let seconds = |after: Duration| after.as_secs_f64().to_string();
             failure.retry_after.into_iter().fold(text, |text, after| text.literal("retry_after", &seconds(after)))
         }
-    }
-    .finish()
+    };
+    report.usage.iter().fold(text, |text, usage| text.literal("usage", &json_of(usage))).finish()
 }
 
 #[derive(Deserialize)]
@@ -103,6 +107,7 @@ struct InJson<'a> {
     #[serde(borrow)]
     details: Option<&'a RawValue>,
     retry_after: Option<f64>,
+    usage: Option<Usage>,
 }
 
 #[derive(Deserialize)]
@@ -119,6 +124,8 @@ struct InAvro<'a> {
     details: Option<Cow<'a, str>>,
     #[serde(default)]
     retry_after: Option<f64>,
+    #[serde(default)]
+    usage: Option<Usage>,
 }
 
 /// What either form says.
@@ -132,10 +139,11 @@ struct Said<'a> {
     message: Option<String>,
     details: Option<Json>,
     retry_after: Option<f64>,
+    usage: Option<Usage>,
 }
 
 /// Reads a report. Checks size, depth, ids and that key and body name the same workflow. JSON, or Avro
-/// (`schemas/Report.v2.avsc`, or version 1) with either framing, told apart by the first bytes. Fields that are not known here are
+/// (`schemas/Report.v3.avsc`, or an earlier version) with either framing, told apart by the first bytes. Fields that are not known here are
 /// left alone: a worker may say more than the engine asks.
 pub fn decode(key: Option<&[u8]>, value: Option<&[u8]>, max_bytes: usize) -> Result<Report, Refusal> {
     KIND.body(value, max_bytes)
@@ -154,6 +162,7 @@ pub fn decode(key: Option<&[u8]>, value: Option<&[u8]>, max_bytes: usize) -> Res
                         message: json.message,
                         details: json.details.map(|raw| inbound::from_raw("details", raw)).transpose()?,
                         retry_after: json.retry_after,
+                        usage: json.usage,
                     };
                     said.into_report(key)
                 },
@@ -168,6 +177,7 @@ pub fn decode(key: Option<&[u8]>, value: Option<&[u8]>, max_bytes: usize) -> Res
                         message: avro.message,
                         details: avro.details.map(|text| inbound::from_text("details", &text)).transpose()?,
                         retry_after: avro.retry_after,
+                        usage: avro.usage,
                     };
                     said.into_report(key)
                 },
@@ -205,8 +215,17 @@ impl Said<'_> {
                 return Err(Refusal::new(RefusalReason::Unsupported, message));
             }
         };
-        Ok(Report { dispatch_id, workflow_id, outcome })
+        let usage = self
+            .usage
+            .map(Usage::checked)
+            .transpose()
+            .map_err(|fault| inbound::malformed(format!("`usage`: {fault}")))?;
+        Ok(Report { dispatch_id, workflow_id, outcome, usage })
     }
+}
+
+fn json_of(usage: &Usage) -> String {
+    serde_json::to_string(usage).expect("numbers by fixed names are JSON")
 }
 
 fn retry_after(seconds: f64) -> Result<Duration, Refusal> {

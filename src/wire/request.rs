@@ -2,7 +2,7 @@
 //!
 //! JSON: `{"definition":…,"version":…,"input":…,"workflow_id":…,"conversation_id":…}`; only `definition` and `input`
 //! are required. A field that is not known is refused: a typing error must not be dropped in silence. A JSON request
-//! may take up a run that has ended ([`super::resume`]).
+//! may go on from an earlier run ([`super::resume`]).
 
 use super::inbound::{self, Kind};
 use super::json_text::Object;
@@ -10,13 +10,14 @@ use super::resume;
 use crate::core::command::{Origin, Request, Resume};
 use crate::core::id::{ConversationId, DefinitionName, RunId, WorkflowId};
 use crate::core::json::Json;
+use crate::core::lineage::LineageKind;
 use crate::core::partition::partition_of;
 use crate::core::rejection::Refusal;
 use crate::core::time::Timestamp;
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 
@@ -35,6 +36,8 @@ struct InJson<'a> {
     conversation_id: Option<Cow<'a, str>>,
     #[serde(borrow)]
     resume: Option<resume::InJson<'a>>,
+    #[serde(borrow)]
+    fork: Option<resume::ForkInJson<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -63,7 +66,8 @@ pub fn encode(request: &Request) -> Bytes {
         object = object.text("conversation_id", conversation_id.as_str());
     }
     if let Some(resume) = resume {
-        object = object.object("resume", resume::write(resume));
+        let (field, resume) = resume::write(resume);
+        object = object.object(field, resume);
     }
     object.finish()
 }
@@ -81,7 +85,7 @@ pub fn decode(key: Option<&[u8]>, value: Option<&[u8]>, max_bytes: usize) -> Res
                     let input = inbound::from_raw("input", json.input)?;
                     let (workflow_id, conversation_id) = (json.workflow_id, json.conversation_id);
                     let request = request(key, &json.definition, json.version, input, workflow_id, conversation_id)?;
-                    let resume = json.resume.map(resume::read).transpose()?;
+                    let resume = resume::read(json.resume, json.fork)?;
                     named(&request, resume.as_ref())?;
                     Ok(Request { resume, ..request })
                 },
@@ -120,12 +124,13 @@ fn request(
     })
 }
 
-/// A run is taken up of a workflow that is named: the id that a nameless request gets is always a new one.
+/// A run is taken up of a workflow that is named: the id that a nameless request gets is always a new one. A fork is named,
+/// too, so that it is recognised when it comes again.
 fn named(request: &Request, resume: Option<&Resume>) -> Result<(), Refusal> {
     match (resume, &request.workflow_id) {
         (Some(Resume { run_id, .. }), None) => Err(inbound::malformed(format!(
-            "expected a request with `resume` to name the workflow of run {run_id}, as its key or its `workflow_id`, \
-             found neither"
+            "expected a request with `resume` or `fork` (here of run {run_id}) to name its workflow, as its key or its \
+             `workflow_id`, found neither"
         ))),
         _ => Ok(()),
     }
@@ -157,15 +162,17 @@ pub fn run_id(origin: &Origin) -> RunId {
 }
 
 /// 16 bytes that tell requests with another payload apart: definition, version, input (as a value, whatever its
-/// spelling) and conversation.
+/// spelling), conversation and, of a fork, what it says of the run that it forks.
 pub fn payload_hash(request: &Request) -> [u8; 16] {
     // serde_json's maps are sorted, so that the order of members does not count.
-    let payload = json!([
-        request.definition.as_str(),
-        request.version,
+    let mut payload = vec![
+        json!(request.definition.as_str()),
+        json!(request.version),
         request.input.value(),
-        request.conversation_id.as_ref().map(ConversationId::as_str),
-    ]);
+        json!(request.conversation_id.as_ref().map(ConversationId::as_str)),
+    ];
+    payload.extend(request.resume.as_ref().filter(|resume| resume.kind == LineageKind::Fork).map(resume::value));
+    let payload = Value::Array(payload);
     super::first_16(&Sha256::digest(payload.to_string()))
 }
 

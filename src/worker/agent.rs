@@ -1,6 +1,7 @@
 //! What an agent is.
 
 use super::heartbeat::Heartbeat;
+use super::meter::Meter;
 use crate::core::failure::ReportedFailure;
 use crate::core::id::{DispatchId, WorkflowId};
 use serde_json::Value;
@@ -20,6 +21,8 @@ pub struct Call {
     pub timeout: Duration,
     /// Says that it goes on.
     pub heartbeat: Heartbeat,
+    /// Says what it has used.
+    pub meter: Meter,
     /// The W3C trace context, to be passed on.
     pub traceparent: Option<String>,
 }

@@ -1,7 +1,7 @@
 //! Workers: whoever executes nodes. An [`Agent`] does the work; the [`Runner`] takes attempts from `ready.<agent>` and
 //! reports what became of them.
 //!
-//! Reading order: [`agent`], [`heartbeat`], [`registry`], [`settings`], [`attempts`] and [`progress`] (pure), [`runner`], then the
+//! Reading order: [`agent`], [`heartbeat`], [`meter`], [`registry`], [`settings`], [`attempts`] and [`progress`] (pure), [`runner`], then the
 //! agents that come with it: [`builtin`] and [`exec`].
 
 pub mod agent;
@@ -9,6 +9,7 @@ pub mod attempts;
 pub mod builtin;
 pub mod exec;
 pub mod heartbeat;
+pub mod meter;
 pub mod progress;
 pub mod registry;
 pub mod runner;
@@ -19,6 +20,7 @@ pub use agent::{Agent, Call};
 pub use builtin::BuiltinSettings;
 pub use exec::ExecAgent;
 pub use heartbeat::Heartbeat;
+pub use meter::Meter;
 pub use registry::{Agents, agent_fn};
 pub use runner::{Runner, RunnerError, Standing};
 pub use settings::RunnerSettings;

@@ -8,6 +8,7 @@ use orchestrator::core::id::{AgentName, NodeId, WorkflowId};
 use orchestrator::core::json::Json;
 use orchestrator::core::status::Status;
 use orchestrator::core::time::Timestamp;
+use orchestrator::core::usage::{Cost, Usage};
 use orchestrator::journal::record::{Below, EffectsThrough, InputPosition};
 use orchestrator::store::query::Filter;
 use orchestrator::store::row::{ErrorRow, MetricRow, Operation, OperationRow, ProjectionBatch};
@@ -137,6 +138,7 @@ pub fn metrics_of_an_agent_and_minute_add_up(store: Arc<dyn Store>) {
         failures: 1,
         duration_us: 1_000,
         buckets: std::array::from_fn(|index| calls + index as u64),
+        usage: Usage { cost: Cost::from_nanos(calls), input_tokens: 10 * calls, output_tokens: 7 },
     };
     let batch = |expected, next, metrics| ProjectionBatch { metrics, ..empty(0, expected, next) };
     store.commit(&batch(None, position(5), vec![metric("a", 0, 1), metric("b", 0, 2)])).unwrap();

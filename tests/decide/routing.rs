@@ -192,6 +192,24 @@ fn a_run_takes_over_what_an_earlier_one_has_done() {
 }
 
 #[test]
+fn a_fork_gives_nodes_to_other_agents_with_their_policies() {
+    let yaml = "
+name: forked
+agents:
+  writer-2: {retry: {max_retries: 0}}
+nodes:
+  - {node_id: a, agent_name: echo}
+  - {node_id: b, agent_name: writer, dependencies: [a]}
+  - {node_id: c, agent_name: writer-2, dependencies: [b]}
+";
+    let policy = RetryPolicy { max_retries: 3, jitter: Jitter::None, ..RetryPolicy::default() };
+    let mut run = Scenario::of(yaml).retry(policy).fork("b", &[("a", Completed, "1")], ("b", "writer-2"));
+    run.fail("b");
+    hold("fork", &run);
+    hold("fork_refused", &Scenario::of(yaml).fork("b", &[], ("nobody", "writer-2")));
+}
+
+#[test]
 fn a_plan_is_taken_over_with_its_planner() {
     let yaml = "
 name: planned

@@ -12,7 +12,7 @@ use orchestrator::core::gate::Gate;
 use orchestrator::core::id::{AgentName, NodeId, RunId, WorkflowId};
 use orchestrator::core::json::Json;
 use orchestrator::core::limits::Limits;
-use orchestrator::core::lineage::{GivenInput, LineageKind};
+use orchestrator::core::lineage::{GivenAgent, GivenInput, LineageKind};
 use orchestrator::core::retry::RetryPolicy;
 use orchestrator::core::run::Run;
 use orchestrator::core::status::NodeStatus;
@@ -80,8 +80,27 @@ impl Scenario {
             by: Some("ann".to_owned()),
             carried: carried.iter().map(|(node, status, output)| (id(node), *status, json(output))).collect(),
             inputs: inputs.iter().map(|(node, input)| GivenInput { node_id: id(node), input: json(input) }).collect(),
+            workflow_id: None,
+            agents: Vec::new(),
+            from_node: None,
         };
         self.start_from(input, Some(resume))
+    }
+
+    /// A run that goes on from one of another workflow, with a node that is given to another agent.
+    pub fn fork(self, from: &str, carried: &[(&str, NodeStatus, &str)], agent: (&str, &str)) -> Self {
+        let json = |text: &str| Json::parse(text).unwrap();
+        let resume = Resume {
+            kind: LineageKind::Fork,
+            workflow_id: Some(WorkflowId::new("original").unwrap()),
+            run_id: RunId::new(&"1".repeat(32)).unwrap(),
+            by: None,
+            carried: carried.iter().map(|(node, status, output)| (id(node), *status, json(output))).collect(),
+            inputs: vec![],
+            agents: vec![GivenAgent { node_id: id(agent.0), agent_name: AgentName::new(agent.1).unwrap() }],
+            from_node: Some(id(from)),
+        };
+        self.start_from("null", Some(resume))
     }
 
     fn start_from(mut self, input: &str, resume: Option<Resume>) -> Self {
@@ -137,7 +156,8 @@ impl Scenario {
     }
 
     pub fn complete_attempt(&mut self, node: &str, attempt: u32, output: &str) -> &mut Self {
-        let command = Command::CompleteNode { node_id: id(node), attempt, output: Json::parse(output).unwrap() };
+        let command =
+            Command::CompleteNode { node_id: id(node), attempt, output: Json::parse(output).unwrap(), usage: None };
         self.when(&format!("complete {node}/{attempt} {}", shortened(output)), command)
     }
 
@@ -145,7 +165,12 @@ impl Scenario {
         let failure = Failure::new(FailureClass::Retryable, "tired", "the agent is tired");
         self.when(
             &format!("fail {node}"),
-            Command::FailNode { node_id: id(node), attempt: 1, failure: NodeFault::Reported(failure.into()) },
+            Command::FailNode {
+                node_id: id(node),
+                attempt: 1,
+                failure: NodeFault::Reported(failure.into()),
+                usage: None,
+            },
         )
     }
 
@@ -171,7 +196,10 @@ impl Scenario {
             details: None,
             retry_after: retry_after.map(Duration::from_millis),
         });
-        self.when(&format!("fail {node}/{attempt} {code}"), Command::FailNode { node_id: id(node), attempt, failure })
+        self.when(
+            &format!("fail {node}/{attempt} {code}"),
+            Command::FailNode { node_id: id(node), attempt, failure, usage: None },
+        )
     }
 
     /// The timer of an attempt fires.

@@ -70,6 +70,9 @@ fn take_up(town: &mut Town, id: &str, run_id: &RunId, carried: &[(&str, NodeStat
             by: Some("ada".to_owned()),
             carried: carried.iter().map(|(name, status, output)| (node(name), *status, json(output))).collect(),
             inputs: vec![],
+            workflow_id: None,
+            agents: Vec::new(),
+            from_node: None,
         }),
     });
     let (letter_id, action) = (letters[0].clone(), LetterAction::Redrive);

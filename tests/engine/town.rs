@@ -233,7 +233,7 @@ impl Town {
     pub fn report(&mut self, task: &Task, outcome: ReportOutcome) {
         let (dispatch_id, workflow_id) = (task.dispatch_id.clone(), task.workflow_id.clone());
         let key = Bytes::copy_from_slice(workflow_id.as_str().as_bytes());
-        let value = report::encode(&Report { dispatch_id, workflow_id, outcome });
+        let value = report::encode(&Report { dispatch_id, workflow_id, outcome, usage: None });
         self.append(Topic::Results, Some(task.reply_partition), Some(key), value, vec![]);
     }
 

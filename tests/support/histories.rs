@@ -15,6 +15,7 @@ use orchestrator::core::retry::RetryPolicy;
 use orchestrator::core::run::Run;
 use orchestrator::core::status::{NodeStatus, Status};
 use orchestrator::core::time::Timestamp;
+use orchestrator::core::usage::{Cost, Usage};
 use orchestrator::projector::folding::Decoded;
 use orchestrator::wire::event::Published;
 use proptest::prelude::*;
@@ -81,6 +82,7 @@ impl History {
                 retry: RetryPolicy::never(),
                 timeout_ms: None,
             },
+            agents: Vec::new(),
         };
         let first = Recorded {
             workflow_id: WorkflowId::new(workflow_id).unwrap(),
@@ -180,7 +182,7 @@ pub fn scheduled(node_id: NodeId, which: u8, attempt: u32, input: &Json) -> Even
 }
 
 pub fn completed(node_id: NodeId, attempt: u32, output: &Json) -> Event {
-    Event::NodeCompleted(NodeCompleted { node_id, attempt, output: output.clone() })
+    Event::NodeCompleted(NodeCompleted { node_id, attempt, output: output.clone(), usage: usage(attempt) })
 }
 
 pub fn failed(node_id: NodeId, attempt: u32, message: &str) -> Event {
@@ -197,6 +199,7 @@ pub fn failed(node_id: NodeId, attempt: u32, message: &str) -> Event {
         classified_by: ClassifiedBy::Agent,
         retry_after_ms: None,
         final_because: Some(FinalBecause::NotRetryable),
+        usage: usage(attempt),
     })
 }
 
@@ -245,4 +248,14 @@ pub fn decoded(events: &[Recorded]) -> Vec<Decoded> {
         .iter()
         .map(|event| Decoded { body: body(event), event: Published::Run(event.clone()), input: None })
         .collect()
+}
+
+/// What an attempt has used; the first of a node does not say.
+fn usage(attempt: u32) -> Option<Usage> {
+    let tokens = u64::from(attempt);
+    (attempt > 1).then(|| Usage {
+        cost: Cost::from_nanos(100 * tokens),
+        input_tokens: tokens,
+        output_tokens: 2 * tokens,
+    })
 }

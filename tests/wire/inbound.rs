@@ -4,6 +4,7 @@ use crate::samples;
 use orchestrator::core::failure::FailureClass;
 use orchestrator::core::json::MAX_DEPTH;
 use orchestrator::core::rejection::{Refusal, RefusalReason};
+use orchestrator::core::usage::Usage;
 use orchestrator::wire::report::{self, Report, ReportOutcome};
 use orchestrator::wire::{request, schema};
 use serde::Serialize;
@@ -32,6 +33,7 @@ struct AvroReport<'a> {
     message: Option<&'a str>,
     details: Option<&'a str>,
     retry_after: Option<f64>,
+    usage: Option<Usage>,
 }
 
 /// As a client writes it that has the schema file and nothing of ours.
@@ -52,7 +54,7 @@ pub fn avro_request() -> Vec<u8> {
 }
 
 pub fn avro_report() -> Vec<u8> {
-    avro_report_of(2)
+    avro_report_of(3)
 }
 
 fn frame(name: &str, version: u32) -> [u8; schema::FRAME_BYTES] {
@@ -64,13 +66,17 @@ fn avro_report_of(version: u32) -> Vec<u8> {
     let r#type = "failed";
     let (dispatch_id, workflow_id) = (DISPATCH, Some("w"));
     let retry_after = Some(2.5);
-    let record = AvroReport { r#type, dispatch_id, workflow_id, output, class, code, message, details, retry_after };
+    let usage = (version == 3).then(samples::usage);
+    let record =
+        AvroReport { r#type, dispatch_id, workflow_id, output, class, code, message, details, retry_after, usage };
     let newest = avro("Report", record);
-    match version {
-        // Version 1 lacks the last field: which branch of the union, and a double.
-        1 => [&frame("Report", 1)[..], &newest[schema::FRAME_BYTES..newest.len() - 9]].concat(),
-        _ => newest,
-    }
+    // Earlier versions lack the last fields: usage (which branch of the union), retry_after (likewise, and a double).
+    let lacks = match version {
+        1 => 10,
+        2 => 1,
+        _ => return newest,
+    };
+    [&frame("Report", version)[..], &newest[schema::FRAME_BYTES..newest.len() - lacks]].concat()
 }
 
 /// The same body with the Confluent framing.
@@ -218,13 +224,14 @@ fn reports_that_are_understood() {
         (Some(FailureClass::RateLimited), "c", "m")
     );
     assert_eq!(failure.details, Some(samples::json("[1]")));
-    for version in [1, 2] {
+    for version in [1, 2, 3] {
         for value in [avro_report_of(version), confluent(&avro_report_of(version))] {
-            let ReportOutcome::Failed(failure) = said(report::decode(None, Some(&value), LIMIT)) else {
-                panic!("it failed")
-            };
+            let report = report::decode(None, Some(&value), LIMIT);
+            let usage = report.as_ref().ok().and_then(|report| report.usage);
+            assert_eq!(usage, (version == 3).then(samples::usage), "version {version}");
+            let ReportOutcome::Failed(failure) = said(report) else { panic!("it failed") };
             assert_eq!((failure.class, failure.message.as_str()), (None, "no beans"), "version {version}");
-            let expected = (version == 2).then(|| Duration::from_millis(2_500));
+            let expected = (version > 1).then(|| Duration::from_millis(2_500));
             assert_eq!(failure.retry_after, expected, "version {version}");
         }
     }
@@ -248,6 +255,15 @@ fn reports_that_are_refused() {
         ("an unknown type", None, Some(with(r#""type":"bored""#)), Unsupported, "bored", Some("w")),
         ("no output", None, Some(with(r#""type":"completed""#)), Malformed, "`output`", Some("w")),
         ("an unknown class", None, Some(with(r#""type":"failed","class":"bad""#)), Malformed, "`class`", Some("w")),
+        ("a negative cost", None, Some(with(r#""type":"failed","usage":{"cost":-1}"#)), Malformed, "cost", Some("w")),
+        (
+            "too many tokens",
+            None,
+            Some(with(&format!(r#""type":"failed","usage":{{"input_tokens":{}}}"#, u64::MAX))),
+            Malformed,
+            "tokens",
+            Some("w"),
+        ),
         ("a newer format", None, Some(with(r#""type":7,"format":9"#)), Unsupported, "format 9", Some("w")),
         ("a deep output", None, Some(output(&deep(100_000))), TooDeep, "`output`", Some("w")),
         (
@@ -282,9 +298,9 @@ fn reports_that_are_refused() {
         ("an empty key", Some(b""), Some(with(r#""type":"started""#)), IllegalId, "the key", Some("w")),
         ("a key that is no UTF-8", Some(b"\xff"), Some(with(r#""type":"started""#)), IllegalId, "byte 0", Some("w")),
         ("key against body", Some(b"k"), Some(with(r#""type":"started""#)), KeyMismatch, "\"k\"", Some("k")),
-        ("an unknown fingerprint", None, Some(foreign), Unsupported, "Report.v2.avsc", None),
+        ("an unknown fingerprint", None, Some(foreign), Unsupported, "Report.v3.avsc", None),
         ("another schema", None, Some(avro_request()), Malformed, "Avro Request", None),
-        ("a cut Confluent body", None, Some(confluent(&avro_report()[..30])), Malformed, "Report.v2.avsc", None),
+        ("a cut Confluent body", None, Some(confluent(&avro_report()[..30])), Malformed, "Report.v3.avsc", None),
     ];
     for (what, key, value, reason, part, workflow) in cases {
         println!("{what}");

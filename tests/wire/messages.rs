@@ -26,7 +26,7 @@ fn the_headers_of_an_event() {
         [
             ("ce_specversion", "1.0"),
             ("ce_id", "0123456789abcdef0123456789abcdef/5"),
-            ("ce_type", "orchestrator.NodeCompleted.v1"),
+            ("ce_type", "orchestrator.NodeCompleted.v2"),
             ("ce_source", "orchestrator"),
             ("ce_subject", "order 7 / ☕"),
             ("ce_time", "2026-02-03T04:05:06.005007Z"),
@@ -285,6 +285,6 @@ fn a_timeout_beyond_avro_s_long_is_written_as_the_longest() {
 
 #[test]
 fn the_newest_schema_of_a_name() {
-    assert_eq!(schema::by_name("NodeCompleted").map(|schema| schema.version), Some(1));
+    assert_eq!(schema::by_name("NodeCompleted").map(|schema| schema.version), Some(2));
     assert!(schema::by_name("NodeExploded").is_none());
 }

@@ -11,11 +11,12 @@ use orchestrator::core::failure::{
 use orchestrator::core::id::*;
 use orchestrator::core::json::Json;
 use orchestrator::core::letter::{LetterAction, LetterHandling};
-use orchestrator::core::lineage::{Carried, GivenInput, Lineage, LineageKind};
+use orchestrator::core::lineage::{Carried, GivenAgent, GivenInput, Lineage, LineageKind};
 use orchestrator::core::retry::RetryPolicy;
 use orchestrator::core::run::Outcome;
 use orchestrator::core::status::{NodeStatus, Status};
 use orchestrator::core::time::Timestamp;
+use orchestrator::core::usage::{Cost, Usage};
 use orchestrator::journal::record::*;
 use orchestrator::wire::answer::Response;
 use orchestrator::wire::definition::DefinitionRecord;
@@ -70,10 +71,11 @@ pub fn run_events() -> Vec<Recorded> {
     [
         Event::WorkflowStarted(WorkflowStarted {
             lineage: Some(Lineage {
-                kind: LineageKind::Redrive,
-                workflow_id: id("order 7 / ☕"),
+                kind: LineageKind::Fork,
+                workflow_id: id("order 6 / ☕"),
                 run_id: run(),
                 by: Some("ann".into()),
+                from_node: Some(node("find-orders")),
             }),
             carried: vec![Carried {
                 node_id: node("find-customer"),
@@ -95,6 +97,7 @@ pub fn run_events() -> Vec<Recorded> {
                 retry: RetryPolicy::default(),
                 timeout_ms: Some(600_000),
             },
+            agents: vec![GivenAgent { node_id: node("find-orders"), agent_name: id("orders-v2") }],
         }),
         Event::PlanMade(PlanMade { planner: None, definition_hash: Some("5f".repeat(32)), plan: None }),
         Event::NodeScheduled(NodeScheduled {
@@ -111,6 +114,7 @@ pub fn run_events() -> Vec<Recorded> {
             node_id: node("find-orders"),
             attempt: 1,
             output: json(r#"[{"sku":"espresso","count":2}]"#),
+            usage: Some(usage()),
         }),
         Event::NodeFailed(NodeFailed {
             handling: Some(Handling::RouteTo),
@@ -125,6 +129,7 @@ pub fn run_events() -> Vec<Recorded> {
             classified_by: ClassifiedBy::Table,
             retry_after_ms: Some(2_500),
             final_because: Some(FinalBecause::RetriesExhausted),
+            usage: Some(usage()),
         }),
         Event::StateTransitioned(StateTransitioned { from: Status::Initializing, to: Status::ExecutingSingle }),
         Event::WorkflowCompleted(WorkflowCompleted {
@@ -281,6 +286,9 @@ pub fn resuming() -> Request {
                 (id("rate"), NodeStatus::Skipped, json("null")),
             ],
             inputs: vec![GivenInput { node_id: id("answer"), input: large }],
+            workflow_id: None,
+            agents: Vec::new(),
+            from_node: None,
         }),
     }
 }
@@ -367,11 +375,16 @@ pub fn wakeup() -> Wakeup {
 }
 
 pub fn reports() -> Vec<(&'static str, Report)> {
-    let report = |outcome| Report { dispatch_id: dispatch_id(), workflow_id: id("order 7 / ☕"), outcome };
+    let report =
+        |outcome| Report { dispatch_id: dispatch_id(), workflow_id: id("order 7 / ☕"), outcome, usage: None };
     vec![
         ("report_started", report(ReportOutcome::Started)),
         ("report_heartbeat", report(ReportOutcome::Heartbeat)),
         ("report_completed", report(ReportOutcome::Completed(json(r#"[{"sku":"espresso","count":2}]"#)))),
+        (
+            "report_usage",
+            Report { usage: Some(usage()), ..report(ReportOutcome::Completed(json(r#"{"sku":"espresso"}"#))) },
+        ),
         ("report_failed", report(ReportOutcome::Failed(failure().into()))),
         (
             "report_unclassified",
@@ -422,4 +435,9 @@ pub fn definitions() -> Vec<(&'static str, DefinitionRecord)> {
         ("definition_applied", DefinitionRecord::Applied { reference: definition(), applied_at: at(0), document }),
         ("definition_installation", DefinitionRecord::Installation { partitions: 4 }),
     ]
+}
+
+/// What an attempt has used.
+pub fn usage() -> Usage {
+    Usage { cost: Cost::new(0.0021).unwrap(), input_tokens: 850, output_tokens: 120 }
 }

@@ -10,11 +10,12 @@ use orchestrator::core::failure::{
 use orchestrator::core::id::*;
 use orchestrator::core::json::Json;
 use orchestrator::core::letter::LetterAction;
-use orchestrator::core::lineage::{Carried, GivenInput, Lineage, LineageKind};
+use orchestrator::core::lineage::{Carried, GivenAgent, GivenInput, Lineage, LineageKind};
 use orchestrator::core::retry::{Factor, Jitter, RetryPolicy};
 use orchestrator::core::run::Outcome;
 use orchestrator::core::status::{NodeStatus, Status};
 use orchestrator::core::time::Timestamp;
+use orchestrator::core::usage::{Cost, MAX_TOKENS, Usage};
 use orchestrator::journal::record::*;
 use orchestrator::wire::answer::Response;
 use orchestrator::wire::definition::DefinitionRecord;
@@ -173,10 +174,10 @@ fn retry() -> impl Strategy<Value = RetryPolicy> {
 }
 
 fn started() -> impl Strategy<Value = Event> {
-    let taken_over = (of(lineage()), vec(carried(), 0..3), vec(given_input(), 0..3));
+    let taken_over = (of(lineage()), vec(carried(), 0..3), vec(given_input(), 0..3), vec(given_agent(), 0..3));
     (definition(), json(), of(conversation_id()), origin(), hex_digits(32), of(text()), settings(), taken_over)
         .prop_map(|(definition, input, conversation_id, origin, payload_hash, traceparent, settings, taken_over)| {
-            let (lineage, carried, inputs) = taken_over;
+            let (lineage, carried, inputs, agents) = taken_over;
             Event::WorkflowStarted(WorkflowStarted {
                 lineage,
                 carried,
@@ -188,16 +189,24 @@ fn started() -> impl Strategy<Value = Event> {
                 payload_hash,
                 traceparent,
                 settings,
+                agents,
             })
         })
 }
 
 fn lineage() -> impl Strategy<Value = Lineage> {
-    (workflow_id(), run_id(), of(text())).prop_map(|(workflow_id, run_id, by)| Lineage {
-        kind: LineageKind::Redrive,
-        workflow_id,
-        run_id,
-        by,
+    let kind = proptest::sample::select(&[LineageKind::Redrive, LineageKind::Fork][..]);
+    (kind, workflow_id(), run_id(), of(text()), of(name()))
+        .prop_map(|(kind, workflow_id, run_id, by, from_node)| Lineage { kind, workflow_id, run_id, by, from_node })
+}
+
+fn given_agent() -> impl Strategy<Value = GivenAgent> {
+    (name(), name()).prop_map(|(node_id, agent_name)| GivenAgent { node_id, agent_name })
+}
+
+fn usage() -> impl Strategy<Value = Usage> {
+    (0..=1_000_000_000_000_000_u64, 0..=MAX_TOKENS, 0..=MAX_TOKENS).prop_map(|(nanos, input_tokens, output_tokens)| {
+        Usage { cost: Cost::from_nanos(nanos), input_tokens, output_tokens }
     })
 }
 
@@ -231,8 +240,8 @@ fn handling() -> impl Strategy<Value = Handling> {
 }
 
 fn node_event() -> impl Strategy<Value = Event> {
-    (name(), name(), small(), json(), number(), failure(), time(), of(handling()), 0..7).prop_map(
-        |(node_id, agent_name, attempt, json, timeout_ms, failure, due_at, handling, which)| match which {
+    (name(), name(), small(), json(), number(), failure(), time(), (of(handling()), of(usage())), 0..7).prop_map(
+        |(node_id, agent_name, attempt, json, timeout_ms, failure, due_at, (handling, usage), which)| match which {
             0 => Event::NodeScheduled(NodeScheduled {
                 heartbeat: handling.is_some(),
                 deadline: handling.is_some().then_some(due_at),
@@ -243,7 +252,7 @@ fn node_event() -> impl Strategy<Value = Event> {
                 timeout_ms,
             }),
             1 => Event::NodeStarted(NodeStarted { node_id, attempt }),
-            2 => Event::NodeCompleted(NodeCompleted { node_id, attempt, output: json }),
+            2 => Event::NodeCompleted(NodeCompleted { node_id, attempt, output: json, usage }),
             3 => {
                 let delay_ms = timeout_ms;
                 Event::NodeRetryScheduled(NodeRetryScheduled { node_id, agent_name, attempt, delay_ms, due_at })
@@ -264,6 +273,7 @@ fn node_event() -> impl Strategy<Value = Event> {
                     classified_by: if which == 4 { ClassifiedBy::Nobody } else { ClassifiedBy::Agent },
                     retry_after_ms: (which == 4).then_some(timeout_ms),
                     final_because: (which == 5).then_some(FinalBecause::MaxElapsed),
+                    usage,
                 })
             }
         },
@@ -475,10 +485,11 @@ pub fn report() -> impl Strategy<Value = Report> {
             ReportOutcome::Failed(ReportedFailure { class, retry_after, ..failure.into() })
         }),
     ];
-    (dispatch_id(), workflow_id(), outcome).prop_map(|(dispatch_id, workflow_id, outcome)| Report {
+    (dispatch_id(), workflow_id(), outcome, of(usage())).prop_map(|(dispatch_id, workflow_id, outcome, usage)| Report {
         dispatch_id,
         workflow_id,
         outcome,
+        usage,
     })
 }
 

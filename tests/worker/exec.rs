@@ -2,6 +2,7 @@
 
 use crate::house::{call, name, until};
 use orchestrator::core::failure::{FailureClass, ReportedFailure};
+use orchestrator::core::usage::{Cost, Usage};
 use orchestrator::worker::builtin::ExecByDefinition;
 use orchestrator::worker::{Agent, ExecAgent};
 use serde_json::{Value, json};
@@ -86,6 +87,19 @@ fn heartbeats_are_no_words_of_a_failure() {
     let failure = run(&shell("echo no beans >&2; echo heartbeat >&2; exit 3"), json!(1)).unwrap_err();
     assert!(failure.message.ends_with("no beans"), "{}", failure.message);
     assert_eq!(failure.details.unwrap().value(), json!({ "stderr": "no beans\n" }));
+}
+
+#[test]
+fn what_was_used_adds_up_and_is_no_word_of_a_failure() {
+    let call = call(json!(1));
+    let agent = shell(
+        r#"echo 'usage {"cost":0.002,"input_tokens":5}' >&2; echo 'usage {"cost":0.001,"output_tokens":3}' >&2
+           echo 'usage up to now: much' >&2; exit 3"#,
+    );
+    let failure = block_on(agent.run(call.clone())).unwrap_err();
+    assert_eq!(failure.details.unwrap().value(), json!({ "stderr": "usage up to now: much\n" }));
+    let used = Usage { cost: Cost::new(0.003).unwrap(), input_tokens: 5, output_tokens: 3 };
+    assert_eq!(call.meter.total(), Some(used));
 }
 
 #[test]

@@ -71,6 +71,7 @@ pub fn call(input: Value) -> Call {
         timeout: Duration::from_secs(60),
         heartbeat: Heartbeat::default(),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        meter: Default::default(),
     }
 }
 

@@ -5,10 +5,11 @@ use crate::house::{Gate, Put, Running, ready, reports, said, task, until};
 use bytes::Bytes;
 use orchestrator::core::failure::{Failure, FailureClass};
 use orchestrator::core::json::Json;
+use orchestrator::core::usage::{Cost, Usage};
 use orchestrator::log::Topic;
 use orchestrator::wire::report::{self, Report, ReportOutcome};
 use orchestrator::worker::builtin::{Echo, Fail, Sleep};
-use orchestrator::worker::{RunnerSettings, agent_fn};
+use orchestrator::worker::{Call, RunnerSettings, agent_fn};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -67,12 +68,36 @@ fn the_largest_report_is_taken_and_one_byte_more_is_a_failure() {
     let size = |output: &str| {
         let outcome = ReportOutcome::Completed(Json::from_value(&json!(output)));
         let task = task("node", 1, &json!(null));
-        report::encode(&Report { dispatch_id: task.dispatch_id, workflow_id: task.workflow_id, outcome }).len()
+        report::encode(&Report { dispatch_id: task.dispatch_id, workflow_id: task.workflow_id, outcome, usage: None })
+            .len()
     };
     let (fits, over) = ("x".repeat(500), "x".repeat(501));
     let settings = || RunnerSettings { max_report_bytes: size(&fits), ..RunnerSettings::default() };
     assert_eq!(ends_as(Echo, settings(), &json!(fits), 60_000), format!("completed \"{fits}\""));
     assert_eq!(ends_as(Echo, settings(), &json!(over), 60_000), "failed non_retryable output_too_large");
+}
+
+#[test]
+fn what_was_used_is_reported_with_the_end_and_not_before() {
+    let log = FakeLog::new(1);
+    let agent = agent_fn(|call: Call| async move {
+        call.meter.add(usage());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        call.meter.add(usage());
+        Ok(json!(1))
+    });
+    let running =
+        Running::start(&log, agent, RunnerSettings { started_after: Duration::ZERO, ..RunnerSettings::default() });
+    log.put_task(0, &task("costly", 1, &json!(1)));
+    until("it is reported", || said(&log, "costly").len() == 2);
+    let mut twice = usage();
+    twice += usage();
+    assert_eq!(reports(&log).into_iter().map(|report| report.usage).collect::<Vec<_>>(), [None, Some(twice)]);
+    drop(running);
+}
+
+fn usage() -> Usage {
+    Usage { cost: Cost::new(0.25).unwrap(), input_tokens: 2, output_tokens: 1 }
 }
 
 #[test]

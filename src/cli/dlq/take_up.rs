@@ -240,6 +240,9 @@ fn record(
         workflow_id: Some(run.workflow_id.clone()),
         conversation_id: run.conversation_id.clone(),
         resume: Some(Resume {
+            workflow_id: None,
+            agents: Vec::new(),
+            from_node: None,
             kind: LineageKind::Redrive,
             run_id: run.run_id.clone(),
             by: Some(how.by.name()),

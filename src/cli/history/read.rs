@@ -314,6 +314,7 @@ mod tests {
                     retry: RetryPolicy::never(),
                     timeout_ms: None,
                 },
+                agents: Vec::new(),
             }),
             _ => Event::NodeStarted(NodeStarted { node_id: NodeId::new("n").unwrap(), attempt: 1 }),
         };

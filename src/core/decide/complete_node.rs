@@ -13,16 +13,23 @@ use crate::core::failure::Recovery;
 use crate::core::id::NodeId;
 use crate::core::json::Json;
 use crate::core::rejection::Rejection;
+use crate::core::usage::Usage;
 
 /// The first result of an attempt counts.
-pub fn decide(draft: &mut Draft, node_id: &NodeId, attempt: u32, output: &Json) -> Result<(), Rejection> {
+pub fn decide(
+    draft: &mut Draft,
+    node_id: &NodeId,
+    attempt: u32,
+    output: &Json,
+    usage: Option<Usage>,
+) -> Result<(), Rejection> {
     open_attempt(&draft.run, node_id, attempt)?;
     let index = draft.index(node_id).ok_or_else(|| Rejection::UnknownNode { node: node_id.to_string() })?;
     let node = draft.node(index);
     match check_output(draft, &node, output) {
-        Err(failure) => fail_node::by_engine(draft, index, attempt, failure),
+        Err(failure) => fail_node::by_engine(draft, index, attempt, failure, usage),
         Ok(()) => {
-            let event = NodeCompleted { node_id: node_id.clone(), attempt, output: output.clone() };
+            let event = NodeCompleted { node_id: node_id.clone(), attempt, output: output.clone(), usage };
             draft.end_attempt(index);
             draft.has_output(index, output.clone(), Event::NodeCompleted(event));
             if node.node.role == Role::Planner {

@@ -20,7 +20,7 @@ pub fn attempt(draft: &mut Draft, node_id: &NodeId, attempt: u32) -> Result<(), 
     let since = if node.progressed_at.is_some() { "its last heartbeat" } else { "its start" };
     let message = format!("no result within {} ms of {since}", millis(timeout));
     let index = draft.index(node_id).ok_or_else(|| Rejection::UnknownNode { node: node_id.to_string() })?;
-    fail_node::by_engine(draft, index, attempt, Failure::new(FailureClass::Timeout, "timeout", message));
+    fail_node::by_engine(draft, index, attempt, Failure::new(FailureClass::Timeout, "timeout", message), None);
     go_on(draft);
     Ok(())
 }

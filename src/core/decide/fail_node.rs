@@ -16,6 +16,7 @@ use crate::core::id::{DispatchId, NodeId};
 use crate::core::json::Json;
 use crate::core::rejection::Rejection;
 use crate::core::time::millis;
+use crate::core::usage::Usage;
 use std::time::Duration;
 
 /// A failure with all that is known of it.
@@ -23,18 +24,32 @@ struct Judged {
     failure: Failure,
     by: ClassifiedBy,
     retry_after: Option<Duration>,
+    usage: Option<Usage>,
+}
+
+impl Judged {
+    /// By the engine.
+    fn by_engine(failure: Failure, usage: Option<Usage>) -> Self {
+        Self { failure, by: ClassifiedBy::Engine, retry_after: None, usage }
+    }
 }
 
 /// The first result of an attempt counts.
-pub fn decide(draft: &mut Draft, node_id: &NodeId, attempt: u32, fault: NodeFault) -> Result<(), Rejection> {
+pub fn decide(
+    draft: &mut Draft,
+    node_id: &NodeId,
+    attempt: u32,
+    fault: NodeFault,
+    usage: Option<Usage>,
+) -> Result<(), Rejection> {
     open_attempt(&draft.run, node_id, attempt)?;
     let index = draft.index(node_id).ok_or_else(|| Rejection::UnknownNode { node: node_id.to_string() })?;
     match fault {
-        NodeFault::Engine(failure) => by_engine(draft, index, attempt, failure),
+        NodeFault::Engine(failure) => by_engine(draft, index, attempt, failure, usage),
         NodeFault::Reported(reported) => {
             let retry_after = reported.retry_after;
             let (failure, by) = classify(reported, &draft.node(index).failure_rules);
-            failed(draft, index, attempt, Judged { failure, by, retry_after });
+            failed(draft, index, attempt, Judged { failure, by, retry_after, usage });
         }
     }
     go_on(draft);
@@ -42,8 +57,8 @@ pub fn decide(draft: &mut Draft, node_id: &NodeId, attempt: u32, fault: NodeFaul
 }
 
 /// The engine's own word on an open attempt.
-pub fn by_engine(draft: &mut Draft, index: usize, attempt: u32, failure: Failure) {
-    failed(draft, index, attempt, Judged { failure, by: ClassifiedBy::Engine, retry_after: None });
+pub fn by_engine(draft: &mut Draft, index: usize, attempt: u32, failure: Failure, usage: Option<Usage>) {
+    failed(draft, index, attempt, Judged::by_engine(failure, usage));
 }
 
 /// An open attempt has failed: the next one is scheduled for later, or the node has failed for good.
@@ -109,15 +124,13 @@ pub fn undoes(draft: &Draft, index: usize) -> bool {
 /// A node whose time over all attempts is up: the attempt that was under way, or awaited, is no more.
 pub fn out_of_time(draft: &mut Draft, index: usize, attempt: u32, failure: Failure) {
     draft.end_attempt(index);
-    let judged = Judged { failure, by: ClassifiedBy::Engine, retry_after: None };
-    for_good(draft, index, attempt, judged, FinalBecause::TotalTimeout);
+    for_good(draft, index, attempt, Judged::by_engine(failure, None), FinalBecause::TotalTimeout);
 }
 
 /// A node whose input could not be made: no attempt of it can follow.
 pub fn without_input(draft: &mut Draft, index: usize, failure: Failure) {
     draft.take(index);
-    let judged = Judged { failure, by: ClassifiedBy::Engine, retry_after: None };
-    for_good(draft, index, 1, judged, FinalBecause::NotRetryable);
+    for_good(draft, index, 1, Judged::by_engine(failure, None), FinalBecause::NotRetryable);
 }
 
 /// A node has failed for good: the run fails, or its definition says how it goes on.
@@ -164,7 +177,7 @@ fn node_failed(
     final_because: Option<FinalBecause>,
     handling: Option<Handling>,
 ) -> Event {
-    let Judged { failure, by, retry_after } = judged;
+    let Judged { failure, by, retry_after, usage } = judged;
     let state = draft.run.nodes.get(&node.node.node_id);
     // What is repaired by hand has to be there: an input that breaks its contract, or whose node failed while it waited.
     let as_made = || final_because.and_then(|_| input_as_made(draft, node).ok());
@@ -182,5 +195,6 @@ fn node_failed(
         retry_after_ms: retry_after.map(millis),
         final_because,
         handling,
+        usage: *usage,
     })
 }

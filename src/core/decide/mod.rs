@@ -41,11 +41,11 @@ pub fn decide(run: &Run, frontier: &Frontier, command: &Command, given: &Given) 
     match command {
         Command::StartNode { node_id, attempt } => start_node::decide(&mut draft, node_id, *attempt)?,
         Command::ProgressNode { node_id, attempt } => start_node::progress(&mut draft, node_id, *attempt)?,
-        Command::CompleteNode { node_id, attempt, output } => {
-            complete_node::decide(&mut draft, node_id, *attempt, output)?;
+        Command::CompleteNode { node_id, attempt, output, usage } => {
+            complete_node::decide(&mut draft, node_id, *attempt, output, *usage)?;
         }
-        Command::FailNode { node_id, attempt, failure } => {
-            fail_node::decide(&mut draft, node_id, *attempt, failure.clone())?;
+        Command::FailNode { node_id, attempt, failure, usage } => {
+            fail_node::decide(&mut draft, node_id, *attempt, failure.clone(), *usage)?;
         }
         Command::SupplyNode { node_id, output, by } => recover_node::supply(&mut draft, node_id, output, by)?,
         Command::ExpireAttempt { node_id, attempt } => expire::attempt(&mut draft, node_id, *attempt)?,

@@ -8,7 +8,7 @@ use crate::core::command::StartWorkflow;
 use crate::core::definition::contract::Contract;
 use crate::core::definition::graph::Graph;
 use crate::core::event::{Event, PlanMade, RunSettings, WorkflowStarted};
-use crate::core::frontier::Frontier;
+use crate::core::frontier::{Frontier, of_run};
 use crate::core::id::DefinitionName;
 use crate::core::json::Json;
 use crate::core::lineage::Lineage;
@@ -47,15 +47,17 @@ pub fn start_workflow(start: &StartWorkflow, graph: &Arc<Graph>, given: &Given) 
         },
         lineage: start.resume.as_ref().map(|resume| Lineage {
             kind: resume.kind,
-            workflow_id: start.workflow_id.clone(),
+            workflow_id: resume.workflow_id.as_ref().unwrap_or(&start.workflow_id).clone(),
             run_id: resume.run_id.clone(),
             by: resume.by.clone(),
+            from_node: resume.from_node.clone(),
         }),
         carried: taken_over.carried,
         inputs: start.resume.iter().flat_map(|resume| resume.inputs.clone()).collect(),
+        agents: start.resume.iter().flat_map(|resume| resume.agents.clone()).collect(),
     };
     let run = Run::started(start.workflow_id.clone(), start.run_id.clone(), given.now, &started);
-    let frontier = Frontier::over(&run, graph.clone());
+    let frontier = Frontier::over(&run, of_run(graph, &run));
     let mut draft = Draft::owning(run, frontier, given, vec![Event::WorkflowStarted(started)]);
     let definition_hash = Some(start.definition.hash.to_string());
     draft.push(Event::PlanMade(PlanMade { planner: None, definition_hash, plan: None }));

@@ -1,4 +1,4 @@
-//! What a run takes over from the one that it takes up: checked against the graph, as results of agents would be.
+//! What a run takes over from the one that it goes on from: checked against the graph, as results of agents would be.
 
 use super::schedule::check_contract;
 use crate::core::command::Resume;
@@ -40,6 +40,10 @@ pub fn take_over(resume: &Resume, graph: &Arc<Graph>, max_agent_calls: u32) -> R
         if outputs.contains_key(&given.node_id) {
             return Err(refusal(format!("gives node {} an input and an output", given.node_id)));
         }
+    }
+    let names = resume.agents.iter().map(|given| &given.node_id).chain(&resume.from_node);
+    for id in names {
+        find(&graph, id)?;
     }
     Ok(TakenOver { carried, plans })
 }

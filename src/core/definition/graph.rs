@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A compiled graph: a definition's own nodes, then those of plans made at run time.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Graph {
     /// Hash of the definition.
     pub hash: DefinitionHash,
@@ -24,6 +24,8 @@ pub struct Graph {
     pub timeout: Option<Duration>,
     /// Policies for all nodes of an agent.
     pub agents: Arc<BTreeMap<AgentName, AgentPolicies>>,
+    /// Who executes nodes of the run instead of the agents that their author named.
+    given_agents: Arc<BTreeMap<NodeId, AgentName>>,
     /// The nodes in definition order; the position is the node's index.
     pub nodes: Vec<Arc<GraphNode>>,
     /// Index by `node_id`.
@@ -78,6 +80,7 @@ impl Graph {
             max_agent_calls: definition.max_agent_calls,
             timeout: definition.timeout,
             agents: Arc::new(definition.agents.clone()),
+            given_agents: Arc::default(),
             nodes: Vec::with_capacity(definition.nodes.len()),
             index: HashMap::with_capacity(definition.nodes.len()),
             static_nodes: definition.nodes.len(),
@@ -90,6 +93,19 @@ impl Graph {
         graph
     }
 
+    /// The graph of a run that gives nodes to other agents, those of its plans too.
+    #[must_use]
+    pub fn with_agents(&self, given: &BTreeMap<NodeId, AgentName>) -> Graph {
+        let mut graph = Graph { given_agents: Arc::new(given.clone()), ..self.clone() };
+        for i in given.keys().filter_map(|id| self.index.get(id)) {
+            let named = graph.given(&self.nodes[*i].node);
+            let (retry, failure_rules) = graph.policies(&named);
+            let node = Arc::make_mut(&mut graph.nodes[*i]);
+            *node = GraphNode { node: named, retry, failure_rules, ..node.clone() };
+        }
+        graph
+    }
+
     /// The graph with the nodes of a plan.
     ///
     /// Planned nodes depend on the planner. Every synthesizer and responder of the definition that waits for the
@@ -97,16 +113,7 @@ impl Graph {
     /// that no other planned node waits for. Where such a node has no `input` of its own, and waits for no other
     /// synthesizer or responder that takes the plan's outputs in, its input has the sinks' outputs too.
     pub fn with_plan(&self, planner: &NodeId, planned: &[ExecutionNode]) -> Graph {
-        let mut graph = Graph {
-            hash: self.hash.clone(),
-            input_contract: self.input_contract.clone(),
-            max_agent_calls: self.max_agent_calls,
-            timeout: self.timeout,
-            agents: self.agents.clone(),
-            nodes: self.nodes.clone(),
-            index: self.index.clone(),
-            static_nodes: self.static_nodes,
-        };
+        let mut graph = self.clone();
         let Some(planner) = self.index.get(planner).copied() else { return graph };
         let first = self.nodes.len();
         for (i, node) in planned.iter().enumerate() {
@@ -145,21 +152,35 @@ impl Graph {
 
     fn push(&mut self, node: &ExecutionNode, dependencies: Vec<usize>) {
         let index = self.nodes.len();
-        let agent = self.agents.get(&node.agent_name).cloned().unwrap_or_default();
+        let node = self.given(node);
+        let (retry, failure_rules) = self.policies(&node);
         self.index.insert(node.node_id.clone(), index);
         self.nodes.push(Arc::new(GraphNode {
-            node: node.clone(),
             dependencies,
             dependents: Vec::new(),
-            input: mapping(node, &node.dependencies),
+            input: mapping(&node, &node.dependencies),
             input_contract: compiled(node.input_contract.as_ref()),
             output_contract: compiled(node.output_contract.as_ref()),
-            retry: node.retry.or(&agent.retry),
-            failure_rules: node.failure_rules.iter().chain(&agent.failure_rules).cloned().collect(),
+            retry,
+            failure_rules,
             stands_by: None,
             failure_node: None,
             undo: None,
+            node,
         }));
+    }
+
+    /// The node with the agent that the run gives it.
+    fn given(&self, node: &ExecutionNode) -> ExecutionNode {
+        let agent_name = self.given_agents.get(&node.node_id).unwrap_or(&node.agent_name).clone();
+        ExecutionNode { agent_name, ..node.clone() }
+    }
+
+    /// When a failed attempt of a node is tried again, and which class its failures have: what it says, else its agent.
+    fn policies(&self, node: &ExecutionNode) -> (RetryRules, Vec<FailureRule>) {
+        let agent = self.agents.get(&node.agent_name).cloned().unwrap_or_default();
+        let rules = node.failure_rules.iter().chain(&agent.failure_rules).cloned().collect();
+        (node.retry.or(&agent.retry), rules)
     }
 
     /// Tells the nodes that are only called upon by those from an index on for whom they stand by.

@@ -112,9 +112,10 @@ async fn results(connection: &mut PgConnection, rows: &[ResultRow]) -> Result<()
         sqlx::query(
             "INSERT INTO orchestrator_agent_results (run_id, sequence, workflow_id, node_id, attempt, agent_name, \
              status, output, error_class, error_code, error_message, error_details, timeout_ms, scheduled_at, \
-             started_at, ended_at) SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::text[], $4::text[], \
-             $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], \
-             $13::bigint[], $14::timestamptz[], $15::timestamptz[], $16::timestamptz[]) ON CONFLICT DO NOTHING"
+             started_at, ended_at, cost_nanos, input_tokens, output_tokens) SELECT * FROM UNNEST($1::text[], \
+             $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], \
+             $10::text[], $11::text[], $12::text[], $13::bigint[], $14::timestamptz[], $15::timestamptz[], \
+             $16::timestamptz[], $17::bigint[], $18::bigint[], $19::bigint[]) ON CONFLICT DO NOTHING"
         ),
         rows,
         |row| row.run_id.as_str(),
@@ -133,6 +134,9 @@ async fn results(connection: &mut PgConnection, rows: &[ResultRow]) -> Result<()
         |row| Micros(row.scheduled_at),
         |row| row.started_at.map(Micros),
         |row| Micros(row.ended_at),
+        |row| row.usage.map(|usage| int(usage.cost.nanos())),
+        |row| row.usage.map(|usage| int(usage.input_tokens)),
+        |row| row.usage.map(|usage| int(usage.output_tokens)),
     );
     query.execute(connection).await?;
     Ok(())
@@ -197,10 +201,10 @@ async fn errors(connection: &mut PgConnection, rows: &[ErrorRow]) -> Result<(), 
 }
 
 async fn metrics(connection: &mut PgConnection, partition: i64, rows: &[MetricRow]) -> Result<(), Fault> {
-    let arrays = (4..=6 + BUCKETS.len()).map(|n| format!(", ${n}::bigint[]")).collect::<String>();
+    let arrays = (4..=9 + BUCKETS.len()).map(|n| format!(", ${n}::bigint[]")).collect::<String>();
     let insert = format!(
         "INSERT INTO orchestrator_performance_metrics AS m (partition, agent_name, minute, calls, failures, \
-         duration_us, {}) SELECT $1, * FROM UNNEST($2::text[], $3::timestamptz[]{arrays}) \
+         duration_us, cost_nanos, input_tokens, output_tokens, {}) SELECT $1, * FROM UNNEST($2::text[], $3::timestamptz[]{arrays}) \
          ON CONFLICT (partition, agent_name, minute) DO UPDATE SET {}",
         BUCKETS.join(", "),
         add_metrics()
@@ -213,6 +217,9 @@ async fn metrics(connection: &mut PgConnection, partition: i64, rows: &[MetricRo
         |row| int(row.calls),
         |row| int(row.failures),
         |row| int(row.duration_us),
+        |row| int(row.usage.cost.nanos()),
+        |row| int(row.usage.input_tokens),
+        |row| int(row.usage.output_tokens),
     );
     for bucket in 0..BUCKETS.len() {
         query = query.bind(rows.iter().map(|row| int(row.buckets[bucket])).bind_iter());

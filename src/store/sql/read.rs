@@ -10,6 +10,7 @@ use crate::core::id::{ConversationId, IllegalId, RunId};
 use crate::core::json::Json;
 use crate::core::run::{NodeRun, Outcome, Run};
 use crate::core::status::{NodeStatus, Status};
+use crate::core::usage::{Cost, Usage};
 use crate::store::query::Summary;
 use crate::store::row::{ErrorRow, MetricRow, Operation, OperationRow, ResultRow};
 use crate::store::{EndedRun, Position, STATE_FORMAT, StoreError, StoredRun};
@@ -110,6 +111,7 @@ pub fn run(row: &impl Cells, results: Vec<ResultRow>) -> Result<(u32, StoredRun)
         ended_at: row.time_opt("ended_at")?,
         lineage: state.lineage,
         inputs: state.inputs,
+        agents: state.agents,
         plans: state.plans,
         nodes,
         failed_node: state.failed_node,
@@ -203,7 +205,15 @@ pub fn result_row(row: &impl Cells) -> Result<ResultRow, StoreError> {
         scheduled_at: row.time("scheduled_at")?,
         started_at: row.time_opt("started_at")?,
         ended_at: row.time("ended_at")?,
+        usage: usage(row)?,
     })
+}
+
+/// What an attempt has used, or several have; none: no worker said.
+fn usage(row: &impl Cells) -> Result<Option<Usage>, StoreError> {
+    let Some(nanos) = row.number_opt("cost_nanos")? else { return Ok(None) };
+    let (input_tokens, output_tokens) = (row.number("input_tokens")?, row.number("output_tokens")?);
+    Ok(Some(Usage { cost: Cost::from_nanos(nanos), input_tokens, output_tokens }))
 }
 
 /// An operation.
@@ -268,6 +278,7 @@ pub fn metric(row: &impl Cells) -> Result<(u32, MetricRow), StoreError> {
         calls: row.number("calls")?,
         failures: row.number("failures")?,
         duration_us: row.number("duration_us")?,
+        usage: usage(row)?.unwrap_or_default(),
         buckets,
     };
     Ok((row.small("partition")?, metric))

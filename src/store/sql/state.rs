@@ -35,6 +35,9 @@ pub struct State {
     /// Inputs that are given to nodes.
     #[serde(default)]
     pub inputs: BTreeMap<NodeId, Json>,
+    /// Who executes nodes instead of the agents that their definition names.
+    #[serde(default)]
+    pub agents: BTreeMap<NodeId, AgentName>,
     /// The nodes that have no output, and those whose output was taken over.
     pub nodes: BTreeMap<NodeId, Node>,
 }
@@ -98,6 +101,8 @@ struct StateRef<'a> {
     lineage: Option<&'a Lineage>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     inputs: &'a BTreeMap<NodeId, Json>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    agents: &'a BTreeMap<NodeId, AgentName>,
     nodes: BTreeMap<&'a NodeId, Node>,
 }
 
@@ -120,6 +125,7 @@ pub fn encode(run: &Run) -> Result<String, serde_json::Error> {
         compensating: run.compensating,
         lineage: run.lineage.as_ref(),
         inputs: &run.inputs,
+        agents: &run.agents,
         nodes: kept.map(|(id, node)| (id, Node::from(node))).collect(),
     })
 }
@@ -210,6 +216,7 @@ mod tests {
                 retry: RetryPolicy::default(),
                 timeout_ms: None,
             },
+            agents: Vec::new(),
         };
         let ids = (WorkflowId::new("w").unwrap(), RunId::new(&"0".repeat(32)).unwrap());
         let mut run = Run::started(ids.0, ids.1, Timestamp(0), &started);

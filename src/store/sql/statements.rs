@@ -11,7 +11,8 @@ macro_rules! run_columns {
 macro_rules! result_columns {
     () => {
         "r.run_id, r.sequence, r.workflow_id, r.node_id, r.attempt, r.agent_name, r.status, r.output, r.error_class, \
-         r.error_code, r.error_message, r.error_details, r.timeout_ms, r.scheduled_at, r.started_at, r.ended_at"
+         r.error_code, r.error_message, r.error_details, r.timeout_ms, r.scheduled_at, r.started_at, r.ended_at, \
+         r.cost_nanos, r.input_tokens, r.output_tokens"
     };
 }
 
@@ -83,7 +84,7 @@ pub const ERRORS: &str = "SELECT subject, sequence, event, workflow_id, node_id,
      message, details, fingerprint, time FROM orchestrator_error_logs WHERE subject = $1 ORDER BY sequence";
 
 /// All agents and minutes.
-pub const METRICS: &str = "SELECT partition, agent_name, minute, calls, failures, duration_us, upto_5ms, upto_10ms, \
+pub const METRICS: &str = "SELECT partition, agent_name, minute, calls, failures, duration_us, cost_nanos, input_tokens, output_tokens, upto_5ms, upto_10ms, \
      upto_25ms, upto_50ms, upto_100ms, upto_250ms, upto_500ms, upto_1s, upto_5s, upto_15s, upto_60s, upto_300s, \
      longer FROM orchestrator_performance_metrics WHERE minute >= $1 ORDER BY partition, agent_name, minute";
 
@@ -122,6 +123,7 @@ pub const UPDATE_RUN: &str = "status = excluded.status, sequence = excluded.sequ
 
 /// How metrics add up, for `ON CONFLICT (partition, agent_name, minute) DO UPDATE SET`; `m` is the table.
 pub fn add_metrics() -> String {
-    let columns = ["calls", "failures", "duration_us"].into_iter().chain(BUCKETS);
+    let columns =
+        ["calls", "failures", "duration_us", "cost_nanos", "input_tokens", "output_tokens"].into_iter().chain(BUCKETS);
     columns.map(|column| format!("{column} = m.{column} + excluded.{column}")).collect::<Vec<_>>().join(", ")
 }

@@ -117,7 +117,7 @@ fn bind_run(query: Statement, partition: i64, row: &FlatRun) -> Statement {
 
 fn results_table() -> Target {
     let columns = "run_id sequence workflow_id node_id attempt agent_name status output error_class error_code \
-                   error_message error_details timeout_ms scheduled_at started_at ended_at";
+                   error_message error_details timeout_ms scheduled_at started_at ended_at cost_nanos input_tokens output_tokens";
     Target::new("orchestrator_agent_results", columns, "DO NOTHING")
 }
 
@@ -140,6 +140,9 @@ fn bind_result(query: Statement, row: &ResultRow) -> Statement {
         .bind(Micros(row.scheduled_at))
         .bind(row.started_at.map(Micros))
         .bind(Micros(row.ended_at))
+        .bind(row.usage.map(|usage| int(usage.cost.nanos())))
+        .bind(row.usage.map(|usage| int(usage.input_tokens)))
+        .bind(row.usage.map(|usage| int(usage.output_tokens)))
 }
 
 fn operations_table() -> Target {
@@ -192,7 +195,7 @@ fn bind_error(query: Statement, row: &ErrorRow) -> Statement {
 }
 
 fn metrics_table() -> Target {
-    let columns = "partition agent_name minute calls failures duration_us";
+    let columns = "partition agent_name minute calls failures duration_us cost_nanos input_tokens output_tokens";
     let conflict = format!("(partition, agent_name, minute) DO UPDATE SET {}", add_metrics());
     let mut target = Target::new("orchestrator_performance_metrics", columns, conflict);
     target.columns.extend(BUCKETS);
@@ -206,7 +209,10 @@ fn bind_metric(query: Statement, partition: i64, row: &MetricRow) -> Statement {
         .bind(Micros(row.minute))
         .bind(int(row.calls))
         .bind(int(row.failures))
-        .bind(int(row.duration_us));
+        .bind(int(row.duration_us))
+        .bind(int(row.usage.cost.nanos()))
+        .bind(int(row.usage.input_tokens))
+        .bind(int(row.usage.output_tokens));
     row.buckets.iter().fold(query, |query, calls| query.bind(int(*calls)))
 }
 

@@ -45,7 +45,8 @@ pub enum Surroundings {
 /// `ORCHESTRATOR_WORKFLOW_ID`, `ORCHESTRATOR_NODE_ID`, `ORCHESTRATOR_ATTEMPT`, `ORCHESTRATOR_AGENT` and, where known,
 /// `TRACEPARENT`. The program ends with exit code 0 and one JSON value on stdout. What it writes to stderr is logged
 /// line by line, but for lines that say `heartbeat` and nothing else: by them it goes on (see
-/// [`Heartbeat`](super::heartbeat::Heartbeat)).
+/// [`Heartbeat`](super::heartbeat::Heartbeat)), and for lines `usage {"cost":0.0021,"input_tokens":850,"output_tokens":120}`,
+/// which say what was used and add up (see [`Meter`](super::meter::Meter)).
 ///
 /// | what happens | failure |
 /// |---|---|

@@ -1,4 +1,7 @@
-//! What a program says on stderr: lines for people, of which the end is kept, and heartbeats for the worker.
+//! What a program says on stderr: lines for people, of which the end is kept, and for the worker heartbeats and what was
+//! used.
+
+use crate::core::usage::Usage;
 
 /// How much of the end is kept, in bytes.
 const TAIL_BYTES: usize = 2 << 10;
@@ -6,12 +9,16 @@ const TAIL_BYTES: usize = 2 << 10;
 const MAX_LINE_BYTES: usize = 8 << 10;
 /// The line that is a heartbeat. On stderr, because programs write that at once, and stdout when a buffer is full.
 const HEARTBEAT: &str = "heartbeat";
+/// What a line begins with that says what was used; a JSON object follows.
+const USAGE: &str = "usage ";
 
 /// A line of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Heard<'a> {
     /// The program goes on.
     Heartbeat,
+    /// It has used this much more.
+    Usage(Usage),
     /// Words for people, without the end of the line.
     Line(&'a str),
 }
@@ -42,10 +49,13 @@ impl Stderr {
         match text.trim_end() {
             _ if text.is_empty() => {}
             HEARTBEAT => hear(Heard::Heartbeat),
-            line => {
-                hear(Heard::Line(line));
-                self.tail.push(&self.line);
-            }
+            line => match usage(line) {
+                Some(usage) => hear(Heard::Usage(usage)),
+                None => {
+                    hear(Heard::Line(line));
+                    self.tail.push(&self.line);
+                }
+            },
         }
         self.line.clear();
     }
@@ -56,6 +66,12 @@ impl Stderr {
         tail.push(&self.line);
         String::from_utf8_lossy(&tail.0).into_owned()
     }
+}
+
+/// What a line says of what was used; none: it is for people.
+fn usage(line: &str) -> Option<Usage> {
+    let usage: Usage = serde_json::from_str(line.strip_prefix(USAGE)?).ok()?;
+    usage.checked().ok()
 }
 
 /// The last [`TAIL_BYTES`] of a stream.

@@ -34,7 +34,7 @@ pub(super) async fn gather(
     if output.len() > limit { Err(TooLarge) } else { Ok(()) }
 }
 
-/// Logs stderr by lines, keeps its end, and passes heartbeats on.
+/// Logs stderr by lines, keeps its end, and passes on heartbeats and what was used.
 pub(super) async fn follow(
     stderr: Option<impl AsyncRead + Unpin>,
     said: &mut Stderr,
@@ -46,6 +46,7 @@ pub(super) async fn follow(
     let dispatch_id = &call.dispatch_id;
     let mut hear = |heard: Heard<'_>| match heard {
         Heard::Heartbeat => call.heartbeat.beat(),
+        Heard::Usage(usage) => call.meter.add(usage),
         Heard::Line(line) => tracing::info!(%agent, %dispatch_id, "stderr: {line}"),
     };
     while let Ok(size @ 1..) = stderr.read(&mut chunk).await {

@@ -3,6 +3,7 @@
 use super::super::agent::Call;
 use super::super::attempts::Begin;
 use super::super::heartbeat::Heartbeat;
+use super::super::meter::Meter;
 use super::guarded::Guarded;
 use super::outbox::Entry;
 use super::pulse::Pulse;
@@ -36,6 +37,7 @@ struct Attempt {
     traceparent: Option<Bytes>,
     begun: Instant,
     pulse: Pulse,
+    meter: Meter,
     work: Guarded,
 }
 
@@ -97,10 +99,11 @@ impl Attempt {
         }
         let begun = Instant::now();
         let pulse = Pulse::new(task.heartbeat, Duration::from_millis(task.timeout_ms), begun);
-        let call = call(&task, traceparent.as_ref(), pulse.heartbeat());
+        let meter = Meter::default();
+        let call = call(&task, traceparent.as_ref(), pulse.heartbeat(), meter.clone());
         let agent = worker.agent.clone();
         let work = Guarded::begin(move || agent.begin(call));
-        Some(Self { worker: worker.clone(), task, traceparent, begun, pulse, work })
+        Some(Self { worker: worker.clone(), task, traceparent, begun, pulse, meter, work })
     }
 
     /// Polls the work once on this thread. A task that goes on with it polls again, with a waker of its own.
@@ -202,7 +205,9 @@ impl Attempt {
 
     fn report(&self, outcome: ReportOutcome) -> Report {
         let (dispatch_id, workflow_id) = (self.task.dispatch_id.clone(), self.task.workflow_id.clone());
-        Report { dispatch_id, workflow_id, outcome }
+        let has_ended = matches!(outcome, ReportOutcome::Completed(_) | ReportOutcome::Failed(_));
+        let usage = has_ended.then(|| self.meter.total()).flatten();
+        Report { dispatch_id, workflow_id, outcome, usage }
     }
 
     fn record(&self, report: Bytes) -> NewRecord {
@@ -220,7 +225,7 @@ fn brief(message: &str) -> String {
     line
 }
 
-fn call(task: &Task, traceparent: Option<&Bytes>, heartbeat: Heartbeat) -> Call {
+fn call(task: &Task, traceparent: Option<&Bytes>, heartbeat: Heartbeat, meter: Meter) -> Call {
     let legal = |text: &&str| text.len() <= MAX_TRACEPARENT_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic());
     let traceparent = traceparent.and_then(|bytes| std::str::from_utf8(bytes).ok()).filter(legal);
     Call {
@@ -229,6 +234,7 @@ fn call(task: &Task, traceparent: Option<&Bytes>, heartbeat: Heartbeat) -> Call 
         input: task.input.value(),
         timeout: Duration::from_millis(task.timeout_ms),
         heartbeat,
+        meter,
         traceparent: traceparent.map(str::to_owned),
     }
 }

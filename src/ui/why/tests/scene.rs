@@ -88,6 +88,7 @@ impl Scene {
             lineage: None,
             carried: Vec::new(),
             inputs: Vec::new(),
+            agents: Vec::new(),
         };
         let (workflow, run) = (WorkflowId::new("order-7").unwrap(), RunId::new(&"a".repeat(32)).unwrap());
         Self {
@@ -131,7 +132,10 @@ impl Scene {
     }
 
     pub fn completed(self, id: &str, attempt: u32) -> Self {
-        self.event(Event::NodeCompleted(NodeCompleted { node_id: node(id), attempt, output: Json::null() }), 1)
+        self.event(
+            Event::NodeCompleted(NodeCompleted { node_id: node(id), attempt, output: Json::null(), usage: None }),
+            1,
+        )
     }
 
     pub fn failed(self, id: &str, attempt: u32, because: Option<FinalBecause>, handling: Option<Handling>) -> Self {
@@ -153,6 +157,7 @@ impl Scene {
             retry_after_ms: None,
             final_because: because,
             handling,
+            usage: None,
         };
         self.event(Event::NodeFailed(event), 5)
     }
