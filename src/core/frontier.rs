@@ -86,8 +86,13 @@ impl Frontier {
         Ok(Self::over(run, graph))
     }
 
+    /// Builds the frontier of a run that has joined no plan yet.
+    pub fn at_start(run: &Run, definition: &Arc<Graph>) -> Self {
+        Self::over(run, of_run(definition, run))
+    }
+
     /// Builds the frontier of a run over a graph that is whole.
-    pub fn over(run: &Run, graph: Arc<Graph>) -> Self {
+    fn over(run: &Run, graph: Arc<Graph>) -> Self {
         let state_of = |i: usize| run.nodes.get(&graph.nodes[i].node.node_id);
         let has_output = |i: &usize| state_of(*i).is_some_and(|node| node.status.has_output());
         let (mut at_work, mut delayed) = (AtWork::default(), BTreeSet::new());
@@ -271,7 +276,7 @@ pub fn one_at_a_time(run: &Run, ready: usize, at_work: usize) -> bool {
 }
 
 /// A definition's graph with the agents that the run gives its nodes to.
-pub fn of_run(definition: &Arc<Graph>, run: &Run) -> Arc<Graph> {
+fn of_run(definition: &Arc<Graph>, run: &Run) -> Arc<Graph> {
     if run.agents.is_empty() { definition.clone() } else { Arc::new(definition.with_agents(&run.agents)) }
 }
 

@@ -66,7 +66,7 @@ impl Owning {
                     return Err(self.broken(failure.message));
                 }
             }
-            (None, Some(graph)) => entry.frontier = Some(Frontier::over(&entry.run, graph.clone())),
+            (None, Some(graph)) => entry.frontier = Some(Frontier::at_start(&entry.run, graph)),
             (None, None) => {}
         }
         match &recorded.event {

@@ -133,7 +133,7 @@ impl Scenario {
                     event: events[0].clone(),
                 };
                 let run = fold_first(&first).unwrap();
-                let frontier = Frontier::over(&run, self.graph.clone());
+                let frontier = Frontier::at_start(&run, &self.graph);
                 self.live = Some((run, frontier));
                 self.say(&format!("  {}", words(&events[0])));
                 self.follow(&events[1..]);

@@ -8,7 +8,7 @@ use crate::core::command::StartWorkflow;
 use crate::core::definition::contract::Contract;
 use crate::core::definition::graph::Graph;
 use crate::core::event::{Event, PlanMade, RunSettings, WorkflowStarted};
-use crate::core::frontier::{Frontier, of_run};
+use crate::core::frontier::Frontier;
 use crate::core::id::DefinitionName;
 use crate::core::json::Json;
 use crate::core::lineage::Lineage;
@@ -57,7 +57,7 @@ pub fn start_workflow(start: &StartWorkflow, graph: &Arc<Graph>, given: &Given) 
         agents: start.resume.iter().flat_map(|resume| resume.agents.clone()).collect(),
     };
     let run = Run::started(start.workflow_id.clone(), start.run_id.clone(), given.now, &started);
-    let frontier = Frontier::over(&run, of_run(graph, &run));
+    let frontier = Frontier::at_start(&run, graph);
     let mut draft = Draft::owning(run, frontier, given, vec![Event::WorkflowStarted(started)]);
     let definition_hash = Some(start.definition.hash.to_string());
     draft.push(Event::PlanMade(PlanMade { planner: None, definition_hash, plan: None }));
