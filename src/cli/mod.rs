@@ -11,11 +11,13 @@ pub mod connect;
 pub mod definitions;
 pub mod demo;
 pub mod dev;
+pub mod diff;
 pub mod dlq;
 pub mod embedded;
 pub mod errors;
 pub mod exit;
 pub mod flags;
+pub mod fork;
 pub mod frontier;
 pub mod health;
 pub mod history;
@@ -107,6 +109,12 @@ pub enum Command {
     /// Print the events of a run
     #[command(after_help = history::EXAMPLES)]
     History(history::Args),
+    /// Begin a new workflow with what a run has done up to a node
+    #[command(after_help = fork::EXAMPLES)]
+    Fork(Box<fork::Args>),
+    /// Compare two runs: where they part, and in what
+    #[command(after_help = diff::EXAMPLES)]
+    Diff(diff::Args),
     /// Give a node of an unfinished run its output by hand
     #[command(after_help = supply::EXAMPLES)]
     Supply(supply::Args),
@@ -218,6 +226,8 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit> {
         Command::Show(args) => show::run(&args, context),
         Command::Why(args) => why::run(&args, context),
         Command::History(args) => history::run(&args, context),
+        Command::Fork(args) => fork::run(&args, context),
+        Command::Diff(args) => diff::run(&args, context),
         Command::Supply(args) => supply::run(&args, context),
         Command::Tail(args) => tail::run(&args, context),
         Command::Dlq(args) => dlq::run(&args, context),

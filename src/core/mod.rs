@@ -13,16 +13,19 @@
 //! [`decide`], [`effect`].
 
 pub mod apply;
+pub mod attempts;
 pub mod breaker;
 pub mod catalogue;
 pub mod classify;
 pub mod command;
 pub mod decide;
 pub mod definition;
+pub mod diff;
 pub mod effect;
 pub mod event;
 pub mod failure;
 pub mod fingerprint;
+pub mod fork;
 pub mod frontier;
 pub mod gate;
 pub mod id;

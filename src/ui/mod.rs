@@ -1,7 +1,10 @@
 //! How things look in a terminal. Pure: values in, text out.
 
+pub mod diff;
 pub mod event;
+pub mod fork;
 pub mod graph;
+pub mod money;
 pub mod run;
 pub mod stand_in;
 pub mod style;

@@ -9,7 +9,7 @@ use crate::core::definition::DefinitionRef;
 use crate::core::failure::Failure;
 use crate::core::id::NodeId;
 use crate::core::json::Json;
-use crate::core::lineage::Lineage;
+use crate::core::lineage::{Lineage, LineageKind};
 use crate::core::run::{FailedAttempt, NodeRun, Outcome, Run};
 use crate::core::status::NodeStatus;
 use crate::core::time::Timestamp;
@@ -70,7 +70,13 @@ fn head(run: &Run, partition: u32, paint: Paint) -> String {
 /// The run that another goes on from, and who asked for it.
 pub fn lineage_words(lineage: &Lineage) -> String {
     let by = lineage.by.as_ref().map_or_else(String::new, |by| format!(", asked by {}", harmless(by)));
-    format!("{}{by}", lineage.run_id)
+    match lineage.kind {
+        LineageKind::Redrive => format!("{}{by}", lineage.run_id),
+        LineageKind::Fork => {
+            let from = lineage.from_node.as_ref().map_or_else(String::new, |node| format!(" from node {node} on"));
+            format!("{} of {}, forked{from}{by}", lineage.run_id, harmless(lineage.workflow_id.as_str()))
+        }
+    }
 }
 
 /// A definition for people: name, version, the first 12 digits of its hash.

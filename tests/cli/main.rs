@@ -7,6 +7,7 @@ mod definitions;
 mod demo;
 mod dlq;
 mod embedded;
+mod fork;
 mod help;
 mod settings;
 mod take_up;

@@ -89,24 +89,47 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         return refused(context, &workflow_id, &refusal);
     }
     let request = record(args, &workflow_id, &input, partitions);
-    if !args.wait {
-        let (partition, offset) = publish(log.as_ref(), request, &workflow_id)?;
-        return published(context, &workflow_id, partition, offset);
-    }
+    let patience = args.wait.then_some(args.timeout);
+    send(context, log.as_ref(), request, &workflow_id, Sending { patience, is_named: args.id.is_some() })
+}
+
+/// How a request is sent.
+pub struct Sending {
+    /// How long its answer is waited for; none: not at all.
+    pub patience: Option<Duration>,
+    /// Whether its sender knows the workflow's id.
+    pub is_named: bool,
+}
+
+/// Publishes a request, and waits for its answer if asked to.
+///
+/// # Errors
+/// Where it is not certain to stand, was refused or failed, or is not answered in time.
+pub fn send(
+    context: &Context,
+    log: &dyn Log,
+    request: NewRecord,
+    workflow_id: &WorkflowId,
+    Sending { patience, is_named }: Sending,
+) -> Result<Exit> {
+    let Some(patience) = patience else {
+        let (partition, offset) = publish(log, request, workflow_id)?;
+        return published(context, workflow_id, partition, offset);
+    };
     // Reading begins before the request is there: no answer can come too early to be seen.
-    let mut answers = wait::Answers::begin(log.as_ref(), &workflow_id)?;
-    let (partition, offset) = publish(log.as_ref(), request, &workflow_id)?;
-    if args.id.is_none() {
+    let mut answers = wait::Answers::begin(log, workflow_id)?;
+    let (partition, offset) = publish(log, request, workflow_id)?;
+    if !is_named {
         // Whoever stops waiting needs it to ask again.
         say(format!("published as {workflow_id}"));
     }
-    match answers.wait_for(context, log.as_ref(), partition, offset, args.timeout)? {
+    match answers.wait_for(context, log, partition, offset, patience)? {
         Some(response) => answered(context, &response),
         None => Err(fail(
             Exit::TimedOut,
             format!(
                 "no answer within {}; the request stands, and `orchestrator show {}` tells how far it is",
-                duration(args.timeout),
+                duration(patience),
                 quoted(workflow_id.as_str())
             ),
         )),
@@ -136,7 +159,8 @@ fn body(args: &Args, workflow_id: &WorkflowId, input: &Json) -> Bytes {
     })
 }
 
-fn traceparent() -> Vec<Header> {
+/// The trace context of the environment, as a header.
+pub fn traceparent() -> Vec<Header> {
     let value = std::env::var("TRACEPARENT").ok().filter(|value| !value.is_empty());
     value.into_iter().map(|value| (TRACEPARENT.into(), Bytes::from(value))).collect()
 }
@@ -154,7 +178,10 @@ fn publish(log: &dyn Log, request: NewRecord, workflow_id: &WorkflowId) -> Resul
 }
 
 /// Says what the engine would have answered; nothing was published.
-fn refused(context: &Context, workflow_id: &WorkflowId, refusal: &Refusal) -> Result<Exit> {
+///
+/// # Errors
+/// Always: the refusal.
+pub fn refused(context: &Context, workflow_id: &WorkflowId, refusal: &Refusal) -> Result<Exit> {
     let Refusal { reason, message, details, .. } = refusal;
     if context.out.is_json() {
         context.out.json(&json!({

@@ -142,7 +142,7 @@ impl Graph {
     }
 
     /// Which nodes are upstream of a node, by index.
-    pub(super) fn upstream(&self, node: usize) -> Vec<bool> {
+    pub fn upstream(&self, node: usize) -> Vec<bool> {
         reached(self.nodes.len(), &[node], |i| &self.nodes[i].dependencies)
     }
 
