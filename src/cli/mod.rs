@@ -15,7 +15,9 @@ pub mod diff;
 pub mod dlq;
 pub mod embedded;
 pub mod errors;
+pub mod events;
 pub mod exit;
+pub mod export;
 pub mod flags;
 pub mod fork;
 pub mod frontier;
@@ -121,6 +123,9 @@ pub enum Command {
     /// Follow the event stream
     #[command(after_help = tail::EXAMPLES)]
     Tail(tail::Args),
+    /// Write the event stream to a file for a notebook
+    #[command(after_help = export::EXAMPLES)]
+    Export(export::Args),
     /// Find dead letters and work them off
     #[command(after_help = dlq::EXAMPLES)]
     Dlq(Box<dlq::Args>),
@@ -230,6 +235,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit> {
         Command::Diff(args) => diff::run(&args, context),
         Command::Supply(args) => supply::run(&args, context),
         Command::Tail(args) => tail::run(&args, context),
+        Command::Export(args) => export::run(&args, context),
         Command::Dlq(args) => dlq::run(&args, context),
         Command::Errors(args) => errors::run(&args, context),
         Command::Config(args) => config::run(&args, context),

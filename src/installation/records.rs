@@ -4,7 +4,7 @@
 use super::InstallationError;
 use crate::log::{Appender, Delivery, Log, LogError, NewRecord, Purpose, Reader, Record, Topic};
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
 /// A log that hands out nothing for this long is taken to be away.
@@ -26,12 +26,29 @@ pub fn read_to_end<E: From<LogError>>(
     mut each: impl FnMut(Record) -> Result<ControlFlow<()>, E>,
 ) -> Result<(), E> {
     let ends = log.ends(topic, partition)?;
-    let from = from.max(ends.low);
-    if from >= ends.high {
+    read_between(log, topic, partition, from.max(ends.low)..ends.high, |delivery| match delivery {
+        Delivery::Record(record) => each(record),
+        // What was asked for has been removed meanwhile; reading goes on at what is there.
+        Delivery::End { .. } | Delivery::Lost { .. } => Ok(ControlFlow::Continue(())),
+    })
+}
+
+/// Hands out the records of a partition between two offsets, and what is lost of them, or until `each` has had enough.
+///
+/// # Errors
+/// Where the log does not answer, or `each` says so.
+pub fn read_between<E: From<LogError>>(
+    log: &dyn Log,
+    topic: &Topic,
+    partition: u32,
+    offsets: Range<u64>,
+    mut each: impl FnMut(Delivery) -> Result<ControlFlow<()>, E>,
+) -> Result<(), E> {
+    if offsets.is_empty() {
         return Ok(());
     }
     let mut reader = log.reader()?;
-    reader.assign(topic, partition, from)?;
+    reader.assign(topic, partition, offsets.start)?;
     let mut heard = Instant::now();
     loop {
         let deliveries = poll(reader.as_mut(), POLL)?;
@@ -40,17 +57,15 @@ pub fn read_to_end<E: From<LogError>>(
         }
         for delivery in deliveries {
             heard = Instant::now();
-            match delivery {
-                Delivery::Record(record) => {
-                    // What came after the question is no part of the answer: there would be no end.
-                    let is_last = record.offset + 1 >= ends.high;
-                    if record.offset >= ends.high || each(record)?.is_break() || is_last {
-                        return Ok(());
-                    }
-                }
+            let next = match &delivery {
+                Delivery::Record(record) => record.offset + 1,
                 Delivery::End { .. } => return Ok(()),
-                // What was asked for has been removed meanwhile; reading goes on at what is there.
-                Delivery::Lost { .. } => {}
+                Delivery::Lost { low, .. } => *low,
+            };
+            // What came after the question is no part of the answer: there would be no end.
+            let is_beyond = matches!(&delivery, Delivery::Record(record) if record.offset >= offsets.end);
+            if is_beyond || each(delivery)?.is_break() || next >= offsets.end {
+                return Ok(());
             }
         }
     }

@@ -8,6 +8,7 @@ mod demo;
 mod dlq;
 mod embedded;
 mod fork;
+mod export;
 mod help;
 mod settings;
 mod take_up;
