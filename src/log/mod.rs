@@ -350,6 +350,12 @@ pub trait Log: Send + Sync {
     fn look_at_group(&self, name: &str, topic: &Topic) -> Result<GroupSeen, LogError>;
     /// The ends of a partition, asked for now. Waits for the answer.
     fn ends(&self, topic: &Topic, partition: u32) -> Result<Ends, LogError>;
+    /// The offset of the first record of a partition that was appended at `time` or later, to the millisecond; where
+    /// there is none, the next offset to be written. Waits for the answer.
+    ///
+    /// # Errors
+    /// Where the log does not answer, or there is no such partition.
+    fn offset_at(&self, topic: &Topic, partition: u32, time: Timestamp) -> Result<u64, LogError>;
     /// How many partitions a topic has; `None`: there is no such topic. Waits for the answer.
     fn partitions(&self, topic: &Topic) -> Result<Option<u32>, LogError>;
     /// Creates topics that are not there and leaves those that are. Waits until they can be used.

@@ -66,6 +66,8 @@ macro_rules! conformance {
             }
             topic {
                 ends_are_those_of_now,
+                an_offset_is_found_by_the_time_of_its_record,
+                a_time_without_records_is_the_end,
                 an_unknown_topic_has_no_partitions,
                 creating_a_topic_again_changes_nothing,
                 a_topic_keeps_its_settings,

@@ -1,6 +1,7 @@
 //! A log with switches: one question that panics or is not answered, effects that are never confirmed, definitions
 //! that are hidden or spoilt, topics that have been trimmed.
 
+use orchestrator::core::time::Timestamp;
 use orchestrator::log::memory::MemoryProcess;
 use orchestrator::log::{
     Ack, AppendError, Appender, Delivery, Ends, Group, GroupSeen, Log, LogError, Membership, NewRecord, Purpose,
@@ -80,6 +81,10 @@ impl Log for Wired {
             return Err(LogError::Unreachable { at: "the test".to_owned(), reason: "it says so".to_owned() });
         }
         self.process.ends(topic, partition)
+    }
+
+    fn offset_at(&self, topic: &Topic, partition: u32, time: Timestamp) -> Result<u64, LogError> {
+        self.process.offset_at(topic, partition, time)
     }
 
     fn partitions(&self, topic: &Topic) -> Result<Option<u32>, LogError> {

@@ -208,6 +208,9 @@ impl Log for Shelf {
     fn ends(&self, _: &Topic, partition: u32) -> Result<Ends, LogError> {
         Ok(Ends { low: 0, high: self.journals.lock().unwrap().get(&partition).map_or(0, Vec::len) as u64 })
     }
+    fn offset_at(&self, _: &Topic, _: u32, _: Timestamp) -> Result<u64, LogError> {
+        no()
+    }
     fn partitions(&self, _: &Topic) -> Result<Option<u32>, LogError> {
         no()
     }

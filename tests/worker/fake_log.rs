@@ -355,6 +355,10 @@ impl Log for FakeLog {
         Err(LogError::Refused("workers do not ask for ends".to_owned()))
     }
 
+    fn offset_at(&self, _: &Topic, _: u32, _: Timestamp) -> Result<u64, LogError> {
+        Err(LogError::Refused("workers do not ask for times".to_owned()))
+    }
+
     fn partitions(&self, topic: &Topic) -> Result<Option<u32>, LogError> {
         // Tasks are replied to in partition 2.
         let at_least = if *topic == Topic::Results { 3 } else { 0 };

@@ -7,6 +7,7 @@ use super::watch::{Control, Watch};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{IsError, KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::metadata::Metadata;
+use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -138,6 +139,28 @@ impl Asker {
             (Ok(low), Ok(high)) => Ok(Ends { low, high }),
             _ => Err(faults::unreachable(&self.brokers, &doing, &format!("the answer was {low}..{high}"))),
         }
+    }
+
+    /// The first offset of a partition whose record was appended at a time or later (milliseconds since 1970); where
+    /// there is none, the next offset to be written.
+    pub(super) fn offset_at(&self, topic: &str, partition: i32, millis: i64, wait: Duration) -> Result<u64, LogError> {
+        let doing = format!("asking for the offset of a time in {topic} [{partition}]");
+        // Asked for before: what is appended between the two questions is read rather than skipped. It also knows what
+        // to do where the leader has moved, and which partitions there are.
+        let ends = self.ends(topic, partition, wait)?;
+        let mut asked = TopicPartitionList::new();
+        let fault = |error: KafkaError| self.looked_into(topic, Some(partition), &doing, &error);
+        // A negative time would be one of Kafka's words for its ends.
+        asked.add_partition_offset(topic, partition, Offset::Offset(millis.max(0))).map_err(fault)?;
+        let answer = self.control.client().offsets_for_times(asked, wait).map_err(fault)?;
+        let found = answer
+            .find_partition(topic, partition)
+            .ok_or_else(|| faults::unreachable(&self.brokers, &doing, "the answer does not name the partition"))?;
+        found.error().map_err(fault)?;
+        Ok(match found.offset() {
+            Offset::Offset(offset) => u64::try_from(offset).unwrap_or(ends.low).max(ends.low),
+            _ => ends.high,
+        })
     }
 
     /// What a question that failed is for the trait. That a topic does not exist is asked for again: a client that has

@@ -30,6 +30,7 @@ mod watch;
 pub use settings::KafkaSettings;
 
 use super::{Appender, Ends, Group, GroupSeen, Log, LogError, Membership, Purpose, Reader, Topic, TopicSpec};
+use crate::core::time::Timestamp;
 use control::{ANSWER, Asker};
 use names::Names;
 use rdkafka::ClientConfig;
@@ -112,6 +113,14 @@ impl Log for KafkaLog {
         let name = self.names.name(topic);
         match i32::try_from(partition) {
             Ok(partition) => self.asker.ends(&name, partition, ANSWER),
+            Err(_) => Err(LogError::UnknownTopic(format!("{name} (partition {partition})"))),
+        }
+    }
+
+    fn offset_at(&self, topic: &Topic, partition: u32, time: Timestamp) -> Result<u64, LogError> {
+        let name = self.names.name(topic);
+        match i32::try_from(partition) {
+            Ok(partition) => self.asker.offset_at(&name, partition, time.as_millis(), ANSWER),
             Err(_) => Err(LogError::UnknownTopic(format!("{name} (partition {partition})"))),
         }
     }

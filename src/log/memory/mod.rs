@@ -23,6 +23,7 @@ mod trace;
 mod world;
 
 use super::{Appender, Ends, Group, GroupSeen, Log, LogError, Membership, Purpose, Reader, Record, Topic, TopicSpec};
+use crate::core::time::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -181,6 +182,13 @@ impl Log for MemoryProcess {
 
     fn ends(&self, topic: &Topic, partition: u32) -> Result<Ends, LogError> {
         self.ask(|world| world.ends(topic, partition))
+    }
+
+    fn offset_at(&self, topic: &Topic, partition: u32, time: Timestamp) -> Result<u64, LogError> {
+        self.ask(|world| {
+            let records = world.partition(topic, partition)?;
+            Ok(records.partition_point(|record| record.time.as_millis() < time.as_millis()) as u64)
+        })
     }
 
     fn partitions(&self, topic: &Topic) -> Result<Option<u32>, LogError> {

@@ -31,6 +31,7 @@ mod writer;
 use super::{
     Appender, Ends, Group, GroupSeen, Log, LogError, Membership, Purpose, Reader, SharedPartition, Topic, TopicSpec,
 };
+use crate::core::time::Timestamp;
 use hub::Hub;
 use schema::NewTopic;
 use std::path::Path;
@@ -123,6 +124,12 @@ impl Log for SqliteLog {
 
     fn ends(&self, topic: &Topic, partition: u32) -> Result<Ends, LogError> {
         self.hub.ends(self.hub.partition(&self.name(topic), partition)?)
+    }
+
+    fn offset_at(&self, topic: &Topic, partition: u32, time: Timestamp) -> Result<u64, LogError> {
+        let id = self.hub.partition(&self.name(topic), partition)?;
+        let ends = self.hub.ends(id)?;
+        self.hub.ask(|connection| schema::offset_at(connection, id, ends, time))
     }
 
     fn partitions(&self, topic: &Topic) -> Result<Option<u32>, LogError> {

@@ -3,6 +3,7 @@
 use super::bulletin::PartitionId;
 use super::connection::{Connection, Fault};
 use super::hub::TopicInfo;
+use crate::core::time::Timestamp;
 use crate::log::{Ends, LogError, MAX_RECORD_BYTES};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -129,4 +130,29 @@ pub(super) fn ends(connection: &mut Connection, (topic, partition): PartitionId)
             .await
     })?;
     Ok(Ends { low: low.cast_unsigned(), high: high.cast_unsigned() })
+}
+
+/// The first offset of a partition whose record was appended at a time or later, to the millisecond. Times never fall
+/// within a partition, so it is searched for by halves: some twenty records of a million are looked at.
+pub(super) fn offset_at(
+    connection: &mut Connection,
+    (topic, partition): PartitionId,
+    ends: Ends,
+    time: Timestamp,
+) -> Result<u64, Fault> {
+    // The first at or above the middle: what is gone meanwhile at the start is as if it were earlier.
+    let look = "SELECT pos, time FROM log_records WHERE topic = ?1 AND part = ?2 AND pos >= ?3 ORDER BY pos LIMIT 1";
+    let (mut from, mut to) = (ends.low, ends.high);
+    while from < to {
+        let middle = from + (to - from) / 2;
+        let found: Option<(i64, i64)> = connection.run(async |c| {
+            let query = sqlx::query_as(look).bind(topic).bind(partition);
+            query.bind(middle.cast_signed()).fetch_optional(c).await
+        })?;
+        match found {
+            Some((at, micros)) if Timestamp(micros).as_millis() < time.as_millis() => from = at.cast_unsigned() + 1,
+            _ => to = middle,
+        }
+    }
+    Ok(from)
 }
