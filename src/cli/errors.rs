@@ -1,16 +1,16 @@
 //! `orchestrator errors`.
 
-use super::dlq::filter::{before, period};
 use super::exit::Exit;
 use super::output::{cut, say};
+use super::since::{Since, since};
 use super::{Context, connect};
+use crate::core::time::Timestamp;
 use crate::store::letter::{ErrorFilter, ErrorGroup};
 use crate::ui::style::{Paint, harmless, short};
 use crate::ui::table::{lines, table};
 use crate::ui::time::{rfc3339, short as short_time};
 use anyhow::Result;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// For `--help`.
 pub const EXAMPLES: &str = "\
@@ -24,9 +24,9 @@ The trend compares with the period of the same length before.
 /// The arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Of the last while: 90s, 15m, 24h
-    #[arg(long, default_value = "1h", value_name = "DURATION", value_parser = period)]
-    pub since: Duration,
+    /// Since when: a duration before now (90s, 15m, 24h), a time (RFC 3339) or a date
+    #[arg(long, default_value = "1h", value_name = "TIME", value_parser = since)]
+    pub since: Since,
     /// Of this agent alone
     #[arg(long, value_name = "NAME")]
     pub agent: Option<String>,
@@ -40,10 +40,11 @@ pub struct Args {
 
 /// Groups what went wrong.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
-    let since = before(connect::now(), args.since);
+    let now = connect::now();
+    let since = args.since.before(now);
     let filter = ErrorFilter {
         since,
-        before: before(since, args.since),
+        before: Timestamp(since.0.saturating_sub(now.0.saturating_sub(since.0))),
         agent: args.agent.clone(),
         definition: args.definition.clone(),
         limit: args.limit as usize + 1,
@@ -118,7 +119,6 @@ fn row(group: &ErrorGroup, filter: &ErrorFilter) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::time::Timestamp;
 
     #[test]
     fn a_trend_is_told_against_the_period_before() {

@@ -33,6 +33,7 @@ pub mod serve;
 pub mod server;
 pub mod show;
 pub mod stand_ins;
+pub mod since;
 pub mod submit;
 pub mod supply;
 pub mod tail;

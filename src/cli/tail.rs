@@ -5,11 +5,13 @@ use super::events::place::Placed;
 use super::events::stream::{Stream, lost};
 use super::exit::{Exit, fail};
 use super::output::say;
+use super::since::{Since, since};
 use super::{Context, connect};
 use crate::installation::records::{POLL, poll};
-use crate::log::{Delivery, Log, LogError, Topic};
+use crate::log::{Delivery, Log, LogError, Record, Topic};
 use crate::ui;
 use anyhow::Result;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// For `--help`.
@@ -17,7 +19,8 @@ pub const EXAMPLES: &str = "\
 Examples:
   orchestrator tail                                   what happens from now on
   orchestrator tail --from-start --no-follow          everything up to now
-  orchestrator tail --workflow greet-1 --type NodeFailed,WorkflowFailed
+  orchestrator tail --since 1h --workflow greet-1 --type NodeFailed,WorkflowFailed
+  orchestrator tail --since 2026-02-03T04:05:06Z --where 'data.attempt > 1'
   orchestrator tail --output json | jq .data          a line of JSON each
 ";
 
@@ -27,6 +30,9 @@ pub struct Args {
     /// Begin at the start of the stream
     #[arg(long)]
     pub from_start: bool,
+    /// Begin with what was published since: a duration before now (90s, 15m, 24h), a time (RFC 3339) or a date
+    #[arg(long, value_name = "TIME", value_parser = since, conflicts_with = "from_start")]
+    pub since: Option<Since>,
     /// End where the stream ends now
     #[arg(long)]
     pub no_follow: bool,
@@ -43,7 +49,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let mut following = Following { args, context, streams: BTreeMap::new(), broken: false };
     following.follow(log.as_ref(), partitions)?;
     if following.broken {
-        return Err(fail(Exit::Failed, "the event stream is not whole, see above"));
+        return Err(fail(Exit::Failed, "not everything could be read, see above"));
     }
     Ok(Exit::Done)
 }
@@ -60,8 +66,7 @@ impl Following<'_> {
         let mut reader = log.reader()?;
         let mut open = BTreeSet::new();
         for partition in 0..partitions {
-            let ends = log.ends(&Topic::Events, partition)?;
-            let from = if self.args.from_start { ends.low } else { ends.high };
+            let from = self.beginning(log, partition)?;
             reader.assign(&Topic::Events, partition, from)?;
             self.streams.insert(partition, Stream::from(from));
             open.insert(partition);
@@ -69,18 +74,7 @@ impl Following<'_> {
         while !(self.args.no_follow && open.is_empty()) {
             for delivery in poll(reader.as_mut(), POLL)? {
                 match delivery {
-                    Delivery::Record(record) => {
-                        let stream =
-                            self.streams.entry(record.partition).or_insert_with(|| Stream::from(record.offset));
-                        let heard = stream.hear(&record);
-                        if let Some(complaint) = heard.complaint {
-                            self.broken = true;
-                            say(complaint);
-                        }
-                        if let Some(placed) = heard.event.filter(|placed| self.args.which.wants(placed)) {
-                            self.print(&placed)?;
-                        }
-                    }
+                    Delivery::Record(record) => self.record(&record)?,
                     Delivery::End { partition, .. } => {
                         open.remove(&partition);
                     }
@@ -91,11 +85,43 @@ impl Following<'_> {
         Ok(())
     }
 
-    fn print(&self, placed: &Placed) -> Result<()> {
+    fn beginning(&self, log: &dyn Log, partition: u32) -> Result<u64, LogError> {
+        match self.args.since {
+            Some(since) => log.offset_at(&Topic::Events, partition, since.time()),
+            None => {
+                let ends = log.ends(&Topic::Events, partition)?;
+                Ok(if self.args.from_start { ends.low } else { ends.high })
+            }
+        }
+    }
+
+    fn record(&mut self, record: &Record) -> Result<()> {
+        let stream = self.streams.entry(record.partition).or_insert_with(|| Stream::from(record.offset));
+        let heard = stream.hear(record);
+        self.complain(heard.complaint);
+        let Some(placed) = heard.event else { return Ok(()) };
+        match self.args.which.wanted(&placed) {
+            Ok(Some(json)) => self.print(&placed, &json),
+            Ok(None) => Ok(()),
+            Err(complaint) => {
+                self.complain(Some(complaint));
+                Ok(())
+            }
+        }
+    }
+
+    fn print(&self, placed: &Placed, json: &Value) -> Result<()> {
         let out = self.context.out;
         match out.is_json() {
-            true => out.json_line(&placed.json()),
+            true => out.json_line(json),
             false => Ok(out.line(ui::event::line(&placed.published, out.paint))?),
+        }
+    }
+
+    fn complain(&mut self, complaint: Option<String>) {
+        if let Some(complaint) = complaint {
+            self.broken = true;
+            say(complaint);
         }
     }
 }

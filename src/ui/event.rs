@@ -137,7 +137,8 @@ pub fn event_words(event: &Event, paint: Paint) -> String {
         Event::NodeScheduled(_) | Event::NodeStarted(_) | Event::NodeProgressed(_) | Event::NodeRetryScheduled(_) => {
             paint.busy(&name)
         }
-        Event::WorkflowStarted(_) | Event::PlanMade(_) | Event::StateTransitioned(_) => name,
+        Event::WorkflowStarted(_) => paint.strong(&name),
+        Event::PlanMade(_) | Event::StateTransitioned(_) => paint.dim(&name),
     };
     format!("{name} {}", detail(event)).trim_end().to_owned()
 }

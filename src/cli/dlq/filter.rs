@@ -1,12 +1,10 @@
 //! Which dead letters, as flags.
 
-use crate::cli::connect::now;
-use crate::config::kind::{self, Kind};
+use crate::cli::since::{Since, since};
 use crate::core::failure::FailureClass;
 use crate::core::time::Timestamp;
 use crate::store::letter::{LetterFilter, LetterKind, LetterState};
 use clap::builder::PossibleValuesParser;
-use std::time::Duration;
 
 /// The flags that tell letters apart.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -32,9 +30,9 @@ pub struct Which {
     /// Nodes of runs of this definition alone
     #[arg(long, value_name = "NAME")]
     pub definition: Option<String>,
-    /// Of the last while alone: 90s, 15m, 24h
-    #[arg(long, value_name = "DURATION", value_parser = period)]
-    pub since: Option<Duration>,
+    /// Since when: a duration before now (90s, 15m, 24h), a time (RFC 3339) or a date
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    pub since: Option<Since>,
 }
 
 impl Which {
@@ -58,16 +56,11 @@ impl Which {
             code: self.code.clone(),
             workflow: self.workflow.clone(),
             definition: self.definition.clone(),
-            since: self.since.map_or(Timestamp(0), |since| before(now(), since)),
+            since: self.since.map_or(Timestamp(0), Since::time),
             below: None,
             limit,
         }
     }
-}
-
-/// So long before a point in time.
-pub fn before(time: Timestamp, ago: Duration) -> Timestamp {
-    Timestamp(time.0.saturating_sub(i64::try_from(ago.as_micros()).unwrap_or(i64::MAX)))
 }
 
 /// The first digits of an id or a fingerprint, 4 to 16 of them.
@@ -78,18 +71,6 @@ pub fn digits(text: &str) -> Result<String, String> {
     let text = text.to_ascii_lowercase();
     let legal = (4..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if legal { Ok(text) } else { Err("expected 4 to 16 hexadecimal digits".to_owned()) }
-}
-
-/// As settings are written; ten years is longer than any history here.
-///
-/// # Errors
-/// Where it is not a duration.
-pub fn period(text: &str) -> Result<Duration, String> {
-    const PERIOD: Kind = Kind::Duration { min_ms: 1, max_ms: 3_650 * 86_400_000 };
-    match PERIOD.parse(text) {
-        Some(kind::Value::Duration(duration)) => Ok(duration),
-        _ => Err(format!("allowed {}", PERIOD.allowed())),
-    }
 }
 
 #[cfg(test)]
@@ -105,10 +86,8 @@ mod tests {
     }
 
     #[test]
-    fn a_period_is_a_duration() {
-        assert_eq!((period("90s"), period("2h")), (Ok(Duration::from_secs(90)), Ok(Duration::from_secs(7_200))));
-        assert!(period("soon").is_err());
+    fn a_filter_with_a_flag_is_not_empty() {
         assert!(Which::default().is_empty());
-        assert!(!Which { since: Some(Duration::ZERO), ..Which::default() }.is_empty());
+        assert!(!Which { since: Some(Since::At(Timestamp(0))), ..Which::default() }.is_empty());
     }
 }

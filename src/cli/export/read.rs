@@ -1,20 +1,23 @@
 //! Reading the stream: partition after partition, so that the order is the same every time and memory is that of one.
 
+use super::known::{Known, OpenRuns};
 use crate::cli::events::Which;
 use crate::cli::events::place::Placed;
 use crate::cli::events::stream::{Stream, lost};
 use crate::cli::exit::{Exit, fail};
 use crate::cli::output::say;
+use crate::core::time::Timestamp;
 use crate::installation::records::read_between;
 use crate::log::{Delivery, Log, LogError, Topic};
 use crate::shutdown::Stop;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
 use std::io::IsTerminal;
 use std::ops::{ControlFlow, Range};
 
-/// How many things that are wrong with the stream are said; more are counted.
-const SAID: u64 = 20;
+/// How many things that are wrong are said; more are counted.
+const SAID: u64 = 5;
 /// After how many records the bar moves.
 const STRIDE: u64 = 256;
 
@@ -24,6 +27,20 @@ pub struct Reading<'a> {
     pub log: &'a dyn Log,
     /// Which events are asked for.
     pub which: &'a Which,
+    /// What was published since, by the log's clock; none: from the start.
+    pub since: Option<Timestamp>,
+    /// What was published before; none: up to the present end.
+    pub until: Option<Timestamp>,
+}
+
+/// An event that is asked for.
+pub struct Wanted {
+    /// The event.
+    pub placed: Placed,
+    /// The same as JSON.
+    pub json: Value,
+    /// What those before it say of it.
+    pub known: Known,
 }
 
 /// What was read.
@@ -33,7 +50,7 @@ pub struct Exported {
     pub events: u64,
     /// How many records were left out because their event had come already.
     pub twins: u64,
-    /// How many things are wrong with the stream.
+    /// How many things are wrong with the stream, or have kept an event from being told.
     pub complaints: u64,
 }
 
@@ -42,13 +59,13 @@ impl Reading<'_> {
     ///
     /// # Errors
     /// Where the log does not answer, `each` says so, or somebody stops it.
-    pub fn read(&self, mut each: impl FnMut(&Placed) -> Result<()>) -> Result<Exported> {
+    pub fn read(&self, mut each: impl FnMut(&Wanted) -> Result<()>) -> Result<Exported> {
         let (stop, mut exported) = (Stop::new(), Exported::default());
         stop.listen().context("signals can't be listened to")?;
         let spans = self.spans()?;
         let bar = bar(spans.iter().map(|(_, span)| span.end - span.start).sum());
         for (partition, span) in spans {
-            let mut stream = Stream::from(span.start);
+            let (mut stream, mut open) = (Stream::from(span.start), OpenRuns::default());
             let mut next = span.start;
             read_between(self.log, &Topic::Events, partition, span.clone(), |delivery| {
                 if stop.is_set() {
@@ -62,9 +79,15 @@ impl Reading<'_> {
                         }
                         let heard = stream.hear(&record);
                         exported.complain(heard.complaint, &bar);
-                        if let Some(placed) = heard.event.filter(|placed| self.which.wants(placed)) {
-                            each(&placed)?;
-                            exported.events += 1;
+                        let Some(placed) = heard.event else { return Ok(ControlFlow::Continue(())) };
+                        let known = open.read(&placed.published);
+                        match self.which.wanted(&placed) {
+                            Ok(Some(json)) => {
+                                each(&Wanted { placed, json, known })?;
+                                exported.events += 1;
+                            }
+                            Ok(None) => {}
+                            Err(complaint) => exported.complain(Some(complaint), &bar),
                         }
                     }
                     Delivery::Lost { wanted, low, .. } => exported.complain(Some(lost(partition, wanted, low)), &bar),
@@ -88,7 +111,10 @@ impl Reading<'_> {
         let partitions = self.log.partitions(&Topic::Events)?.ok_or_else(missing)?;
         let span = |partition| {
             let ends = self.log.ends(&Topic::Events, partition)?;
-            Ok((partition, ends.low..ends.high))
+            let at = |time| self.log.offset_at(&Topic::Events, partition, time);
+            let from = self.since.map_or(Ok(ends.low), at)?.max(ends.low);
+            let to = self.until.map_or(Ok(ends.high), at)?.min(ends.high);
+            Ok((partition, from..to.max(from)))
         };
         (0..partitions).map(span).collect()
     }
@@ -118,7 +144,6 @@ mod tests {
     use super::*;
     use crate::core::event::{Event, NodeStarted, Recorded};
     use crate::core::id::{NodeId, RunId, WorkflowId};
-    use crate::core::time::Timestamp;
     use crate::log::memory::{Clock, MemoryLog, MemoryProcess, ProcessId};
     use crate::log::plan::topic_plan;
     use crate::log::{NewRecord, Purpose};
@@ -149,7 +174,7 @@ mod tests {
 
     fn exported(log: &MemoryProcess, which: &Which) -> (Exported, Vec<String>) {
         let mut ids = Vec::new();
-        let exported = Reading { log, which }.read(|placed| {
+        let exported = Reading { log, which, since: None, until: None }.read(|Wanted { placed, .. }| {
             ids.push(format!("{}{}", &placed.event_id[..1], &placed.event_id[32..]));
             Ok(())
         });

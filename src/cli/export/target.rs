@@ -10,6 +10,9 @@ use tempfile::NamedTempFile;
 /// How much is gathered before the file is written to, in bytes.
 const BUFFER: usize = 1 << 20;
 
+/// How the standard output is asked for.
+pub const STDOUT: &str = "-";
+
 /// Where an export goes.
 #[derive(Debug)]
 pub enum Target {
@@ -32,7 +35,7 @@ impl Target {
     /// # Errors
     /// Where there is one already and it may not be replaced, or none can be made.
     pub fn open(out: &str, force: bool) -> Result<Self> {
-        if out == "-" {
+        if out == STDOUT {
             return Ok(Self::Stdout(BufWriter::with_capacity(BUFFER, io::stdout())));
         }
         let path = PathBuf::from(out);

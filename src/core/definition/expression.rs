@@ -12,6 +12,7 @@
 mod check;
 mod convert;
 mod cost;
+mod filter;
 mod program;
 
 use crate::core::id::NodeId;
@@ -24,6 +25,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use cost::MAX_STEPS;
+pub use filter::Filter;
 pub use program::MAX_EXPRESSION_BYTES;
 
 /// Largest input that a mapping makes, in bytes of JSON: no topic takes a larger record.
@@ -171,7 +173,7 @@ impl Part {
         if let Some(id) = program::plain_output(source) {
             return Ok(Part::Output(id.to_owned()));
         }
-        Ok(Part::Expression(Box::new(Program::compile(source)?)))
+        Ok(Part::Expression(Box::new(Program::compile(source, check::Sees::Inputs)?)))
     }
 
     fn name_outputs(&self, pointer: &mut String, upstream: &mut BTreeMap<String, String>) {

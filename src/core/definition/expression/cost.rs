@@ -56,8 +56,8 @@ pub(super) fn within_budget<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// What to say where the budget has run out.
-pub(super) fn exhausted() -> Option<String> {
-    (LEFT.get() == 0).then(|| format!("costs more than {MAX_STEPS} steps with these values; let an agent do the work"))
+pub(super) fn exhausted(advice: &str) -> Option<String> {
+    (LEFT.get() == 0).then(|| format!("costs more than {MAX_STEPS} steps with these values; {advice}"))
 }
 
 /// Weaves the charges into an expression.

@@ -1,13 +1,14 @@
 //! One CEL expression, compiled.
 
+use super::check::Sees;
 use super::cost::{self, ENVIRONMENT};
 use super::{Inputs, check, convert};
 use crate::core::definition::stack::{Panicked, on_large_stack};
 use crate::core::json::Json;
-use cel::Context;
-use cel::common::ast::IdedExpr;
-use cel::common::types::{CelMap, CelMapKey};
+use cel::common::ast::{IdedExpr, operators};
+use cel::common::types::{CelBool, CelMap, CelMapKey, CelNull};
 use cel::common::value::Val;
+use cel::{Context, ExecutionError};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,6 +29,8 @@ pub(super) struct Program {
     source: String,
     expression: IdedExpr,
     facts: check::Facts,
+    /// What to do where it costs too much.
+    advice: &'static str,
 }
 
 /// The node id, where an expression is just the name of an output.
@@ -49,24 +52,32 @@ pub(super) fn plain_output(source: &str) -> Option<&str> {
 impl Program {
     /// # Errors
     /// A sentence that quotes the expression and says what is wrong with it.
-    pub(super) fn compile(source: &str) -> Result<Self, String> {
+    pub(super) fn compile(source: &str, sees: Sees) -> Result<Self, String> {
         let fault = |what: String| format!("the expression {}: {what}", quote(source));
         if source.len() > MAX_EXPRESSION_BYTES {
             let length = source.len();
             return Err(fault(format!("is {length} bytes long; at most {MAX_EXPRESSION_BYTES} are allowed")));
         }
         if source.trim().is_empty() {
-            return Err("the expression is empty; for an empty text write \"''\"".to_owned());
+            let advice = match sees {
+                Sees::Inputs => "; for an empty text write \"''\"",
+                Sees::Members(_) => "",
+            };
+            return Err(format!("the expression is empty{advice}"));
         }
         let compiled = on_large_stack(|| {
             let parser = ENVIRONMENT.parser().max_recursion_depth(MAX_PARSE_DEPTH);
-            let mut expression = parser.parse(source).map_err(|errors| parse_fault(&errors))?;
-            let facts = check::check(&expression)?;
+            let parsed = parser.parse_with_source_info(source);
+            let (mut expression, places) = parsed.map_err(|errors| parse_fault(&errors))?;
+            let facts = check::check(&expression, sees).map_err(|(fault, at)| match (sees, places.offset_for(at)) {
+                (Sees::Members(_), Some((start, _))) => format!("at {} {fault}", place(source, start as usize)),
+                _ => fault,
+            })?;
             cost::weigh(&mut expression);
             Ok((expression, facts))
         });
         let (expression, facts) = compiled.unwrap_or_else(|_| Err(PANICKED.to_owned())).map_err(fault)?;
-        Ok(Self { source: source.to_owned(), expression, facts })
+        Ok(Self { source: source.to_owned(), expression, facts, advice: sees.advice() })
     }
 
     pub(super) fn facts(&self) -> &check::Facts {
@@ -76,11 +87,68 @@ impl Program {
     /// Evaluates it and appends its value as JSON.
     pub(super) fn write(&self, context: &Context, text: &mut String) -> Result<(), String> {
         let value = cel::Value::resolve_val(&self.expression, context);
-        let written = match cost::exhausted() {
+        let written = match cost::exhausted(self.advice) {
             Some(message) => Err(message),
             None => value.map_err(|e| shortened(&e.to_string())).and_then(|value| convert::write_json(&*value, text)),
         };
-        written.map_err(|what| format!("the expression {}: {what}", quote(&self.source)))
+        written.map_err(|what| self.fault(&what))
+    }
+
+    /// Whether an object meets it, of which its names are the members. One that lacks what it asks for does not.
+    ///
+    /// # Errors
+    /// A sentence that quotes the expression and says why it has no answer.
+    pub(super) fn is_met(&self, object: &Value) -> Result<bool, String> {
+        let evaluate = || {
+            let mut context = Context::with_env(ENVIRONMENT.clone());
+            for name in &self.facts.members {
+                if let Some(member) = object.get(name) {
+                    context.add_variable_as_val(*name, convert::to_cel(member));
+                }
+            }
+            cost::within_budget(|| {
+                let value = cel::Value::resolve_val(&self.expression, &context);
+                match (cost::exhausted(self.advice), value) {
+                    (Some(message), _) => Err(message),
+                    (None, Ok(value)) => match value.downcast_ref::<CelBool>() {
+                        Some(truth) => Ok(*truth.inner()),
+                        None => Err(format!("is of type {}, and neither true nor false", value.get_type().name())),
+                    },
+                    (None, Err(error)) if is_lack(&error) => Ok(false),
+                    (None, Err(error)) => Err(shortened(&error.to_string())),
+                }
+            })
+        };
+        let met = on_ample_stack(self.facts.depth, evaluate).unwrap_or_else(|_| Err(PANICKED.to_owned()));
+        met.map_err(|what| self.fault(&what))
+    }
+
+    fn fault(&self, what: &str) -> String {
+        format!("the expression {}: {what}", quote(&self.source))
+    }
+}
+
+/// Whether an evaluation failed because something is not there: a name or member, an item, a member of what is null or
+/// has none.
+fn is_lack(error: &ExecutionError) -> bool {
+    match error {
+        ExecutionError::NoSuchKey(_) | ExecutionError::UndeclaredReference(_) | ExecutionError::IndexOutOfBounds(_) => {
+            true
+        }
+        ExecutionError::NoSuchOverload(overload) => {
+            let of_null = overload.argument_types().iter().any(|argument| argument == CelNull.get_type().name());
+            of_null || matches!(overload.function(), "_._" | operators::INDEX)
+        }
+        _ => false,
+    }
+}
+
+/// Evaluates where the stack suffices for an expression of this depth.
+fn on_ample_stack<T>(depth: usize, evaluate: impl FnOnce() -> T) -> Result<T, Panicked> {
+    if depth <= SHALLOW {
+        catch_unwind(AssertUnwindSafe(evaluate)).map_err(|_| Panicked)
+    } else {
+        on_large_stack(evaluate)
     }
 }
 
@@ -105,11 +173,7 @@ pub(super) fn with_context<T>(
         context.add_variable_as_val("outputs", Box::new(CelMap::from(members)));
         cost::within_budget(|| work(&context))
     };
-    let value = if facts.depth <= SHALLOW {
-        catch_unwind(AssertUnwindSafe(evaluate)).map_err(|_| Panicked)
-    } else {
-        on_large_stack(evaluate)
-    };
+    let value = on_ample_stack(facts.depth, evaluate);
     value.unwrap_or_else(|_| Err(format!("its expressions could not be evaluated: {PANICKED}")))
 }
 
@@ -118,6 +182,13 @@ fn parsed(what: &str, json: &Json) -> Result<Value, String> {
 }
 
 const PANICKED: &str = "the CEL library failed; write it differently";
+
+/// Line and column, each from 1, of a byte of a text.
+fn place(source: &str, at: usize) -> String {
+    let before = source.get(..at).unwrap_or_default();
+    let (line, last) = (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or_default());
+    format!("{line}:{}", last.chars().count() + 1)
+}
 
 fn parse_fault(errors: &cel::ParseErrors) -> String {
     let Some(first) = errors.errors.first() else { return "does not parse as CEL".to_owned() };
