@@ -16,8 +16,8 @@ pub struct Known {
     pub definition: Option<DefinitionRef>,
     /// Who executes its attempt.
     pub agent_name: Option<AgentName>,
-    /// How long the attempt or the run took that it ends. An attempt begins where its worker said so, else with its
-    /// hand-out, as `show` has it.
+    /// How long the attempt or the run took that it ends. An attempt begins with its hand-out: a worker says that it has
+    /// started only where the node is not done at once, and some milliseconds later.
     pub duration: Option<Duration>,
 }
 
@@ -37,7 +37,7 @@ struct OpenRun {
 struct OpenAttempt {
     number: u32,
     agent_name: AgentName,
-    since: Timestamp,
+    scheduled_at: Timestamp,
 }
 
 impl OpenRuns {
@@ -70,18 +70,11 @@ impl OpenRun {
             }
             Event::NodeScheduled(event) => {
                 let (number, agent_name) = (event.attempt, event.agent_name.clone());
-                let attempt = OpenAttempt { number, agent_name, since: recorded.time };
+                let attempt = OpenAttempt { number, agent_name, scheduled_at: recorded.time };
                 self.attempts.insert(event.node_id.clone(), attempt);
                 self.attempt(&event.node_id, number)
             }
-            Event::NodeStarted(event) => {
-                if let Some(attempt) = self.attempts.get_mut(&event.node_id)
-                    && attempt.number == event.attempt
-                {
-                    attempt.since = recorded.time;
-                }
-                self.attempt(&event.node_id, event.attempt)
-            }
+            Event::NodeStarted(event) => self.attempt(&event.node_id, event.attempt),
             Event::NodeProgressed(event) => self.attempt(&event.node_id, event.attempt),
             Event::NodeCompleted(event) => return self.end(recorded, &event.node_id, event.attempt),
             Event::NodeFailed(event) => return self.end(recorded, &event.node_id, event.attempt),
@@ -106,7 +99,7 @@ impl OpenRun {
     fn end(&mut self, recorded: &Recorded, node_id: &NodeId, number: u32) -> Known {
         let is_open = self.attempt(node_id, number).is_some();
         let ended = if is_open { self.attempts.remove(node_id) } else { None };
-        let duration = ended.as_ref().map(|attempt| recorded.time.since(attempt.since));
+        let duration = ended.as_ref().map(|attempt| recorded.time.since(attempt.scheduled_at));
         Known { definition: self.definition.clone(), agent_name: ended.map(|attempt| attempt.agent_name), duration }
     }
 }
@@ -158,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_takes_from_its_start_to_its_end() {
+    fn an_attempt_takes_from_its_hand_out_to_its_end() {
         let mut town = Town { runs: OpenRuns::default(), sequence: 0 };
         town.reads(100, scheduled(1));
         let adder = Some(AgentName::new("adder").unwrap());
@@ -171,7 +164,7 @@ mod tests {
         town.reads(200, scheduled(2));
         let started = Event::NodeStarted(NodeStarted { node_id: node(), attempt: 2 });
         assert_eq!(town.reads(220, started).agent_name, adder);
-        assert_eq!(town.reads(250, completed(2)), expected(30));
+        assert_eq!(town.reads(250, completed(2)), expected(50));
         assert_eq!(town.reads(260, completed(2)), Known::default(), "it has ended");
     }
 
