@@ -69,7 +69,7 @@ impl Reading<'_> {
             let mut next = span.start;
             read_between(self.log, &Topic::Events, partition, span.clone(), |delivery| {
                 if stop.is_set() {
-                    return Err(fail(Exit::Interrupted, "stopped: nothing was written"));
+                    return Err(fail(Exit::Interrupted, "stopped before the end of the stream"));
                 }
                 match delivery {
                     Delivery::Record(record) => {
