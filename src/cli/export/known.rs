@@ -147,7 +147,7 @@ mod tests {
     }
 
     fn completed(attempt: u32) -> Event {
-        Event::NodeCompleted(NodeCompleted { node_id: node(), attempt, output: Json::null() })
+        Event::NodeCompleted(NodeCompleted { node_id: node(), attempt, output: Json::null(), usage: None })
     }
 
     #[test]
