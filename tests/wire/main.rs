@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails in a test's helper fails the test")]
 
 mod codec;
+mod contract;
 mod golden;
 mod hostile;
 mod inbound;

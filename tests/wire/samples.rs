@@ -1,6 +1,7 @@
 //! One example of everything, the same as in `docs/messages.md`.
 
 use bytes::Bytes;
+use orchestrator::core::breaker::BreakerStatus;
 use orchestrator::core::command::{Origin, Request, Resume};
 use orchestrator::core::definition::{DefinitionHash, DefinitionRef};
 use orchestrator::core::effect::DeadNode;
@@ -213,6 +214,14 @@ pub fn partition_events() -> Vec<PartitionRecorded> {
             note: Some("the shop's name was missing ☕".into()),
             workflow_id: Some(id("order 7 / ☕")),
             run_id: Some(dispatch_id().run_id),
+        }),
+        PartitionEvent::BreakerChanged(BreakerChanged {
+            agent_name: id("orders"),
+            from: BreakerStatus::Closed,
+            to: BreakerStatus::Open,
+            calls: 50,
+            failures: 48,
+            until: Some(at(10_000)),
         }),
     ]
     .into_iter()
