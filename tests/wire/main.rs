@@ -7,6 +7,8 @@
 
 mod codec;
 mod contract;
+mod event_reference;
+mod fields;
 mod golden;
 mod hostile;
 mod inbound;

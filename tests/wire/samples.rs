@@ -1,4 +1,4 @@
-//! One example of everything, the same as in `docs/messages.md`.
+//! One example of everything, the same as in `docs/messages.md` and `docs/events.md`.
 
 use bytes::Bytes;
 use orchestrator::core::breaker::BreakerStatus;
