@@ -49,6 +49,9 @@ const JSON_FIELDS: [&str; 6] = ["input", "output", "plan", "answer", "details", 
 /// The fields of payloads that hold objects with such fields: what a run takes over, and what is given to its nodes.
 const OBJECT_FIELDS: [&str; 2] = ["carried", "inputs"];
 
+/// The fields of payloads that hold times, besides those that end with `_at`.
+const TIME_FIELDS: [&str; 3] = ["time", "deadline", "until"];
+
 fn fields(payload: &impl Serialize) -> Value {
     let mut value = serde_json::to_value(payload).unwrap_or(Value::Null);
     let Some(object) = value.as_object_mut() else { return value };
@@ -76,7 +79,8 @@ fn read_json(object: &mut Map<String, Value>) {
 
 /// Times are numbers on the wire and RFC 3339 for whoever reads JSON.
 fn readable_times(object: &mut Map<String, Value>) {
-    for (_, value) in object.iter_mut().filter(|(field, _)| *field == "time" || field.ends_with("_at")) {
+    let is_time = |field: &str| TIME_FIELDS.contains(&field) || field.ends_with("_at");
+    for (_, value) in object.iter_mut().filter(|(field, _)| is_time(field)) {
         if let Some(micros) = value.as_i64() {
             *value = Value::String(rfc3339(crate::core::time::Timestamp(micros)));
         }
@@ -227,7 +231,8 @@ pub fn partition_words(recorded: &PartitionRecorded, paint: Paint) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::event::{NodeCompleted, NodeFailed};
+    use crate::core::breaker::BreakerStatus;
+    use crate::core::event::{BreakerChanged, NodeCompleted, NodeFailed};
     use crate::core::failure::{ClassifiedBy, FailureClass, FinalBecause};
     use crate::core::id::{AgentName, NodeId, RunId, WorkflowId};
     use crate::core::json::Json;
@@ -251,6 +256,19 @@ mod tests {
         assert_eq!(json["data"]["output"]["total"], 12);
         assert_eq!((&json["type"], &json["workflow_id"]), (&"NodeCompleted".into(), &"order 7".into()));
         assert_eq!(json["time"], "2025-01-31T12:00:00Z");
+    }
+
+    #[test]
+    fn programs_read_every_time_in_one_form() {
+        let event = BreakerChanged {
+            agent_name: AgentName::new("adder").unwrap(),
+            from: BreakerStatus::Closed,
+            to: BreakerStatus::Open,
+            calls: 50,
+            failures: 48,
+            until: Some(Timestamp(1_738_324_800_000_000)),
+        };
+        assert_eq!(partition_payload(&PartitionEvent::BreakerChanged(event))["until"], "2025-01-31T12:00:00Z");
     }
 
     #[test]
