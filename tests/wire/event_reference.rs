@@ -73,7 +73,7 @@ const OF_PARTITIONS: &[(&str, &str)] = &[
 ];
 
 /// What each header says.
-const HEADERS: &[(&str, &str)] = &[
+pub const HEADERS: &[(&str, &str)] = &[
     ("ce_specversion", ""),
     ("ce_id", "`run_id/sequence`, or `partition-N/sequence`; the same id is the same event"),
     ("ce_type", "names the schema and its version: the file in `schemas/`"),

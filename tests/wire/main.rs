@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails in a test's helper fails the test")]
 
+mod asyncapi;
 mod codec;
 mod contract;
 mod event_reference;
