@@ -8,6 +8,7 @@
 //! | [`journal`] | PURE. The record of a step, and the rule by which every reader knows what counts |
 //! | [`wire`] | Bytes to core and back: JSON, Avro, framing, headers |
 //! | [`log`] | Topics of records: Kafka, SQLite, memory |
+//! | [`registry`] | Ids of a schema registry in the event stream's frames, in place of fingerprints |
 //! | [`store`] | Tables projected from the journal: Postgres, SQLite, memory |
 //! | [`engine`] | One partition's life: take, recover, drain, decide, append, read back, perform |
 //! | [`projector`] | Journal to store |
@@ -35,6 +36,7 @@ pub mod installation;
 pub mod journal;
 pub mod log;
 pub mod projector;
+pub mod registry;
 pub mod shutdown;
 pub mod simulation;
 pub mod store;

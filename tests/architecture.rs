@@ -11,6 +11,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     // Of the log only the form of a header.
     ("wire", &["core", "journal", "log"]),
     ("log", &["core"]),
+    ("registry", &["core", "wire", "log"]),
     ("store", &["core", "journal", "wire"]),
     ("config", &["core"]),
     ("telemetry", &["config"]),

@@ -9,6 +9,8 @@ dir=${ORCHESTRATOR_SERVICES_DIR:-.services}
 
 kafka_port=${ORCHESTRATOR_KAFKA_PORT:-19092}
 postgres_port=${ORCHESTRATOR_POSTGRES_PORT:-15432}
+# Of a service that comes and goes: not remembered.
+registry_port=${ORCHESTRATOR_REGISTRY_PORT:-18081}
 # docker or native; empty until chosen.
 with=${ORCHESTRATOR_SERVICES_WITH:-}
 
@@ -38,8 +40,8 @@ save_settings() {
 }
 
 choose_with() {
-  [[ "$kafka_port" =~ ^[0-9]+$ && "$postgres_port" =~ ^[0-9]+$ ]] \
-    || die "a port is not a number: Kafka '$kafka_port', Postgres '$postgres_port'"
+  [[ "$kafka_port" =~ ^[0-9]+$ && "$postgres_port" =~ ^[0-9]+$ && "$registry_port" =~ ^[0-9]+$ ]] \
+    || die "a port is not a number: Kafka '$kafka_port', Postgres '$postgres_port', registry '$registry_port'"
   case $with in
     docker | native) ;;
     '') if docker_answers; then with=docker; else with=native; fi ;;

@@ -56,6 +56,7 @@ need_tools_of() {
   for step in "$@"; do
     ! needs_compiler "$step" || tools+=(cc make pkg-config libssl zlib)
     ! needs_services "$step" || tools+=(kcat jq)
+    [[ "$step" != registry ]] || tools+=(java mvn)
     [[ "$step" != python ]] || tools+=(python3-venv)
   done
   mapfile -t tools < <(printf '%s\n' "${tools[@]}" | awk 'NF && !seen[$0]++')
@@ -80,6 +81,7 @@ perform() {
     services) scripts/services up ;;
     python) make_venv ;;
     tls) test_tls ;;
+    registry) test_registry ;;
     *) cargo test --test "$1" ;;
   esac
 }
@@ -113,6 +115,13 @@ test_tls() {
   else
     echo "Kafka runs in a container, without TLS: not checked (ORCHESTRATOR_SERVICES_WITH=native has it)"
   fi
+}
+
+# A real schema registry, for as long as its tests run. scripts/services down ends it, too.
+test_registry() {
+  scripts/services start-registry
+  cargo test --test registry
+  scripts/services stop-registry
 }
 
 # Made anew when the requirements, Python or the place change; the stamp comes last.

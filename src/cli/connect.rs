@@ -1,13 +1,14 @@
 //! From settings to the parts that they name. Whatever has to be opened is opened here.
 
 use super::exit::{Exit, fail};
-use crate::config::{LogTarget, Settings, StoreKind};
+use crate::config::{HttpTarget, LogTarget, Settings, StoreKind};
 use crate::core::catalogue::Catalogue;
 use crate::core::definition::Definition;
 use crate::installation::{Installation, topics};
-use crate::log::Log;
 use crate::log::kafka::{KafkaLog, KafkaSettings};
 use crate::log::sqlite::SqliteLog;
+use crate::log::{Log, Topic};
+use crate::registry::{FramedLog, Registry, register_events};
 use crate::store::{self, Store};
 use crate::ui::graph;
 use anyhow::{Context, Result};
@@ -50,11 +51,40 @@ pub enum Drawing {
     Mermaid,
 }
 
-/// Opens the log that the settings name.
+/// Opens the log that the settings name. Events come in single-object framing, whichever they were published in.
 ///
 /// # Errors
 /// Where it does not answer, or there is no such file.
 pub fn open_log(settings: &Settings) -> Result<Arc<dyn Log>> {
+    let log = open_unframed_log(settings)?;
+    Ok(match registry(settings)? {
+        Some(registry) => Arc::new(FramedLog::reading(log, registry)),
+        None => log,
+    })
+}
+
+/// The log of a process that publishes events, in the framing that the settings ask for: registers the schemas first,
+/// where they name a registry.
+///
+/// # Errors
+/// Where the registry does not answer or refuses.
+pub fn publishing(log: Arc<dyn Log>, settings: &Settings) -> Result<Arc<dyn Log>> {
+    let Some(registry) = registry(settings)? else { return Ok(log) };
+    let ids = register_events(&registry, &format!("{}.{}", settings.namespace, Topic::Events))?;
+    tracing::info!(registry = registry.shown(), schemas = ids.len(), "the schemas of the events are registered");
+    Ok(Arc::new(FramedLog::publishing(log, ids)))
+}
+
+fn registry(settings: &Settings) -> Result<Option<Registry>> {
+    let open = |target: &HttpTarget| Registry::new(&target.url).context("no HTTP call can be made");
+    settings.schema_registry.as_ref().map(open).transpose()
+}
+
+/// Opens the log that the settings name, as it is.
+///
+/// # Errors
+/// Where it does not answer, or there is no such file.
+pub fn open_unframed_log(settings: &Settings) -> Result<Arc<dyn Log>> {
     if let LogTarget::Sqlite { path } = &settings.log
         && !path.exists()
     {

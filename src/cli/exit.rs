@@ -6,6 +6,7 @@ use crate::embedded::EmbeddedError;
 use crate::embedded::hold::HoldError;
 use crate::installation::InstallationError;
 use crate::log::{AppendError, LogError};
+use crate::registry::RegistryError;
 use crate::store::StoreError;
 use std::error::Error;
 use std::fmt::Write;
@@ -99,6 +100,11 @@ fn code(cause: &(dyn Error + 'static)) -> Option<Exit> {
             LogError::UnknownTopic(_) => Some(Exit::Refused),
             LogError::Refused(_) => None,
         };
+    }
+    match cause.downcast_ref::<RegistryError>() {
+        Some(RegistryError::Away { .. }) => return Some(Exit::Unreachable),
+        Some(RegistryError::Refused { .. } | RegistryError::Other { .. }) => return Some(Exit::Refused),
+        None => {}
     }
     match store_error(cause) {
         Some(StoreError::Unreachable { .. }) => Some(Exit::Unreachable),

@@ -51,7 +51,7 @@ fn value_name(kind: &Kind) -> &'static str {
         Kind::Bool => "true|false",
         Kind::Level => "LEVEL",
         Kind::Word(_) => "WORD",
-        Kind::LogUrl | Kind::StoreUrl => "URL",
+        Kind::LogUrl | Kind::StoreUrl | Kind::HttpUrl => "URL",
         Kind::Address => "ADDRESS",
         Kind::Namespace | Kind::Group => "NAME",
         Kind::Hosts | Kind::Programs => "LIST",

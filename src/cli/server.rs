@@ -80,12 +80,17 @@ impl Server {
     ) -> Result<Option<Self>> {
         let settings = context.settings().clone();
         let say = |words: &str| status.waits(words);
-        let Some(log) = wait_for(stop, "the log", say, || connect::open_log(&settings))? else { return Ok(None) };
+        let Some(log) = wait_for(stop, "the log", say, || connect::open_unframed_log(&settings))? else {
+            return Ok(None);
+        };
         let Some(partitions) = wait_for(stop, "the log", say, || checked(log.as_ref(), &settings))? else {
             return Ok(None);
         };
         status.log(log.cluster());
         let hold = hold_of(roles, &settings)?;
+        let Some(log) = wait_for(stop, "the schema registry", say, || published(&log, roles, &settings))? else {
+            return Ok(None);
+        };
         let (store, store_is_there) = match *roles == BTreeSet::from([Role::Worker]) {
             true => (None, false),
             false => open_store_if_there(&settings)?,
@@ -232,6 +237,14 @@ fn hold_of(roles: &BTreeSet<Role>, settings: &Settings) -> Result<Option<Hold>> 
             Ok(Some(Hold::take(folder.unwrap_or(Path::new(".")))?))
         }
         _ => Ok(None),
+    }
+}
+
+/// The log, with the framing of what this process publishes.
+fn published(log: &Arc<dyn Log>, roles: &BTreeSet<Role>, settings: &Settings) -> Result<Arc<dyn Log>> {
+    match roles.contains(&Role::Engine) {
+        true => connect::publishing(Arc::clone(log), settings),
+        false => Ok(Arc::clone(log)),
     }
 }
 

@@ -42,6 +42,8 @@ pub enum Kind {
     LogUrl,
     /// `postgres://…` or `sqlite://…`.
     StoreUrl,
+    /// `http://…` or `https://…`, or nothing.
+    HttpUrl,
     /// A socket address, or `off`.
     Address,
     /// The start of topic names.
@@ -75,7 +77,7 @@ pub enum Value {
     List(Vec<String>),
     /// Of `Folder`; none: not given.
     Folder(Option<PathBuf>),
-    /// Of `Word`, `LogUrl`, `StoreUrl`, `Namespace` and `Group`.
+    /// Of `Word`, `LogUrl`, `StoreUrl`, `HttpUrl` (empty: not given), `Namespace` and `Group`.
     Text(String),
 }
 
@@ -107,6 +109,10 @@ impl Kind {
             Self::LogUrl => "are kafka://host:port[,host:port…] and sqlite://path/to/log.db".to_owned(),
             Self::StoreUrl => {
                 "are postgres://user:password@host:port/database and sqlite://path/to/store.db".to_owned()
+            }
+            Self::HttpUrl => {
+                "is a URL that begins with http:// or https://, e.g. https://user:password@host/path, or nothing"
+                    .to_owned()
             }
             Self::Address => "is an address with a port, e.g. 127.0.0.1:7080, or off".to_owned(),
             Self::Namespace => "are 1 to 100 of A-Z a-z 0-9 . _ -".to_owned(),
@@ -140,6 +146,7 @@ impl Kind {
             }
             Self::LogUrl => super::LogTarget::parse(text).map(|_| Value::Text(text.to_owned())),
             Self::StoreUrl => super::StoreTarget::parse(text).map(|_| Value::Text(text.to_owned())),
+            Self::HttpUrl => super::targets::is_http_url(text).then(|| Value::Text(text.to_owned())),
             Self::Address if text.eq_ignore_ascii_case("off") => Some(Value::Address(None)),
             Self::Address => text.parse().ok().map(|address| Value::Address(Some(address))),
             Self::Namespace => is_namespace(text).then(|| Value::Text(text.to_owned())),

@@ -4,7 +4,7 @@ use super::fault::{ConfigFault, ConfigFaults};
 use super::kafka::{self, KafkaProperty};
 use super::kind::Value;
 use super::table::{self, KAFKA_PREFIX, OF_AGENTS, OF_SCRIPTS, PREFIX, SETTINGS, Setting};
-use super::targets::{self, Given, LogTarget, Reasoned, StoreTarget};
+use super::targets::{self, Given, HttpTarget, LogTarget, Reasoned, StoreTarget};
 use super::{Config, Settings, Source};
 use crate::core::breaker::BreakerPolicy;
 use crate::core::limits::Limits;
@@ -279,6 +279,9 @@ fn settings(values: &Values, kafka: Vec<KafkaProperty>) -> Settings {
         },
         log: LogTarget::parse(&log).unwrap_or(LogTarget::Sqlite { path: log.into() }),
         store: StoreTarget::parse(&store).unwrap_or(StoreTarget { kind: super::StoreKind::Sqlite, url: store }),
+        schema_registry: Some(values.text(table::SCHEMA_REGISTRY_URL))
+            .filter(|url| !url.is_empty())
+            .map(|url| HttpTarget { url }),
         namespace: values.text(table::NAMESPACE),
         group: values.text(table::GROUP),
         partitions: small(table::PARTITIONS),

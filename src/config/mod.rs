@@ -16,7 +16,7 @@ pub use fault::{ConfigFault, ConfigFaults};
 pub use kafka::KafkaProperty;
 pub use load::{Inputs, load};
 pub use report::Row;
-pub use targets::{LogTarget, StoreKind, StoreTarget};
+pub use targets::{HttpTarget, LogTarget, StoreKind, StoreTarget};
 
 use crate::core::limits::Limits;
 use std::net::SocketAddr;
@@ -75,6 +75,8 @@ pub struct Settings {
     pub log: LogTarget,
     /// Where the store is.
     pub store: StoreTarget,
+    /// The schema registry whose ids stand in the frames of the event stream; none: fingerprints do.
+    pub schema_registry: Option<HttpTarget>,
     /// The first part of every topic's name.
     pub namespace: String,
     /// The consumer group of the engines that share the partitions.

@@ -29,11 +29,12 @@ pub const PREFIX: &str = "ORCHESTRATOR_";
 /// What is passed through to librdkafka begins with this.
 pub const KAFKA_PREFIX: &str = "ORCHESTRATOR_KAFKA_";
 /// Variables of the scripts beside the program, known so that nobody is warned of them.
-pub const OF_SCRIPTS: [&str; 4] = [
+pub const OF_SCRIPTS: [&str; 5] = [
     "ORCHESTRATOR_SERVICES_DIR",
     "ORCHESTRATOR_SERVICES_WITH",
     "ORCHESTRATOR_KAFKA_PORT",
     "ORCHESTRATOR_POSTGRES_PORT",
+    "ORCHESTRATOR_REGISTRY_PORT",
 ];
 /// Variables that a worker sets for a program that is an agent; the program may call ours.
 pub const OF_AGENTS: [&str; 5] = [
@@ -51,7 +52,7 @@ macro_rules! names {
     )* };
 }
 names!(
-    LOG_URL STORE_URL STATE_STORAGE DATA NAMESPACE GROUP PARTITIONS HTTP_ADDRESS
+    LOG_URL STORE_URL SCHEMA_REGISTRY_URL STATE_STORAGE DATA NAMESPACE GROUP PARTITIONS HTTP_ADDRESS
     MAX_AGENT_CALLS AGENT_TIMEOUT PARALLEL_THRESHOLD
     MAX_RETRIES BASE_RETRY_DELAY RETRY_EXPONENTIAL_BASE MAX_RETRY_DELAY RETRY_JITTER
     BREAKER_FAILURE_PERCENT BREAKER_MIN_CALLS BREAKER_WINDOW BREAKER_OPEN BREAKER_PROBES
@@ -85,6 +86,14 @@ pub const SETTINGS: &[Setting] = &[
         DEFAULT_STORE_URL,
         "Where the store is. The default is the Postgres that `scripts/services up` starts, or with \
          ORCHESTRATOR_STATE_STORAGE=sqlite a file in ./.orchestrator.",
+    ),
+    setting(
+        SCHEMA_REGISTRY_URL,
+        Kind::HttpUrl,
+        "",
+        "A schema registry with Confluent's protocol. With it the schemas of the events are registered at the start, and \
+         `events` has Confluent's framing in place of single-object framing; commands that read `events` ask it for what \
+         they find there. Credentials are sent by basic authentication.",
     ),
     setting(
         STATE_STORAGE,

@@ -101,6 +101,34 @@ impl fmt::Debug for StoreTarget {
     }
 }
 
+/// A URL of HTTP, with its password: show [`HttpTarget::shown`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct HttpTarget {
+    /// The URL.
+    pub url: String,
+}
+
+impl HttpTarget {
+    /// The URL without its password.
+    pub fn shown(&self) -> String {
+        mask::url(&self.url)
+    }
+}
+
+impl fmt::Debug for HttpTarget {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.shown())
+    }
+}
+
+/// Whether a text is a URL of HTTP to which paths can be added, or nothing.
+pub(super) fn is_http_url(text: &str) -> bool {
+    let is_legal = |url: reqwest::Url| {
+        matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none() && url.fragment().is_none()
+    };
+    text.is_empty() || reqwest::Url::parse(text).is_ok_and(is_legal)
+}
+
 /// The log of a data folder.
 pub fn log_of_folder(folder: &Path) -> String {
     format!("sqlite://{}", folder.join("log.db").display())

@@ -4,6 +4,7 @@
 //! Nesting is safe at any depth: what may nest is taken as raw text, which serde_json scans without recursion, and
 //! checked by [`Json`] before anything recurses into it.
 
+use super::framing::CONFLUENT;
 use super::json_text::{self, FORMAT, Format};
 use super::schema::{self, FRAME_BYTES, SINGLE_OBJECT, Schema};
 use crate::core::id::{IllegalId, WorkflowId};
@@ -64,7 +65,9 @@ impl Kind {
         }
         match value {
             [0xC3, 0x01, ..] => self.single_object(value),
-            [0, _, _, _, _, bytes @ ..] => Ok(Body::Avro(Avro { bytes, schemas: schema::versions(self.schema) })),
+            [CONFLUENT, _, _, _, _, bytes @ ..] => {
+                Ok(Body::Avro(Avro { bytes, schemas: schema::versions(self.schema) }))
+            }
             _ => self.json(value),
         }
     }

@@ -9,6 +9,7 @@ pub mod dead_letter;
 pub mod dead_letter_read;
 pub mod definition;
 pub mod event;
+pub mod framing;
 pub mod headers;
 mod inbound;
 pub mod journal;

@@ -1,7 +1,7 @@
 //! The schemas of `schemas/`, parsed once, found by name or by fingerprint, and Avro's single-object framing: `C3 01`
 //! and the schema's CRC-64-AVRO fingerprint, little-endian (Avro 1.11 specification, "Single object encoding").
 
-use super::WireError;
+use super::{WireError, framing};
 use serde::Serialize;
 use serde::de::DeserializeSeed;
 use serde_avro_fast::Schema as AvroSchema;
@@ -24,6 +24,7 @@ pub struct Schema {
     pub version: u32,
     /// The file's text.
     pub text: &'static str,
+    full_name: String,
     avro: AvroSchema,
 }
 
@@ -77,9 +78,24 @@ static ALL: LazyLock<Vec<Schema>> = LazyLock::new(|| {
         "WorkflowFailed" v 1,
     ]
     .into_iter()
-    .map(|(name, version, text)| Schema { name, version, text, avro: parse(text) })
+    .map(|(name, version, text)| Schema { name, version, text, full_name: full_name(name, text), avro: parse(text) })
     .collect()
 });
+
+fn full_name(name: &str, text: &str) -> String {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        namespace: String,
+    }
+    let Named { namespace } =
+        serde_json::from_str(text).expect("every file of schemas/ has a namespace; a test reads it");
+    format!("{namespace}.{name}")
+}
+
+/// The fingerprint of a schema from elsewhere (little-endian, as it stands in the framing); none: it is no schema.
+pub fn fingerprint_of(text: &str) -> Option<[u8; 8]> {
+    text.parse::<AvroSchema>().ok().map(|schema| *schema.rabin_fingerprint())
+}
 
 /// All schemas that this version reads.
 pub fn all() -> &'static [Schema] {
@@ -123,6 +139,16 @@ impl Schema {
         frame
     }
 
+    /// The record's name with its namespace, e.g. `orchestrator.events.v1.NodeCompleted`.
+    pub fn full_name(&self) -> &str {
+        &self.full_name
+    }
+
+    /// Whether it is of an event, rather than of the journal or of a message that others write.
+    pub fn is_event(&self) -> bool {
+        self.full_name.starts_with("orchestrator.events.")
+    }
+
     /// For the codecs of this room.
     pub(super) fn avro(&self) -> &AvroSchema {
         &self.avro
@@ -143,7 +169,12 @@ pub(super) fn parse(text: &str) -> AvroSchema {
 pub(super) fn unframe<'a>(what: &'static str, bytes: &'a [u8]) -> Result<(&'static Schema, &'a [u8]), WireError> {
     let Some((frame, body)) = bytes.split_at_checked(FRAME_BYTES).filter(|(frame, _)| frame[..2] == SINGLE_OBJECT)
     else {
-        let found = format!("{} bytes that begin with {}", bytes.len(), hex::encode(&bytes[..bytes.len().min(4)]));
+        let found = match framing::confluent(bytes) {
+            Some((id, _)) => {
+                format!("Confluent's with the schema id {id}, and no schema registry that says what it is")
+            }
+            None => format!("{} bytes that begin with {}", bytes.len(), hex::encode(&bytes[..bytes.len().min(4)])),
+        };
         return Err(WireError::Malformed { expected: "Avro single-object framing (C3 01 and a fingerprint)", found });
     };
     match by_fingerprint(&frame[2..]) {
