@@ -141,7 +141,7 @@ make_venv() {
 # The services' folder goes; what they said about a failure stays.
 keep_service_logs() {
   local logs=target/test-services-logs file
-  for file in "$ORCHESTRATOR_SERVICES_DIR"/{kafka/broker.log,postgres/server.log}; do
+  for file in "$ORCHESTRATOR_SERVICES_DIR"/{kafka/broker.log,postgres/server.log,registry/registry.log}; do
     [[ -f "$file" ]] || continue
     mkdir -p "$logs"
     cp "$file" "$logs/"
