@@ -2,6 +2,7 @@
 
 use super::lookup::Lookup;
 use super::{Registry, RegistryError, SchemaIds};
+use crate::core::time::Timestamp;
 use crate::log::{
     Ack, AppendError, Appender, Delivery, Ends, Group, GroupSeen, Log, LogError, Membership, NewRecord, Purpose,
     Reader, Token, Topic, TopicSpec,
@@ -71,6 +72,9 @@ impl Log for FramedLog {
     }
     fn ends(&self, topic: &Topic, partition: u32) -> Result<Ends, LogError> {
         self.log.ends(topic, partition)
+    }
+    fn offset_at(&self, topic: &Topic, partition: u32, time: Timestamp) -> Result<u64, LogError> {
+        self.log.offset_at(topic, partition, time)
     }
     fn partitions(&self, topic: &Topic) -> Result<Option<u32>, LogError> {
         self.log.partitions(topic)

@@ -118,9 +118,9 @@ fn a_newer_version_reads_what_any_older_one_wrote() {
 
 #[test]
 fn a_change_that_breaks_readers_is_found() {
-    let older = Avro::parse_str(schema::by_name("NodeCompleted").unwrap().text).unwrap();
+    let older = Avro::parse_str(schema::by_name("WorkflowCompleted").unwrap().text).unwrap();
     let broken = |change: fn(&mut Vec<Value>)| {
-        let mut text: Value = serde_json::from_str(schema::by_name("NodeCompleted").unwrap().text).unwrap();
+        let mut text: Value = serde_json::from_str(schema::by_name("WorkflowCompleted").unwrap().text).unwrap();
         change(text["fields"].as_array_mut().unwrap());
         SchemaCompatibility::can_read(&older, &Avro::parse(&text).unwrap()).is_err()
     };

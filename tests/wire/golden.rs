@@ -102,11 +102,16 @@ fn events_of_earlier_versions_are_read_as_what_they_meant() {
     assert_eq!((scheduled.heartbeat, scheduled.deadline), (false, None));
     let Event::WorkflowFailed(failed) = read("WorkflowFailed") else { panic!("WorkflowFailed") };
     assert_eq!(failed.context, None);
+    // Before workers could say what they had used, and before runs could be forked.
+    let Event::NodeCompleted(completed) = read("NodeCompleted") else { panic!("NodeCompleted") };
+    let Event::WorkflowStarted(started) = read("WorkflowStarted.v2") else { panic!("WorkflowStarted") };
+    assert_eq!((completed.usage, started.agents.len()), (None, 0));
+    assert_eq!(started.lineage.map(|lineage| lineage.from_node), Some(None));
 }
 
 #[test]
 fn what_an_earlier_version_wrote_is_published_under_the_version_that_it_has() {
-    for (file, version) in [("NodeFailed", 1), ("NodeFailed.v2", 2)] {
+    for (file, version) in [("NodeFailed", 1), ("NodeFailed.v2", 2), ("NodeFailed.v3", 3)] {
         let body = recorded_bytes(file);
         let headers = headers::event_headers("shop", &event::decode(&body).unwrap(), &body, 0, &[0; 16], None);
         let expected = format!("orchestrator.NodeFailed.v{version}");
