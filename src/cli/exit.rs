@@ -7,6 +7,8 @@ use crate::embedded::hold::HoldError;
 use crate::installation::InstallationError;
 use crate::log::{AppendError, LogError};
 use crate::registry::RegistryError;
+use crate::projector::ProjectorError;
+use crate::projector::rebuild::RebuildError;
 use crate::store::StoreError;
 use std::error::Error;
 use std::fmt::Write;
@@ -85,6 +87,9 @@ fn code(cause: &(dyn Error + 'static)) -> Option<Exit> {
     if let Some(HoldError::Held { .. }) = cause.downcast_ref() {
         return Some(Exit::Refused);
     }
+    if let Some(RebuildError::LiveAhead { .. } | RebuildError::NoPosition(_)) = cause.downcast_ref() {
+        return Some(Exit::Refused);
+    }
     match cause.downcast_ref::<InstallationError>() {
         Some(
             InstallationError::Missing { .. } | InstallationError::Pinned { .. } | InstallationError::Topics { .. },
@@ -108,7 +113,7 @@ fn code(cause: &(dyn Error + 'static)) -> Option<Exit> {
     }
     match store_error(cause) {
         Some(StoreError::Unreachable { .. }) => Some(Exit::Unreachable),
-        Some(StoreError::NoTables { .. }) => Some(Exit::Refused),
+        Some(StoreError::NoTables { .. } | StoreError::Busy(_)) => Some(Exit::Refused),
         _ => inner(cause).and_then(code),
     }
 }
@@ -133,6 +138,13 @@ fn inner<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
         Some(EmbeddedError::Installation(error)) => return Some(error),
         Some(EmbeddedError::Log(error)) => return Some(error),
         Some(EmbeddedError::Store(error)) => return Some(error),
+        _ => {}
+    }
+    match cause.downcast_ref::<RebuildError>() {
+        Some(RebuildError::Store(error) | RebuildError::Projector(ProjectorError::Store { fault: error, .. })) => {
+            return Some(error);
+        }
+        Some(RebuildError::Log(error) | RebuildError::Projector(ProjectorError::Log(error))) => return Some(error),
         _ => {}
     }
     match cause.downcast_ref::<InstallationError>() {

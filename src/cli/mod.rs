@@ -28,6 +28,7 @@ pub mod list;
 pub mod output;
 pub mod program;
 pub mod readiness;
+pub mod rebuild;
 pub mod roles;
 pub mod serve;
 pub mod server;
@@ -133,6 +134,9 @@ pub enum Command {
     /// Group what went wrong: how often, since when, and whether it becomes more
     #[command(after_help = errors::EXAMPLES)]
     Errors(errors::Args),
+    /// Make the tables of the store anew from the journal, and swap them in while everything goes on
+    #[command(after_help = rebuild::EXAMPLES)]
+    Rebuild(rebuild::Args),
     /// Print every setting with its value, where it came from and what it means
     #[command(after_help = config::EXAMPLES)]
     Config(config::Args),
@@ -239,6 +243,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit> {
         Command::Export(args) => export::run(&args, context),
         Command::Dlq(args) => dlq::run(&args, context),
         Command::Errors(args) => errors::run(&args, context),
+        Command::Rebuild(args) => rebuild::run(&args, context),
         Command::Config(args) => config::run(&args, context),
         Command::Health(args) => health::run(&args, context),
         Command::Completions(args) => completions::run(&args, context.out),

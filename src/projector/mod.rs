@@ -11,6 +11,7 @@ pub mod folding;
 pub mod lag;
 mod letters;
 mod part;
+pub mod rebuild;
 pub mod rows;
 pub mod thread;
 

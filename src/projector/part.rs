@@ -56,8 +56,10 @@ pub struct Part {
     /// Why it will stop once the batch before is in the store.
     halt: Option<ProjectorError>,
     committed: u64,
+    events: u64,
     at_end: bool,
-    away: bool,
+    /// Why the store did not take what it was last given.
+    away: Option<StoreError>,
 }
 
 impl Part {
@@ -74,8 +76,9 @@ impl Part {
             pending: None,
             halt: None,
             committed: 0,
+            events: 0,
             at_end: false,
-            away: false,
+            away: None,
         }
     }
 
@@ -105,6 +108,16 @@ impl Part {
     /// Whether a whole batch is there.
     pub fn is_full(&self) -> bool {
         self.pending.is_some() || self.queue.len() >= MAX_BATCH_RECORDS || self.queue_bytes >= MAX_BATCH_BYTES
+    }
+
+    /// Why the store did not take what it was last given; none: it did.
+    pub fn why_away(&self) -> Option<&StoreError> {
+        self.away.as_ref()
+    }
+
+    /// How many events it has folded.
+    pub fn events(&self) -> u64 {
+        self.events
     }
 
     /// Whether it goes no further.
@@ -231,15 +244,16 @@ impl Part {
         if let StoreError::Newer { .. } = fault {
             return Err(self.stop(ProjectorError::Store { partition: self.partition, fault }));
         }
-        if !std::mem::replace(&mut self.away, true) {
+        if self.away.is_none() {
             let at = store.describe();
             tracing::warn!(partition = self.partition, at, "{fault}; workflows go on, the projection will catch up");
         }
+        self.away = Some(fault);
         Ok(())
     }
 
     fn store_is_back(&mut self, store: &dyn Store) {
-        if std::mem::replace(&mut self.away, false) {
+        if self.away.take().is_some() {
             tracing::info!(partition = self.partition, at = store.describe(), "the store answers again");
         }
     }
@@ -329,6 +343,7 @@ impl Part {
         };
         let events: Result<Vec<Decoded>, WireError> = bodies.map(decode).collect();
         let events = events.map_err(|fault| ProjectorError::Unreadable { partition, offset, fault })?;
+        self.events += events.len() as u64;
         let folded = self.folding.step(offset, step, &events);
         folded.map_err(|fault| ProjectorError::BrokenHistory { partition, offset, fault })
     }

@@ -7,6 +7,7 @@ pub mod letter;
 pub mod memory;
 pub mod postgres;
 pub mod query;
+pub mod rebuild;
 pub mod row;
 pub mod sqlite;
 
@@ -136,9 +137,22 @@ pub enum StoreError {
         /// Where it is, without secrets.
         at: String,
     },
+    /// Somebody else is at it.
+    #[error("the store is in use: {0}")]
+    Busy(String),
     /// It answers, and says no; or holds what it should not.
     #[error("the store refuses: {0}")]
     Refused(String),
+}
+
+impl StoreError {
+    /// Something hangs on tables that are to change places.
+    pub fn attached(found: &[String]) -> Self {
+        Self::Refused(format!(
+            "{} would be lost, or go on reading the old table: drop what it is and make it again afterwards",
+            found.join(", ")
+        ))
+    }
 }
 
 /// Projected state.
@@ -160,6 +174,15 @@ pub trait Store: Send + Sync {
         ended_since: Timestamp,
         max_ended: usize,
     ) -> Result<Option<Snapshot>, StoreError>;
+    /// Begins to make the tables anew beside the live ones. What an interrupted rebuild has left is gone on with, or
+    /// thrown away where `fresh`, or where another version has left it.
+    ///
+    /// # Errors
+    /// `Busy` while another rebuild is under way; `Refused` where the store is none that can be rebuilt.
+    fn rebuild(&self, fresh: bool) -> Result<Box<dyn rebuild::Rebuild + '_>, StoreError> {
+        let _ = fresh;
+        Err(StoreError::Refused(format!("{} keeps nothing that could be made anew", self.describe())))
+    }
     /// What people and the command line ask.
     fn query(&self) -> &dyn query::Query;
     /// Where it is, for people, without secrets.

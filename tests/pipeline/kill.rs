@@ -44,14 +44,14 @@ pub fn dice(test: &str) -> StdRng {
     StdRng::seed_from_u64(seed)
 }
 
-fn installation(leg: Leg) -> Installation {
+pub fn installation(leg: Leg) -> Installation {
     let at = Installation::new(leg);
     [CHAIN, FAN, PLAN].iter().for_each(|definition| at.apply(definition));
     at
 }
 
 /// Requests of all three definitions.
-fn load(at: &Installation, wave: usize, workflows: usize) -> Vec<NewRecord> {
+pub fn load(at: &Installation, wave: usize, workflows: usize) -> Vec<NewRecord> {
     let request = |n: usize| {
         let id = format!("wave {wave} / {n}");
         let nodes: Vec<_> = (0..3)

@@ -12,6 +12,7 @@ mod failing_workers;
 mod heartbeats;
 mod kill;
 mod ready;
+mod rebuild;
 mod retries;
 #[path = "../support/pipeline/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "shared with other test targets")]

@@ -7,9 +7,11 @@ mod letters;
 #[path = "../sql/both/position.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same text for both drivers, see `sql`")]
 mod position;
+mod rebuild;
 mod write;
 
 use super::query::Query;
+use super::rebuild::Rebuild;
 use super::row::ProjectionBatch;
 use super::sql::blocking::Blocking;
 use super::sql::fault::Fault;
@@ -18,6 +20,7 @@ use crate::core::time::Timestamp;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, SqlStr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Connections to the database: the projector's, one for questions, one to spare.
@@ -45,6 +48,9 @@ pub struct PostgresStore {
     pool: PgPool,
     at: String,
     blocking: Blocking,
+    options: PgConnectOptions,
+    /// Whether batches are loaded into tables that are being made anew.
+    loading: AtomicBool,
 }
 
 impl PostgresStore {
@@ -56,13 +62,25 @@ impl PostgresStore {
             StoreError::Refused(format!("{at} is no address of a database ({error}); {expected}"))
         })?;
         let options = options.application_name("orchestrator").disable_statement_logging();
+        Self::with(options, at, None)
+    }
+
+    /// A store in a schema; none: in the one that the server chooses for this user.
+    fn with(options: PgConnectOptions, at: String, schema: Option<String>) -> Result<Self, StoreError> {
         let blocking = Blocking::new()?;
-        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(CONNECT_WITHIN);
+        let mut pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(CONNECT_WITHIN);
+        if let Some(schema) = schema {
+            pool = pool.after_connect(move |connection, _| {
+                let choose = sqlx::query("SELECT set_config('search_path', quote_ident($1), false)");
+                let choose = choose.bind(schema.clone());
+                Box::pin(async move { choose.execute(connection).await.map(drop) })
+            });
+        }
         let pool = {
             let _inside = blocking.enter();
-            pool.connect_lazy_with(options)
+            pool.connect_lazy_with(options.clone())
         };
-        Ok(Self { pool, at, blocking })
+        Ok(Self { pool, at, blocking, options, loading: AtomicBool::new(false) })
     }
 
     /// Runs one operation on a connection, within a limit. A connection that does not answer is given up.
@@ -98,7 +116,11 @@ impl Store for PostgresStore {
     fn commit(&self, batch: &ProjectionBatch) -> Result<(), StoreError> {
         self.run(ANSWER_WITHIN, async |connection| {
             let mut transaction = connection.begin_with(BEGIN_WRITING).await?;
-            write::batch(&mut transaction, batch).await?;
+            if self.loading.load(Ordering::Relaxed) {
+                rebuild::load::batch(&mut transaction, batch).await?;
+            } else {
+                write::batch(&mut transaction, batch).await?;
+            }
             Ok(transaction.commit().await?)
         })
     }
@@ -110,6 +132,10 @@ impl Store for PostgresStore {
         max_ended: usize,
     ) -> Result<Option<Snapshot>, StoreError> {
         self.view(async |connection| ask::snapshot(connection, partition, ended_since, max_ended).await)
+    }
+
+    fn rebuild(&self, fresh: bool) -> Result<Box<dyn Rebuild + '_>, StoreError> {
+        rebuild::begin(self, fresh)
     }
 
     fn query(&self) -> &dyn Query {

@@ -30,9 +30,7 @@ pub async fn batch(connection: &mut PgConnection, batch: &ProjectionBatch) -> Re
         errors(connection, rows).await?;
     }
     letters::write(connection, partition, batch).await?;
-    for rows in stretches(&batch.metrics, |_| 256) {
-        metrics(connection, partition, rows).await?;
-    }
+    all_metrics(connection, partition, &batch.metrics).await?;
     for rows in stretches(&batch.offsets, |row| 64 + 20 * row.offsets.len()) {
         offsets(connection, rows).await?;
     }
@@ -197,6 +195,14 @@ async fn errors(connection: &mut PgConnection, rows: &[ErrorRow]) -> Result<(), 
         |row| Micros(row.time),
     );
     query.execute(connection).await?;
+    Ok(())
+}
+
+/// Adds to the metrics.
+pub async fn all_metrics(connection: &mut PgConnection, partition: i64, rows: &[MetricRow]) -> Result<(), Fault> {
+    for rows in stretches(rows, |_| 256) {
+        metrics(connection, partition, rows).await?;
+    }
     Ok(())
 }
 

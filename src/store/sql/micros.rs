@@ -21,6 +21,13 @@ const TIMESTAMPTZ_ARRAY: Oid = Oid(1185);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Micros(pub Timestamp);
 
+impl Micros {
+    /// As Postgres counts. What is outside of its range becomes its nearest end; clocks do not go there.
+    pub fn postgres(self) -> i64 {
+        self.0.0.saturating_sub(POSTGRES_EPOCH).max(POSTGRES_EARLIEST)
+    }
+}
+
 impl Type<Postgres> for Micros {
     fn type_info() -> PgTypeInfo {
         PgTypeInfo::with_oid(TIMESTAMPTZ)
@@ -35,9 +42,7 @@ impl PgHasArrayType for Micros {
 
 impl Encode<'_, Postgres> for Micros {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        // What is outside of Postgres's range becomes its nearest end; clocks do not go there.
-        let micros = self.0.0.saturating_sub(POSTGRES_EPOCH).max(POSTGRES_EARLIEST);
-        <i64 as Encode<Postgres>>::encode(micros, buffer)
+        <i64 as Encode<Postgres>>::encode(self.postgres(), buffer)
     }
 }
 

@@ -12,6 +12,7 @@ use crate::core::run::{NodeRun, Outcome, Run};
 use crate::core::status::{NodeStatus, Status};
 use crate::core::usage::{Cost, Usage};
 use crate::store::query::Summary;
+use crate::store::rebuild::Change;
 use crate::store::row::{ErrorRow, MetricRow, Operation, OperationRow, ResultRow};
 use crate::store::{EndedRun, Position, STATE_FORMAT, StoreError, StoredRun};
 use std::collections::BTreeMap;
@@ -282,6 +283,18 @@ pub fn metric(row: &impl Cells) -> Result<(u32, MetricRow), StoreError> {
         buckets,
     };
     Ok((row.small("partition")?, metric))
+}
+
+/// What a comparison of two tables found.
+pub fn change(table: &'static str, row: &impl Cells) -> Result<Change, StoreError> {
+    Ok(Change {
+        table,
+        before: row.number("rows_before")?,
+        now: row.number("rows_now")?,
+        removed: row.number("removed")?,
+        added: row.number("added")?,
+        altered: row.number("altered")?,
+    })
 }
 
 /// Journal offsets, from `{1,2}` (Postgres) or `[1,2]` (SQLite).

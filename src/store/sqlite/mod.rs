@@ -7,9 +7,11 @@ mod letters;
 #[path = "../sql/both/position.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same text for both drivers, see `sql`")]
 mod position;
+mod rebuild;
 mod write;
 
 use super::query::Query;
+use super::rebuild::Rebuild;
 use super::row::ProjectionBatch;
 use super::sql::blocking::Blocking;
 use super::sql::fault::Fault;
@@ -20,7 +22,7 @@ use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection, SqlStr, SqliteConnection, SqlitePool};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Connections to the file, a thread each: the projector's, one for questions, one to spare.
@@ -49,6 +51,8 @@ pub struct SqliteStore {
     // Before the runtime, so that it is dropped first.
     pool: SqlitePool,
     at: String,
+    path: PathBuf,
+    options: SqliteConnectOptions,
     blocking: Blocking,
 }
 
@@ -74,9 +78,9 @@ impl SqliteStore {
         let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(WAIT_FOR_OTHERS);
         let pool = {
             let _inside = blocking.enter();
-            pool.connect_lazy_with(options)
+            pool.connect_lazy_with(options.clone())
         };
-        Ok(Self { pool, at, blocking })
+        Ok(Self { pool, at, path: path.to_owned(), options, blocking })
     }
 
     /// Runs one operation on a connection.
@@ -139,6 +143,10 @@ impl Store for SqliteStore {
         max_ended: usize,
     ) -> Result<Option<Snapshot>, StoreError> {
         self.view(async |connection| ask::snapshot(connection, partition, ended_since, max_ended).await)
+    }
+
+    fn rebuild(&self, fresh: bool) -> Result<Box<dyn Rebuild + '_>, StoreError> {
+        rebuild::begin(self, fresh)
     }
 
     fn query(&self) -> &dyn Query {

@@ -160,6 +160,11 @@ impl Installation {
         &self.brokers
     }
 
+    /// Where the store is.
+    pub fn store_url(&self) -> &str {
+        &self.database
+    }
+
     /// The store, opened anew.
     pub fn store(&self) -> Arc<dyn Store> {
         store::open(&self.database).expect("the store opens")

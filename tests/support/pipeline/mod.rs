@@ -7,7 +7,7 @@ mod process;
 mod stream;
 
 pub use agent::Hand;
-pub use installation::{Installation, Leg, python, repository, services};
+pub use installation::{Installation, Leg, PARTITIONS, python, repository, services};
 pub use process::{End, Process, run};
 pub use stream::{Stream, json, text};
 

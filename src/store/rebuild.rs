@@ -1,0 +1,148 @@
+//! Making the tables anew beside the live ones, and putting them in their place while the projector goes on.
+//!
+//! The shadow is a [`Store`] of its own with the same tables, made by the same migrations: whatever projects into a
+//! store projects into it. What differs is how it is loaded ([`Rebuild::complete`] ends that) and that its tables can
+//! take the place of the live ones ([`Rebuild::hold`], [`Held::swap`]).
+
+use super::{Position, Store, StoreError};
+use std::sync::Arc;
+
+/// A table that is folded from the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// The columns that tell its rows apart.
+    pub key: &'static [&'static str],
+}
+
+impl Table {
+    /// Whether it holds offsets: a row for each batch of the projector that held events of a run or a workflow, so that
+    /// how many rows there are is chance.
+    pub fn has_offsets(&self) -> bool {
+        [RUN_OFFSETS, WORKFLOW_OFFSETS].contains(&self.name)
+    }
+}
+
+/// Tells how far each partition has been projected; it changes places with all tables, never alone.
+pub const POSITIONS: &str = "orchestrator_projector_positions";
+
+/// The tables that a rebuild makes, in the order in which they are locked: readers that ask several begin with the
+/// positions, then the runs; groups of errors look up runs.
+pub const TABLES: [Table; 8] = [
+    Table { name: "orchestrator_error_logs", key: &["subject", "sequence"] },
+    Table { name: "orchestrator_workflow_states", key: &["run_id"] },
+    Table { name: "orchestrator_agent_results", key: &["run_id", "sequence"] },
+    Table { name: "orchestrator_operation_logs", key: &["subject", "sequence"] },
+    Table { name: "orchestrator_dead_letters", key: &["letter_id"] },
+    Table { name: "orchestrator_performance_metrics", key: &["partition", "agent_name", "minute"] },
+    Table { name: RUN_OFFSETS, key: &["run_id"] },
+    Table { name: WORKFLOW_OFFSETS, key: &["partition", "workflow_id"] },
+];
+
+/// Where the events of runs stand.
+pub const RUN_OFFSETS: &str = "orchestrator_run_offsets";
+/// Where what was said of workflows stands.
+pub const WORKFLOW_OFFSETS: &str = "orchestrator_workflow_offsets";
+
+/// The table of the runs.
+pub const RUNS: &str = "orchestrator_workflow_states";
+
+/// Which tables are to change places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// All, and the positions with them.
+    All,
+    /// One alone. It fits where shadow and live tables stand at the same positions.
+    One(Table),
+}
+
+impl Which {
+    /// The tables, in the order in which they are locked, without the positions.
+    pub fn tables(&self) -> &[Table] {
+        match self {
+            Self::All => &TABLES,
+            Self::One(table) => std::slice::from_ref(table),
+        }
+    }
+}
+
+/// What a table was and what it is, row by row. Of offsets, a row is a run or a workflow with all of its offsets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The table.
+    pub table: &'static str,
+    /// Rows before.
+    pub before: u64,
+    /// Rows now.
+    pub now: u64,
+    /// Rows that were there and are not any more.
+    pub removed: u64,
+    /// Rows that were missing.
+    pub added: u64,
+    /// Rows with the same key that say something else.
+    pub altered: u64,
+}
+
+impl Change {
+    /// How many rows differ.
+    pub fn differing(&self) -> u64 {
+        self.removed + self.added + self.altered
+    }
+}
+
+/// A rebuild under way; nobody else rebuilds the store until it is dropped.
+pub trait Rebuild: Send {
+    /// The shadow tables.
+    fn shadow(&self) -> Arc<dyn Store>;
+    /// Whether the shadow was left by a rebuild that did not come to its end, and is gone on with.
+    fn goes_on(&self) -> bool;
+    /// Whatever of the live tables would be lost or left behind if they changed places, in words; nothing may be.
+    fn in_the_way(&self, which: Which) -> Result<Vec<String>, StoreError>;
+    /// Ends loading: from here on the shadow's tables have all that the live ones have. Takes as long as indexes take.
+    fn complete(&self) -> Result<(), StoreError>;
+    /// Holds the live positions where they are: the projector waits, readers do not.
+    ///
+    /// # Errors
+    /// `Busy` where others hold them for long.
+    fn hold(&self) -> Result<Box<dyn Held + '_>, StoreError>;
+    /// Throws the shadow away.
+    fn discard(&self) -> Result<(), StoreError>;
+}
+
+/// The live positions, held until this is dropped.
+pub trait Held {
+    /// Where the live tables stand.
+    fn positions(&mut self) -> Result<Vec<(u32, Position)>, StoreError>;
+    /// Puts the shadow's tables in the place of the live ones in one transaction, with the rights and the owner of
+    /// these, if the shadow stands at `expected`; then compares what was with what is, and throws away what was.
+    ///
+    /// # Errors
+    /// `Busy` where somebody reads the live tables for long: nothing has changed then.
+    fn swap(self: Box<Self>, which: Which, expected: &[(u32, Position)]) -> Result<Vec<Change>, StoreError>;
+}
+
+/// What compares the two tables of these names, before and now. Answers with the numbers of a [`Change`]. `places` is how
+/// the database says which offsets a row of offsets holds, over all rows of a group; `altered`, how two rows `b` and `n`
+/// are told apart.
+pub(super) fn comparison(table: Table, [before, now]: [&str; 2], places: &str, altered: &str) -> String {
+    let rows = |of: &str| {
+        let key = table.key.join(", ");
+        match table.has_offsets() {
+            true => format!("(SELECT {key}, {places} AS places FROM {of} GROUP BY {key})"),
+            false => format!("(SELECT * FROM {of})"),
+        }
+    };
+    let same: Vec<String> = table.key.iter().map(|column| format!("b.{column} = n.{column}")).collect();
+    let first = table.key[0];
+    format!(
+        "SELECT COUNT(b.{first}) AS rows_before, COUNT(n.{first}) AS rows_now, \
+         COUNT(CASE WHEN n.{first} IS NULL THEN 1 END) AS removed, \
+         COUNT(CASE WHEN b.{first} IS NULL THEN 1 END) AS added, \
+         COUNT(CASE WHEN b.{first} IS NOT NULL AND n.{first} IS NOT NULL AND {altered} THEN 1 END) AS altered \
+         FROM {} b FULL JOIN {} n ON {}",
+        rows(before),
+        rows(now),
+        same.join(" AND ")
+    )
+}

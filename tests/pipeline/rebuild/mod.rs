@@ -1,0 +1,192 @@
+//! Tables made anew: they say what the live ones say, or should.
+
+mod tables;
+
+use crate::kill::{all_answered, dice, load, moves, serve};
+use crate::support::{Installation, Leg, Process, until};
+use orchestrator::log::{NewRecord, Topic};
+use rand::RngExt;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tables::{Other, assert_same, dump, projected};
+
+/// Fails for good in its second node: `nap` needs `ms` in its input.
+const TRIP: &str = "\
+name: trip
+nodes:
+  - { node_id: pack, agent_name: echo }
+  - node_id: nap
+    agent_name: sleep
+    dependencies: [pack]
+    retry: { max_retries: 1, base_delay: 20ms, jitter: none }
+  - { node_id: tell, agent_name: echo, dependencies: [nap] }
+";
+/// What fails is tried again, and then done without.
+const BREAK: &str = "\
+name: break
+nodes:
+  - node_id: pay
+    agent_name: fail
+    retry: { max_retries: 2, base_delay: 20ms, jitter: none }
+    on_failure: { continue_with: 7 }
+  - { node_id: tell, agent_name: echo, dependencies: [pay] }
+";
+/// No worker is there for `hand`.
+const ASKED: &str = "\
+name: asked
+nodes:
+  - { node_id: find, agent_name: echo }
+  - { node_id: ask, agent_name: hand, dependencies: [find], output_contract: { type: integer } }
+  - { node_id: tell, agent_name: echo, dependencies: [ask] }
+";
+const WORKFLOWS: usize = 30;
+const TRIPS: usize = 6;
+
+/// An installation in which much has happened; nothing runs there.
+fn lived_in(leg: Leg) -> Installation {
+    let at = crate::kill::installation(leg);
+    [TRIP, BREAK, ASKED].iter().for_each(|definition| at.apply(definition));
+    let (mut journal, mut responses) = (at.stream(Topic::Journal), at.stream(Topic::Responses));
+    let mut dice = dice("rebuild");
+    happens(&at, 0);
+    let first = serve(&at, "serve");
+    moves(&mut journal, "the process has taken a partition");
+    std::thread::sleep(dice.random_range(Duration::ZERO..Duration::from_millis(800)));
+    first.kill();
+    let second = serve(&at, "serve");
+    // The runs that wait for `hand` have no answer.
+    all_answered(&mut responses, WORKFLOWS + 3 * TRIPS, || ());
+    work_off_letters(&at);
+    projected(&at);
+    second.signal("TERM");
+    assert_eq!(second.wait(), 0);
+    at
+}
+
+/// Requests of every kind: some complete, some fail, some wait, some are refused, some are forwarded.
+fn happens(at: &Installation, wave: usize) {
+    at.publish_all(load(at, wave, WORKFLOWS));
+    for n in 0..TRIPS {
+        at.request(&format!("trip-{wave}-{n}"), "trip", &json!({ "n": n }));
+        at.request(&format!("break-{wave}-{n}"), "break", &json!({ "code": "http_503", "n": n }));
+        at.request(&format!("asked-{wave}-{n}"), "asked", &json!({ "n": n, "zero": "a\u{0}b" }));
+        at.request(&format!("lost-{wave}-{n}"), "no-such-definition", &json!({}));
+        // Once more, and where a foreign partitioner puts it.
+        let id = format!("trip-{wave}-{n}");
+        let body = json!({ "definition": "trip", "input": { "n": n } }).to_string();
+        at.publish(NewRecord {
+            topic: Topic::Requests,
+            partition: Some((at.home(&id) + 1) % crate::support::PARTITIONS),
+            key: Some(id.into()),
+            value: Some(body.into()),
+            headers: vec![],
+        });
+    }
+}
+
+fn work_off_letters(at: &Installation) {
+    let list = |state: &str| {
+        let list = at.run(&["dlq", "list", "--state", state, "--limit", "1000", "--output", "json"]);
+        list.expect(0).json().as_array().cloned().unwrap_or_default()
+    };
+    let letters = until("there are letters", || Some(list("open")).filter(|list| list.len() >= 2 * TRIPS));
+    let of = |kind: &str| {
+        let ids = letters.iter().filter(|letter| letter["kind"] == kind).map(|letter| letter["id"].as_str().unwrap());
+        ids.map(str::to_owned).collect::<Vec<_>>()
+    };
+    at.run(&["dlq", "discard", &of("input")[0], "--note", "nobody needs it"]).expect(0);
+    at.run(&["dlq", "skip", &of("node")[0]]).expect(0);
+    at.run(&["dlq", "redrive", &of("node")[1]]).expect(0);
+    until("what was redriven has failed again", || (list("open").len() + 2 == letters.len()).then_some(()));
+}
+
+fn rebuild(at: &Installation, more: &[&str]) -> Value {
+    let line = [&["rebuild", "--output", "json"], more].concat();
+    at.run(&line).expect(0).json()
+}
+
+fn rebuild_in_background(at: &Installation, name: &str) -> Process {
+    at.start(name, &["rebuild"])
+}
+
+#[test]
+fn the_tables_say_the_same_and_engine_and_projector_go_on_from_them() {
+    for leg in Leg::all() {
+        let at = lived_in(leg);
+        let before = dump(&at);
+        let done = rebuild(&at, &[]);
+        assert_eq!((&done["differing_rows"], &done["same_place"]), (&0.into(), &true.into()), "{done:#}");
+        assert!(done["events"].as_u64().unwrap() > 0, "{done:#}");
+        assert_same(&before, &dump(&at));
+        assert!(before.values().all(|rows| !rows.is_empty()), "each table is put to the test");
+
+        let _serve = serve(&at, "serve");
+        at.run(&["supply", "asked-0-0", "ask", "--value", "42"]).expect(0);
+        at.request("after", "chain", &json!({}));
+        let ended = |id: &str| {
+            until(&format!("{id} completes"), || {
+                let run = at.run(&["show", id, "--output", "json"]);
+                (run.code == 0 && run.json()["status"] == "completed").then_some(())
+            });
+        };
+        ended("after");
+        assert_eq!(at.run(&["history", "trip-0-0"]).code, 0);
+    }
+}
+
+#[test]
+fn damage_is_mended_while_the_engine_runs_and_load_comes_in() {
+    for leg in Leg::all() {
+        let at = lived_in(leg);
+        let mut responses = at.stream(Topic::Responses);
+        Other::new(&at).run(
+            "DELETE FROM orchestrator_agent_results WHERE node_id = 'pack'; \
+             UPDATE orchestrator_workflow_states SET answer = '7' WHERE workflow_id LIKE 'wave%'; \
+             UPDATE orchestrator_performance_metrics SET calls = calls + 1; \
+             DELETE FROM orchestrator_dead_letters; DELETE FROM orchestrator_run_offsets",
+        );
+        let serving = serve(&at, "serve");
+        happens(&at, 1);
+        let done = rebuild(&at, &[]);
+        assert!(done["differing_runs"].as_u64().unwrap() >= WORKFLOWS as u64, "{done:#}");
+        let of = |table: &str| done["tables"].as_array().unwrap().iter().find(|row| row["table"] == table).unwrap();
+        assert!(of("orchestrator_dead_letters")["added"].as_u64().unwrap() >= 2 * TRIPS as u64, "{done:#}");
+        assert!(of("orchestrator_agent_results")["added"].as_u64().unwrap() >= TRIPS as u64, "{done:#}");
+        happens(&at, 2);
+        all_answered(&mut responses, 3 * (WORKFLOWS + 3 * TRIPS), || ());
+        projected(&at);
+        assert!(!serving.output().contains("ERROR"), "the running processes have nothing to complain about");
+        serving.signal("TERM");
+        assert_eq!(serving.wait(), 0);
+        // What was swapped in and what was projected after that is what a rebuild makes of the whole.
+        let before = dump(&at);
+        let again = rebuild(&at, &[]);
+        assert_eq!(again["differing_rows"], 0, "{again:#}");
+        assert_same(&before, &dump(&at));
+    }
+}
+
+#[test]
+fn one_at_a_time_and_what_was_killed_is_gone_on_with() {
+    for leg in Leg::all() {
+        let at = lived_in(leg);
+        let before = dump(&at);
+        let mut other = Other::new(&at);
+        other.holds("orchestrator_agent_results");
+        let first = rebuild_in_background(&at, "first");
+        until("the tables are waited for", || first.output().contains("waiting: ").then_some(()));
+        let second = at.run(&["rebuild"]).expect(3);
+        assert!(second.stderr.contains("another rebuild"), "{second:?}");
+        first.kill();
+        assert_same(&before, &dump(&at));
+        other.lets_go();
+
+        let third = at.run(&["rebuild", "--output", "json"]).expect(0);
+        assert!(third.stderr.contains("going on with an interrupted rebuild"), "{third:?}");
+        assert_eq!(third.json()["differing_rows"], 0, "{third:?}");
+        assert_same(&before, &dump(&at));
+        let fourth = at.run(&["rebuild", "--from-scratch"]).expect(0);
+        assert!(fourth.stderr.contains("making the tables anew"), "{fourth:?}");
+        assert_same(&before, &dump(&at));
+    }
+}
