@@ -1,4 +1,4 @@
-//! `cargo bench --bench claims -- [reliability] [due-times] [retry-storm]`: what is claimed of failures and retries,
+//! `cargo bench --bench claims -- [reliability] [due-times] [retry-storm] [rebuild]`: what is claimed of failures, retries and tables,
 //! measured on a Kafka and a Postgres of its own, with the roles as processes and this process as worker and client.
 //!
 //! Reading order: [`support`] (services, installations, processes, plain rdkafka), [`hand`] (a worker), then a module
@@ -6,6 +6,7 @@
 
 mod due_times;
 mod hand;
+mod rebuild;
 mod reliability;
 mod retry_storm;
 #[path = "../support/mod.rs"]
@@ -29,6 +30,8 @@ enum Claim {
     DueTimes,
     /// 100,000 retries that are due in the same second, and fresh workflows beside them
     RetryStorm,
+    /// How fast tables are made anew from the journal, and the bound beside it
+    Rebuild,
 }
 
 #[derive(Parser)]
@@ -61,6 +64,7 @@ fn main() -> Result<()> {
             Claim::Reliability => reliability::measure(&services, seed)?,
             Claim::DueTimes => due_times::measure(&services)?,
             Claim::RetryStorm => retry_storm::measure(&services)?,
+            Claim::Rebuild => rebuild::measure(&services)?,
         }
     }
     Ok(())

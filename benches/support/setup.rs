@@ -170,12 +170,13 @@ impl<'s> Installation<'s> {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Result<()> {
+    /// Runs the program to its end; what it printed.
+    pub fn run(&self, arguments: &[&str]) -> Result<String> {
         let output = self.command(arguments).output()?;
         if !output.status.success() {
             bail!("orchestrator {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
         }
-        Ok(())
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
 

@@ -190,3 +190,76 @@ fn one_at_a_time_and_what_was_killed_is_gone_on_with() {
         assert_same(&before, &dump(&at));
     }
 }
+
+#[test]
+fn one_table_is_mended_alone_and_others_stay_as_they_are() {
+    for leg in Leg::all() {
+        let at = lived_in(leg);
+        let whole = dump(&at);
+        let damage = "DELETE FROM orchestrator_operation_logs WHERE attempt = 1; UPDATE orchestrator_error_logs SET code = 'x'";
+        Other::new(&at).run(damage);
+        let damaged = dump(&at);
+        let done = rebuild(&at, &["--table", "orchestrator_operation_logs"]);
+        assert!(done["differing_rows"].as_u64().unwrap() > 0, "{done:#}");
+        let after = dump(&at);
+        for (table, rows) in &after {
+            let like = if *table == "orchestrator_operation_logs" { &whole } else { &damaged };
+            assert_eq!(rows, &like[table], "{table}");
+        }
+        let unknown = at.run(&["rebuild", "--table", "orchestrator_error_log"]).expect(2);
+        assert!(unknown.stderr.contains("'orchestrator_error_logs'"), "{unknown:?}");
+    }
+}
+
+#[test]
+fn tables_that_are_gone_or_of_another_journal_are_made_from_scratch() {
+    for leg in Leg::all() {
+        let at = lived_in(leg);
+        let before = dump(&at);
+        Other::new(&at).run(
+            "UPDATE orchestrator_projector_positions SET position = replace(position, '\"next_offset\":', \
+             '\"next_offset\":99'), next_offset = 99000 + next_offset; DROP TABLE orchestrator_error_logs",
+        );
+        let refused = at.run(&["rebuild"]).expect(3);
+        assert!(refused.stderr.contains("--from-scratch"), "{refused:?}");
+        let done = rebuild(&at, &["--from-scratch"]);
+        assert_eq!(done["same_place"], false, "{done:#}");
+        assert_same(&before, &dump(&at));
+    }
+}
+
+/// Rights, owners and what people have added stay; what would be lost without a word stops the rebuild.
+#[test]
+fn rights_stay_and_what_hangs_on_a_table_is_named() {
+    if !Leg::all().contains(&Leg::Kafka) {
+        return;
+    }
+    let at = lived_in(Leg::Kafka);
+    let mut other = Other::new(&at);
+    let role = format!("reader_{}", at.namespace().replace('-', "_"));
+    let runs = "orchestrator_workflow_states";
+    other.run(&format!(
+        "CREATE ROLE {role}; GRANT SELECT ON {runs} TO {role} WITH GRANT OPTION; GRANT SELECT ON {runs} TO PUBLIC; \
+         GRANT UPDATE (answer) ON {runs} TO {role}; ALTER TABLE {runs} SET (autovacuum_enabled = false); \
+         CREATE INDEX by_conversation ON {runs} (conversation_id); ALTER TABLE {runs} OWNER TO {role}; \
+         CREATE VIEW failed AS SELECT * FROM {runs} WHERE status = 'failed'"
+    ));
+    let rights = |other: &mut Other| {
+        other.texts(&format!(
+            "SELECT relname || ' ' || reloptions::text || ' ' || relowner::regrole || ' ' || (SELECT string_agg(a::text, ',' \
+             ORDER BY a::text) FROM unnest(relacl) a) || (SELECT attacl::text FROM pg_attribute WHERE attrelid = c.oid \
+             AND attname = 'answer') FROM pg_class c WHERE oid = '{runs}'::regclass"
+        ))
+    };
+    let before = rights(&mut other);
+    let refused = at.run(&["rebuild"]).expect(1);
+    assert!(refused.stderr.contains("view failed of orchestrator_workflow_states"), "{refused:?}");
+    other.run("DROP VIEW failed");
+    rebuild(&at, &[]);
+    assert_eq!(rights(&mut other), before);
+    let indexes = "SELECT indexdef FROM pg_indexes WHERE indexname = 'by_conversation' AND schemaname = 'public'";
+    assert_eq!(other.texts(indexes).len(), 1);
+    let schemas = "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'orchestrator%'";
+    assert_eq!(other.texts(schemas), Vec::<String>::new(), "nothing is left behind");
+    other.run(&format!("REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role}"));
+}

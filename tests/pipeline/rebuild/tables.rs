@@ -122,6 +122,13 @@ impl Other {
         });
     }
 
+    /// The texts that a question to Postgres answers with.
+    pub fn texts(&mut self, question: &str) -> Vec<String> {
+        let Client::Postgres(connection) = &mut self.connection else { panic!("a question to Postgres") };
+        let rows = self.runtime.block_on(sqlx::query(AssertSqlSafe(question)).fetch_all(connection)).unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
     /// Keeps a table in use until [`Other::lets_go`].
     pub fn holds(&mut self, table: &str) {
         match self.connection {
