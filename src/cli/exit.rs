@@ -87,7 +87,13 @@ fn code(cause: &(dyn Error + 'static)) -> Option<Exit> {
     if let Some(HoldError::Held { .. }) = cause.downcast_ref() {
         return Some(Exit::Refused);
     }
-    if let Some(RebuildError::LiveAhead { .. } | RebuildError::NoPosition(_)) = cause.downcast_ref() {
+    if let Some(
+        RebuildError::LiveAhead { .. }
+        | RebuildError::NoPosition(_)
+        | RebuildError::EventsLost { .. }
+        | RebuildError::NoStep { .. },
+    ) = cause.downcast_ref()
+    {
         return Some(Exit::Refused);
     }
     match cause.downcast_ref::<InstallationError>() {

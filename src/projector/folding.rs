@@ -93,8 +93,8 @@ impl Folding {
     pub fn step(&mut self, offset: u64, step: &Step, events: &[Decoded]) -> Result<(), HistoryFault> {
         for event in events {
             match &event.event {
-                Published::Run(recorded) => self.run_event(offset, recorded, &event.body)?,
-                Published::Partition(recorded) => self.partition_event(offset, recorded, event)?,
+                Published::Run(recorded) => self.run_event(Some(offset), recorded, &event.body)?,
+                Published::Partition(recorded) => self.partition_event(Some(offset), recorded, event)?,
             }
         }
         self.void(offset);
@@ -107,7 +107,20 @@ impl Folding {
         Ok(())
     }
 
-    fn run_event(&mut self, offset: u64, recorded: &Recorded, body: &[u8]) -> Result<(), HistoryFault> {
+    /// An event whose journal record is no more; the events before it have been folded. The position stays at the
+    /// journal's start.
+    ///
+    /// # Errors
+    /// As [`Folding::step`].
+    pub fn early(&mut self, event: &Decoded) -> Result<(), HistoryFault> {
+        self.records += 1;
+        match &event.event {
+            Published::Run(recorded) => self.run_event(None, recorded, &event.body),
+            Published::Partition(recorded) => self.partition_event(None, recorded, event),
+        }
+    }
+
+    fn run_event(&mut self, offset: Option<u64>, recorded: &Recorded, body: &[u8]) -> Result<(), HistoryFault> {
         let (mut run, previous) = match self.runs.remove(&recorded.run_id) {
             Some(stored) => (Some(stored.run), stored.chain),
             None => (None, chain::START),
@@ -133,7 +146,7 @@ impl Folding {
 
     fn partition_event(
         &mut self,
-        offset: u64,
+        offset: Option<u64>,
         recorded: &PartitionRecorded,
         decoded: &Decoded,
     ) -> Result<(), HistoryFault> {

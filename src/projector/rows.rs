@@ -44,9 +44,11 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// The rows of an event of a run; `run` is the state after it, in the record at `offset`.
-    pub fn run_event(&mut self, recorded: &Recorded, run: &Run, offset: u64) {
-        stands_at(self.offsets.entry(recorded.run_id.clone()).or_default(), offset);
+    /// The rows of an event of a run; `run` is the state after it, in the record at `offset`, if there is one.
+    pub fn run_event(&mut self, recorded: &Recorded, run: &Run, offset: Option<u64>) {
+        if let Some(offset) = offset {
+            stands_at(self.offsets.entry(recorded.run_id.clone()).or_default(), offset);
+        }
         match &recorded.event {
             Event::NodeCompleted(event) => {
                 self.attempt_ended(recorded, run, (&event.node_id, NodeStatus::Completed), event.usage);
@@ -112,10 +114,10 @@ impl Rows {
         sum.and_modify(|sum| sum.add(&call)).or_insert(call);
     }
 
-    /// The rows of an event of the partition itself, in the record at `offset`, and of the input that the journal keeps
-    /// beside it.
-    pub fn partition_event(&mut self, recorded: &PartitionRecorded, input: Option<&InputRecord>, offset: u64) {
-        if let Some(workflow_id) = recorded.event.workflow_id() {
+    /// The rows of an event of the partition itself, in the record at `offset`, if there is one, and of the input that
+    /// the journal keeps beside it.
+    pub fn partition_event(&mut self, recorded: &PartitionRecorded, input: Option<&InputRecord>, offset: Option<u64>) {
+        if let (Some(workflow_id), Some(offset)) = (recorded.event.workflow_id(), offset) {
             stands_at(self.workflow_offsets.entry(workflow_id.clone()).or_default(), offset);
         }
         match &recorded.event {

@@ -30,6 +30,11 @@ pub struct History {
 }
 
 impl History {
+    /// Whether its first event is there.
+    fn begins(&self) -> bool {
+        self.events.first().is_some_and(|first| first.sequence == 1)
+    }
+
     /// All events in the order of time; those of the run stand before what was said of it at the same moment.
     pub fn in_order(&self) -> Vec<Published> {
         let run = self.events.iter().cloned().map(Published::Run);
@@ -58,7 +63,7 @@ pub fn folded(events: &[Recorded]) -> Result<Run> {
 }
 
 /// The events of a run (the newest of the workflow, or the one asked for), from the journal: first what the store
-/// knows the place of, then what is not projected yet.
+/// knows the place of, then what is not projected yet. Where the journal has lost some of them, from the event stream.
 ///
 /// # Errors
 /// Where log or store do not answer, or the journal is not readable.
@@ -73,16 +78,23 @@ pub fn from_journal(
     let position = store.position(partition)?;
     let stored = store.query().run(workflow_id, run_id)?.map(|(_, run)| run.run_id);
     let mut found = Runs::new(workflow_id);
-    if let Some(run_id) = &stored {
-        found.newest = Some(run_id.clone());
+    if let Some(known) = &stored {
+        found.newest = Some(known.clone());
         let beside = store.query().workflow_offsets(partition, workflow_id)?;
-        let offsets: BTreeSet<u64> = store.query().offsets(run_id)?.into_iter().chain(beside).collect();
+        let offsets: BTreeSet<u64> = store.query().offsets(known)?.into_iter().chain(beside).collect();
         for group in groups(&offsets) {
-            read_group(log, partition, &group, &mut found)?;
+            if !read_group(log, partition, &group, &mut found)? {
+                return from_events(log, workflow_id, run_id);
+            }
         }
     }
     read_unprojected(log, partition, position.as_ref(), &mut found)?;
-    Ok(found.history(partition, run_id))
+    match found.history(partition, run_id) {
+        // Of what a journal has lost, the store that was made anew since knows no place.
+        Some(history) if !history.begins() => from_events(log, workflow_id, run_id),
+        None if stored.is_some() => from_events(log, workflow_id, run_id),
+        found => Ok(found),
+    }
 }
 
 /// The events of a run from the event stream, read from its start.
@@ -159,8 +171,9 @@ fn groups(offsets: &BTreeSet<u64>) -> Vec<Vec<u64>> {
     groups
 }
 
-fn read_group(log: &dyn Log, partition: u32, group: &[u64], found: &mut Runs) -> Result<()> {
-    let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(()) };
+/// Whether the journal has all records of a group.
+fn read_group(log: &dyn Log, partition: u32, group: &[u64], found: &mut Runs) -> Result<bool> {
+    let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(true) };
     let wanted: BTreeSet<u64> = group.iter().copied().collect();
     let mut seen = 0;
     read_to_end(log, &Topic::Journal, partition, *first, |record| {
@@ -171,9 +184,10 @@ fn read_group(log: &dyn Log, partition: u32, group: &[u64], found: &mut Runs) ->
         Ok::<_, Error>(if record.offset >= *last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     if seen < wanted.len() {
-        bail!("journal/{partition} has lost {} of the records from {first} to {last}", wanted.len() - seen);
+        let lost = wanted.len() - seen;
+        tracing::info!(partition, "the journal has lost {lost} of the records from {first} to {last}: reading events");
     }
-    Ok(())
+    Ok(seen == wanted.len())
 }
 
 fn read_unprojected(log: &dyn Log, partition: u32, position: Option<&Position>, found: &mut Runs) -> Result<()> {

@@ -5,7 +5,7 @@ mod progress;
 use super::exit::Exit;
 use super::{Context, connect};
 use crate::log::{Log, Topic};
-use crate::projector::rebuild::{Rebuilt, Wanted, rebuild};
+use crate::projector::rebuild::{Early, Rebuilt, Wanted, rebuild};
 use crate::store::rebuild::{Change, RUNS, TABLES, Which};
 use crate::ui::style::Paint;
 use crate::ui::table::{lines, table};
@@ -85,6 +85,22 @@ fn rate(rebuilt: &Rebuilt) -> u64 {
     if seconds > 0.0 { (rebuilt.events as f64 / seconds) as u64 } else { 0 }
 }
 
+/// What could not be made of what the journal has no more.
+fn without_journal(early: &Early) -> String {
+    let Early { partition, begins_at, events, refused_inputs } = early;
+    let mut text = format!(
+        "the journal of partition {partition} begins at offset {begins_at}: {events} events before it come from the event \
+         stream. Where they stood in the journal is not known any more: `history` reads the event stream for their runs"
+    );
+    if *refused_inputs > 0 {
+        text += &format!(
+            ". {refused_inputs} inputs were refused there: their dead letters are not in the table any more, only in the \
+             topic dead-letters"
+        );
+    }
+    text
+}
+
 /// For people.
 fn summary(rebuilt: &Rebuilt, paint: Paint) -> String {
     let mut rows = table(&["table", "rows before", "rows now", "removed", "added", "altered"], paint);
@@ -120,6 +136,12 @@ fn summary(rebuilt: &Rebuilt, paint: Paint) -> String {
 
 /// For programs.
 fn document(rebuilt: &Rebuilt) -> Value {
+    let early = |early: &Early| {
+        json!({
+            "partition": early.partition, "journal_begins_at": early.begins_at, "events": early.events,
+            "letters_lost": early.refused_inputs,
+        })
+    };
     let change = |change: &Change| {
         json!({
             "table": change.table, "rows_before": change.before, "rows": change.now, "removed": change.removed,
@@ -135,6 +157,7 @@ fn document(rebuilt: &Rebuilt) -> Value {
             "indexes": rebuilt.completing.as_secs_f64(),
             "swapping": rebuilt.swapping.as_secs_f64(),
         },
+        "from_event_stream": rebuilt.early.iter().map(early).collect::<Vec<_>>(),
         "same_place": rebuilt.same_place,
         "differing_rows": differing(rebuilt),
         "differing_runs": runs_differing(rebuilt),

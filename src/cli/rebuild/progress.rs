@@ -39,6 +39,7 @@ impl Progress {
                 self.line(&format!("{what}: {records} journal records, about {} events in all", self.all_events));
             }
             Stage::Reading(seen) => self.reading(&seen),
+            Stage::Early(early) => self.line(&super::without_journal(&early)),
             Stage::Completing => self.line("making the indexes"),
             // It takes a moment, and there are several.
             Stage::CatchingUp(_) => {}

@@ -1,6 +1,7 @@
 //! Journals into the shadow, up to given offsets.
 
 use super::RebuildError;
+use super::early::{self, Early};
 use super::goal::{Positions, by_partition};
 use crate::log::{Delivery, Log, LogError, Reader, Topic};
 use crate::projector::codec::Codec;
@@ -42,13 +43,15 @@ pub struct Filling<'a> {
     /// Of each partition, the next offset to be read; none before its first reading.
     next: BTreeMap<u32, u64>,
     records: u64,
+    /// What came from the event stream.
+    early: Vec<Early>,
 }
 
 impl<'a> Filling<'a> {
     /// Nothing is read yet.
     pub fn new(log: &'a dyn Log, shadow: Arc<dyn Store>, partitions: u32) -> Result<Self, LogError> {
         let parts = (0..partitions).map(|partition| Part::new(partition, Codec::WIRE)).collect();
-        Ok(Self { log, shadow, reader: log.reader()?, parts, next: BTreeMap::new(), records: 0 })
+        Ok(Self { log, shadow, reader: log.reader()?, parts, next: BTreeMap::new(), records: 0, early: Vec::new() })
     }
 
     /// Where the shadow stands.
@@ -58,7 +61,13 @@ impl<'a> Filling<'a> {
 
     /// Events that were folded, and records that were read.
     pub fn done(&self) -> (u64, u64) {
-        (self.parts.iter().map(Part::events).sum(), self.records)
+        let early: u64 = self.early.iter().map(|early| early.events).sum();
+        (early + self.parts.iter().map(Part::events).sum::<u64>(), self.records)
+    }
+
+    /// What came from the event stream, because the journal has it no more.
+    pub fn early(&self) -> &[Early] {
+        &self.early
     }
 
     /// How many journal records stand between the shadow and a goal.
@@ -84,6 +93,7 @@ impl<'a> Filling<'a> {
         let index = partition as usize;
         let mut turn = Turn { heard: Instant::now(), said: Instant::now(), reached: false };
         if self.parts[index].wants_start() {
+            self.begin(partition)?;
             self.start(index, &mut turn)?;
         }
         let from = self.next.get(&partition).copied().unwrap_or(0);
@@ -111,6 +121,16 @@ impl<'a> Filling<'a> {
     fn seen(&self, partition: u32) -> Seen {
         let (events, records) = self.done();
         Seen { partition, partitions: self.parts.len() as u32, events, records }
+    }
+
+    /// Where nothing of the partition is in the shadow, and its journal has lost its beginning, that comes from the
+    /// event stream.
+    fn begin(&mut self, partition: u32) -> Result<(), RebuildError> {
+        let low = self.log.ends(&Topic::Journal, partition)?.low;
+        if low > 0 && self.shadow.position(partition)?.is_none() {
+            self.early.push(early::fold(self.log, &*self.shadow, partition, low)?);
+        }
+        Ok(())
     }
 
     /// Asks the shadow where it stands.

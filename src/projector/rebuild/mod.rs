@@ -5,8 +5,10 @@
 //! then again and again up to where they stand by then, until there is little left; then, while the live positions are
 //! held, up to exactly these. So what takes the place of the tables says the same as they do, or what they should say.
 //!
-//! Reading order: [`fill`] (a journal into the shadow), [`goal`] (how far), this.
+//! Reading order: [`fill`] (a journal into the shadow), [`goal`] (how far), [`early`] (a
+//! journal that has lost its beginning), this.
 
+mod early;
 mod fill;
 mod goal;
 
@@ -14,6 +16,7 @@ use super::ProjectorError;
 use crate::log::{Log, LogError};
 use crate::store::rebuild::{Change, Held, Rebuild, Which};
 use crate::store::{Position, Store, StoreError};
+pub use early::Early;
 use fill::Filling;
 pub use fill::Seen;
 use goal::Goals;
@@ -55,6 +58,30 @@ pub enum RebuildError {
         live: u64,
         /// Where the journal ends.
         end: u64,
+    },
+    /// What came before is nowhere to be had.
+    #[error(
+        "the journal of partition {partition} begins at offset {journal}, and the event stream, from which the tables \
+         could be made up to there, at offset {events}: what happened before is lost"
+    )]
+    EventsLost {
+        /// The partition.
+        partition: u32,
+        /// Where its journal begins.
+        journal: u64,
+        /// Where its event stream begins.
+        events: u64,
+    },
+    /// The journal has lost its beginning, and has no step since.
+    #[error(
+        "the journal of partition {partition} has lost its beginning, and holds no step from offset {from} on: where it \
+         goes on cannot be known. Run `rebuild` again once something has happened there"
+    )]
+    NoStep {
+        /// The partition.
+        partition: u32,
+        /// Where a step was looked for.
+        from: u64,
     },
     /// Log or store have gone back meanwhile.
     #[error(
@@ -98,6 +125,8 @@ pub enum Stage {
     },
     /// A partition is being read; [`Seen`] says how far it is.
     Reading(Seen),
+    /// The journal of a partition has lost its beginning; what came from the event stream instead.
+    Early(Early),
     /// Keys and indexes are being made.
     Completing,
     /// What has come meanwhile is read.
@@ -121,6 +150,8 @@ pub struct Rebuilt {
     pub completing: Duration,
     /// How long the live positions were held, up to the end of the comparison.
     pub swapping: Duration,
+    /// What came from the event stream, because the journal has it no more.
+    pub early: Vec<Early>,
     /// What differed, by table.
     pub changes: Vec<Change>,
     /// Whether the live tables stood where the new ones do; else what differs is what was projected since, too.
@@ -152,6 +183,7 @@ pub fn rebuild(
     for (partition, until) in &goal {
         filling.fill(&[(*partition, *until)].into(), &mut |seen| say(Stage::Reading(seen)))?;
     }
+    filling.early().iter().for_each(|early| say(Stage::Early(*early)));
     let loading = began.elapsed();
 
     let began = Instant::now();
@@ -169,7 +201,8 @@ pub fn rebuild(
     }
     let (changes, same_place, swapping) = swap(&*under_way, &goals, &mut filling, &mut say)?;
     let (events, records) = filling.done();
-    Ok(Rebuilt { events, records, loading, completing, swapping, changes, same_place })
+    let early = filling.early().to_vec();
+    Ok(Rebuilt { events, records, loading, completing, swapping, early, changes, same_place })
 }
 
 /// Where the live tables stand; from scratch, nobody asks.

@@ -131,6 +131,9 @@ impl Store for PostgresStore {
         ended_since: Timestamp,
         max_ended: usize,
     ) -> Result<Option<Snapshot>, StoreError> {
+        if self.loading.load(Ordering::Relaxed) {
+            self.run(Duration::MAX, async |connection| rebuild::load::prune(connection, partition).await)?;
+        }
         self.view(async |connection| ask::snapshot(connection, partition, ended_since, max_ended).await)
     }
 

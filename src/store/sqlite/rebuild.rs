@@ -92,19 +92,19 @@ fn make(path: &Path) -> Result<SqliteStore, StoreError> {
     Ok(shadow)
 }
 
-/// What an interrupted rebuild has left, if it can be gone on with: one that cannot be read, is another version's, or
-/// stands above the live tables is not.
+/// What an interrupted rebuild has left, if it can be gone on with: one that cannot be read, is another version's, stands
+/// above the live tables, or in the midst of what comes from the event stream, is not.
 fn left(live: &SqliteStore, path: &Path) -> Option<SqliteStore> {
     let shadow = SqliteStore::open(path).ok()?;
     let note = shadow.run(async |connection| {
         Ok(sqlx::query_scalar::<_, String>("SELECT author FROM orchestrator_rebuild").fetch_one(connection).await?)
     });
     let (stands, lives) = (shadow.query().positions().ok()?, live.query().positions().ok()?);
-    let is_ahead = |(partition, position): &(u32, Position)| {
+    let is_off = |(partition, position): &(u32, Position)| {
         let live = lives.iter().find(|(of, _)| of == partition);
-        live.is_some_and(|(_, live)| position.next_offset > live.next_offset)
+        position.next_offset == 0 || live.is_some_and(|(_, live)| position.next_offset > live.next_offset)
     };
-    (note.ok()? == author() && !stands.iter().any(is_ahead)).then_some(shadow)
+    (note.ok()? == author() && !stands.iter().any(is_off)).then_some(shadow)
 }
 
 impl Rebuild for SqliteRebuild<'_> {

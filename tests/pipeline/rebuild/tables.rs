@@ -3,6 +3,8 @@
 use crate::support::{Installation, Leg, until};
 use orchestrator::log::Topic;
 use orchestrator::store::rebuild::{POSITIONS, RUN_OFFSETS, TABLES, WORKFLOW_OFFSETS};
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::{Offset, TopicPartitionList};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqliteConnection};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -139,5 +141,30 @@ impl Other {
 
     pub fn lets_go(&mut self) {
         self.run("ROLLBACK");
+    }
+}
+
+/// Removes the records of a partition below an offset.
+pub fn remove_below(at: &Installation, topic: &Topic, partition: u32, offset: u64) {
+    let name = format!("{}.{topic}", at.namespace());
+    match at.leg() {
+        Leg::Kafka => {
+            let mut config = rdkafka::ClientConfig::new();
+            let admin: AdminClient<_> = config.set("bootstrap.servers", at.brokers()).create().unwrap();
+            let mut below = TopicPartitionList::new();
+            let offset = Offset::Offset(offset.cast_signed());
+            below.add_partition_offset(&name, partition.cast_signed(), offset).unwrap();
+            wait(admin.delete_records(&below, &AdminOptions::new())).unwrap();
+        }
+        Leg::Embedded => wait(async {
+            let log = format!("sqlite://{}/log.db", at.folder().display());
+            let mut connection = SqliteConnection::connect(&log).await.unwrap();
+            let remove = format!(
+                "DELETE FROM log_records WHERE topic = (SELECT id FROM log_topics WHERE name = '{name}') AND \
+                 part = {partition} AND pos < {offset}; UPDATE log_partitions SET low = {offset} WHERE \
+                 topic = (SELECT id FROM log_topics WHERE name = '{name}') AND part = {partition}"
+            );
+            connection.execute(sqlx::raw_sql(AssertSqlSafe(remove))).await.unwrap();
+        }),
     }
 }

@@ -1,6 +1,6 @@
 //! Loading a batch: `COPY` into tables without indexes.
 //!
-//! A run that goes on has a row for each batch that moved it, until [`PRUNE`]; nothing asks before that.
+//! A run that goes on has a row for each batch that moved it, until [`PRUNE`], which comes before all questions.
 
 use super::copy::Copy;
 use crate::store::postgres::{letters, position, write};
@@ -22,9 +22,18 @@ pub const LOADED: [&str; 6] = [
     "orchestrator_workflow_offsets",
 ];
 
-/// Leaves the newest row of each run. One that has ended is the newest.
+/// Leaves the newest row of each run, of all partitions or of $1. One that has ended is the newest.
 pub const PRUNE: &str = "DELETE FROM orchestrator_workflow_states old USING orchestrator_workflow_states new \
-     WHERE old.ended_at IS NULL AND new.run_id = old.run_id AND new.sequence > old.sequence";
+     WHERE old.ended_at IS NULL AND new.run_id = old.run_id AND new.sequence > old.sequence \
+     AND ($1::bigint IS NULL OR (old.partition = $1 AND new.partition = $1))";
+
+/// Makes the runs of a partition fit to be asked for, in the midst of loading.
+pub async fn prune(connection: &mut PgConnection, partition: u32) -> Result<(), Fault> {
+    if position::read(&mut *connection, partition).await?.is_some() {
+        sqlx::query(PRUNE).bind(i64::from(partition)).execute(connection).await?;
+    }
+    Ok(())
+}
 
 /// Writes rows and position; the caller commits.
 pub async fn batch(connection: &mut PgConnection, batch: &ProjectionBatch) -> Result<(), Fault> {

@@ -82,7 +82,7 @@ pub async fn left(connection: &mut PgConnection, places: &Places) -> Result<Opti
         return Ok(None);
     }
     let stage = note.try_get::<String, _>("stage")?;
-    if ["loading", "complete"].contains(&&*stage) && is_ahead(connection, places).await? {
+    if ["loading", "complete"].contains(&&*stage) && is_off(connection, places).await? {
         return Ok(None);
     }
     Ok(match &*stage {
@@ -93,11 +93,13 @@ pub async fn left(connection: &mut PgConnection, places: &Places) -> Result<Opti
     })
 }
 
-/// Whether the shadow stands above the live tables somewhere: they may have been made anew from the start meanwhile.
-async fn is_ahead(connection: &mut PgConnection, places: &Places) -> Result<bool, Fault> {
+/// Whether the shadow stands above the live tables somewhere (they may have been made anew meanwhile), or in the midst of
+/// what comes from the event stream, which has no place in the journal.
+async fn is_off(connection: &mut PgConnection, places: &Places) -> Result<bool, Fault> {
     let (live, shadow) = (places.live_table(POSITIONS), places.shadow_table(POSITIONS));
     let question = format!(
-        "SELECT EXISTS (SELECT FROM {shadow} s JOIN {live} l USING (partition) WHERE s.next_offset > l.next_offset)"
+        "SELECT EXISTS (SELECT FROM {shadow} s LEFT JOIN {live} l USING (partition) \
+         WHERE s.next_offset > l.next_offset OR s.next_offset = 0)"
     );
     Ok(sqlx::query_scalar(AssertSqlSafe(question)).fetch_one(connection).await?)
 }
@@ -130,8 +132,7 @@ pub async fn make(connection: &mut PgConnection, places: &Places) -> Result<(), 
 pub async fn prepare(connection: &mut PgConnection, places: &Places, stage: Option<Stage>) -> Result<(), Fault> {
     let mut transaction = connection.begin().await?;
     match stage {
-        Some(Stage::Complete) => {}
-        Some(Stage::Loading) => drop(transaction.execute(PRUNE).await?),
+        Some(Stage::Complete | Stage::Loading) => {}
         None => {
             let all: Vec<&str> = TABLES.iter().map(|table| table.name).chain([POSITIONS]).collect();
             sqlx::query(NOTE_KEYS).bind(&LOADED[..]).execute(&mut *transaction).await?;
@@ -148,7 +149,7 @@ pub async fn prepare(connection: &mut PgConnection, places: &Places, stage: Opti
 
 /// Leaves one row of each run, and makes keys and indexes. May be interrupted and begun again.
 pub async fn complete(connection: &mut PgConnection) -> Result<(), Fault> {
-    connection.execute(PRUNE).await?;
+    sqlx::query(PRUNE).bind(None::<i64>).execute(&mut *connection).await?;
     loop {
         let mut transaction = connection.begin().await?;
         let next = "DELETE FROM orchestrator_rebuild_last WHERE place = (SELECT MIN(place) FROM \

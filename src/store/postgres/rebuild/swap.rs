@@ -155,7 +155,7 @@ async fn compare(
     for table in which.tables() {
         let now = places.live_table(table.name);
         // Of one that was not there, nothing was there.
-        let nothing = format!("(SELECT * FROM {now} LIMIT 0)");
+        let nothing = format!("(SELECT * FROM {now} LIMIT 0) nothing");
         let old = if before.contains(&table.name) { places.replaced_table(table.name) } else { nothing };
         let question = comparison(*table, [&old, &now], PLACES, "b IS DISTINCT FROM n");
         let row = sqlx::query(AssertSqlSafe(question)).fetch_one(&mut *view).await?;
