@@ -32,7 +32,8 @@ pub enum ProjectorError {
     /// The journal is not the one that the store was projected from.
     #[error(
         "the journal of partition {partition} has lost records between {from} and {to}: {found}. The store is ahead of \
-         the journal or belongs to another one; it is not written until it is emptied and projected anew"
+         the journal or belongs to another one; it is not written until `orchestrator rebuild --from-scratch` has made \
+         the tables anew and this process is started again"
     )]
     JournalLost {
         /// The partition.

@@ -101,7 +101,7 @@ impl<'a> Filling<'a> {
             return Ok(());
         }
         self.reader.assign(&Topic::Journal, partition, from)?;
-        while !(turn.reached && !self.parts[index].has_work()) {
+        while !turn.reached || self.parts[index].has_work() {
             if !turn.reached && self.parts[index].wants_records() && !self.parts[index].is_full() {
                 self.read(index, until, &mut turn)?;
             }

@@ -46,8 +46,8 @@ pub trait Cells {
 /// A cell that does not hold what it should.
 pub fn wrong(column: &str, found: impl std::fmt::Display) -> StoreError {
     StoreError::Refused(format!(
-        "column {column} holds {found}, which this version does not write; with an empty store in its place \
-         the projector writes everything again from the journal"
+        "column {column} holds {found}, which this version does not write; \
+         `orchestrator rebuild` makes the tables anew from the journal"
     ))
 }
 

@@ -9,7 +9,7 @@ use orchestrator::store::rebuild::{RUN_OFFSETS, WORKFLOW_OFFSETS};
 use rand::RngExt;
 use serde_json::{Value, json};
 use std::time::Duration;
-use tables::{Other, assert_same, dump, projected};
+use tables::{Other, Tables, assert_same, dump, projected};
 
 /// Fails for good in its second node: `nap` needs `ms` in its input.
 const TRIP: &str = "\
@@ -110,28 +110,93 @@ fn rebuild_in_background(at: &Installation, name: &str) -> Process {
     at.start(name, &["rebuild"])
 }
 
+/// Each of these leaves the tables as they were.
 #[test]
-fn the_tables_say_the_same_and_engine_and_projector_go_on_from_them() {
+fn the_tables_say_the_same_whatever_happens_and_engine_and_projector_go_on_from_them() {
     for leg in Leg::all() {
         let at = lived_in(leg);
         let before = dump(&at);
+        assert!(before.values().all(|rows| !rows.is_empty()), "each table is put to the test");
         let done = rebuild(&at, &[]);
         assert_eq!((&done["differing_rows"], &done["same_place"]), (&0.into(), &true.into()), "{done:#}");
         assert!(done["events"].as_u64().unwrap() > 0, "{done:#}");
         assert_same(&before, &dump(&at));
-        assert!(before.values().all(|rows| !rows.is_empty()), "each table is put to the test");
 
-        let _serve = serve(&at, "serve");
-        at.run(&["supply", "asked-0-0", "ask", "--value", "42"]).expect(0);
-        at.request("after", "chain", &json!({}));
-        let ended = |id: &str| {
-            until(&format!("{id} completes"), || {
-                let run = at.run(&["show", id, "--output", "json"]);
-                (run.code == 0 && run.json()["status"] == "completed").then_some(())
-            });
-        };
-        ended("after");
-        assert_eq!(at.run(&["history", "trip-0-0"]).code, 0);
+        one_at_a_time_and_what_was_killed_is_gone_on_with(&at, &before);
+        killed_at_any_moment_it_leaves_the_tables_whole(&at, &before);
+        one_table_is_mended_alone(&at, &before);
+        if leg == Leg::Kafka {
+            rights_stay_and_what_hangs_on_a_table_is_named(&at);
+        }
+        assert_same(&before, &dump(&at));
+        goes_on(&at);
+    }
+}
+
+fn one_at_a_time_and_what_was_killed_is_gone_on_with(at: &Installation, before: &Tables) {
+    let mut other = Other::new(at);
+    other.holds("orchestrator_agent_results");
+    let first = rebuild_in_background(at, "first");
+    until("the tables are waited for", || first.output().contains("waiting: ").then_some(()));
+    let second = at.run(&["rebuild"]).expect(3);
+    assert!(second.stderr.contains("another rebuild"), "{second:?}");
+    first.kill();
+    assert_same(before, &dump(at));
+    other.lets_go();
+
+    let third = until("the lock of the one that was killed is gone", || {
+        let end = at.run(&["rebuild", "--output", "json"]);
+        (end.code != 3).then(|| end.expect(0))
+    });
+    assert!(third.stderr.contains("going on with an interrupted rebuild"), "{third:?}");
+    assert_eq!(third.json()["differing_rows"], 0, "{third:?}");
+    assert_same(before, &dump(at));
+    let fourth = at.run(&["rebuild", "--from-scratch"]).expect(0);
+    assert!(fourth.stderr.contains("making the tables anew"), "{fourth:?}");
+}
+
+/// While it makes its tables, loads them, makes indexes, waits or swaps.
+fn killed_at_any_moment_it_leaves_the_tables_whole(at: &Installation, before: &Tables) {
+    let mut dice = dice("rebuild killed");
+    for _ in 0..4 {
+        let process = rebuild_in_background(at, "killed");
+        std::thread::sleep(dice.random_range(Duration::ZERO..Duration::from_millis(1_500)));
+        process.kill();
+        assert_same(before, &dump(at));
+    }
+    let done = until("the lock of the one that was killed is gone", || {
+        let end = at.run(&["rebuild", "--output", "json"]);
+        (end.code != 3).then(|| end.expect(0))
+    });
+    assert_eq!(done.json()["differing_rows"], 0, "{done:?}");
+}
+
+/// And others stay as they are.
+fn one_table_is_mended_alone(at: &Installation, before: &Tables) {
+    Other::new(at).run(
+        "DELETE FROM orchestrator_operation_logs WHERE attempt = 1; UPDATE orchestrator_error_logs SET code = 'x'",
+    );
+    let damaged = dump(at);
+    let done = rebuild(at, &["--table", "orchestrator_operation_logs"]);
+    assert!(done["differing_rows"].as_u64().unwrap() > 0, "{done:#}");
+    for (table, rows) in &dump(at) {
+        let like = if *table == "orchestrator_operation_logs" { before } else { &damaged };
+        assert_eq!(rows, &like[table], "{table}");
+    }
+    let unknown = at.run(&["rebuild", "--table", "orchestrator_error_log"]).expect(2);
+    assert!(unknown.stderr.contains("'orchestrator_error_logs'"), "{unknown:?}");
+    rebuild(at, &["--table", "orchestrator_error_logs"]);
+}
+
+fn goes_on(at: &Installation) {
+    let _serve = serve(at, "serve");
+    at.run(&["supply", "asked-0-0", "ask", "--value", "42"]).expect(0);
+    at.request("after", "chain", &json!({}));
+    for id in ["after", "asked-0-0"] {
+        until(&format!("{id} completes"), || {
+            let run = at.run(&["show", id, "--output", "json"]);
+            (run.code == 0 && run.json()["status"] == "completed").then_some(())
+        });
     }
 }
 
@@ -167,101 +232,9 @@ fn damage_is_mended_while_the_engine_runs_and_load_comes_in() {
     }
 }
 
-#[test]
-fn one_at_a_time_and_what_was_killed_is_gone_on_with() {
-    for leg in Leg::all() {
-        let at = lived_in(leg);
-        let before = dump(&at);
-        let mut other = Other::new(&at);
-        other.holds("orchestrator_agent_results");
-        let first = rebuild_in_background(&at, "first");
-        until("the tables are waited for", || first.output().contains("waiting: ").then_some(()));
-        let second = at.run(&["rebuild"]).expect(3);
-        assert!(second.stderr.contains("another rebuild"), "{second:?}");
-        first.kill();
-        assert_same(&before, &dump(&at));
-        other.lets_go();
-
-        let third = until("the lock of the one that was killed is gone", || {
-            let end = at.run(&["rebuild", "--output", "json"]);
-            (end.code != 3).then(|| end.expect(0))
-        });
-        assert!(third.stderr.contains("going on with an interrupted rebuild"), "{third:?}");
-        assert_eq!(third.json()["differing_rows"], 0, "{third:?}");
-        assert_same(&before, &dump(&at));
-        let fourth = at.run(&["rebuild", "--from-scratch"]).expect(0);
-        assert!(fourth.stderr.contains("making the tables anew"), "{fourth:?}");
-        assert_same(&before, &dump(&at));
-    }
-}
-
-/// At whatever moment it is killed: while it makes its tables, loads them, makes indexes, waits or swaps.
-#[test]
-fn killed_at_any_moment_it_leaves_the_tables_whole_and_can_be_run_again() {
-    for leg in Leg::all() {
-        let (at, mut dice) = (lived_in(leg), dice("rebuild killed"));
-        let before = dump(&at);
-        for _ in 0..6 {
-            let process = rebuild_in_background(&at, "killed");
-            std::thread::sleep(dice.random_range(Duration::ZERO..Duration::from_millis(1_500)));
-            process.kill();
-            assert_same(&before, &dump(&at));
-        }
-        let done = until("no other rebuild is under way", || {
-            let end = at.run(&["rebuild", "--output", "json"]);
-            (end.code != 3).then(|| end.expect(0))
-        });
-        assert_eq!(done.json()["differing_rows"], 0, "{done:?}");
-        assert_same(&before, &dump(&at));
-    }
-}
-
-#[test]
-fn one_table_is_mended_alone_and_others_stay_as_they_are() {
-    for leg in Leg::all() {
-        let at = lived_in(leg);
-        let whole = dump(&at);
-        let damage =
-            "DELETE FROM orchestrator_operation_logs WHERE attempt = 1; UPDATE orchestrator_error_logs SET code = 'x'";
-        Other::new(&at).run(damage);
-        let damaged = dump(&at);
-        let done = rebuild(&at, &["--table", "orchestrator_operation_logs"]);
-        assert!(done["differing_rows"].as_u64().unwrap() > 0, "{done:#}");
-        let after = dump(&at);
-        for (table, rows) in &after {
-            let like = if *table == "orchestrator_operation_logs" { &whole } else { &damaged };
-            assert_eq!(rows, &like[table], "{table}");
-        }
-        let unknown = at.run(&["rebuild", "--table", "orchestrator_error_log"]).expect(2);
-        assert!(unknown.stderr.contains("'orchestrator_error_logs'"), "{unknown:?}");
-    }
-}
-
-#[test]
-fn tables_that_are_gone_or_of_another_journal_are_made_from_scratch() {
-    for leg in Leg::all() {
-        let at = lived_in(leg);
-        let before = dump(&at);
-        Other::new(&at).run(
-            "UPDATE orchestrator_projector_positions SET position = replace(position, '\"next_offset\":', \
-             '\"next_offset\":99'), next_offset = 99000 + next_offset; DROP TABLE orchestrator_error_logs",
-        );
-        let refused = at.run(&["rebuild"]).expect(3);
-        assert!(refused.stderr.contains("--from-scratch"), "{refused:?}");
-        let done = rebuild(&at, &["--from-scratch"]);
-        assert_eq!(done["same_place"], false, "{done:#}");
-        assert_same(&before, &dump(&at));
-    }
-}
-
 /// Rights, owners and what people have added stay; what would be lost without a word stops the rebuild.
-#[test]
-fn rights_stay_and_what_hangs_on_a_table_is_named() {
-    if !Leg::all().contains(&Leg::Kafka) {
-        return;
-    }
-    let at = lived_in(Leg::Kafka);
-    let mut other = Other::new(&at);
+fn rights_stay_and_what_hangs_on_a_table_is_named(at: &Installation) {
+    let mut other = Other::new(at);
     // One that every Postgres has.
     let role = "pg_monitor";
     let runs = "orchestrator_workflow_states";
@@ -282,7 +255,7 @@ fn rights_stay_and_what_hangs_on_a_table_is_named() {
     let refused = at.run(&["rebuild"]).expect(1);
     assert!(refused.stderr.contains("view failed of orchestrator_workflow_states"), "{refused:?}");
     other.run("DROP VIEW failed");
-    rebuild(&at, &[]);
+    rebuild(at, &[]);
     assert_eq!(rights(&mut other), before);
     let indexes = "SELECT indexdef FROM pg_indexes WHERE indexname = 'by_conversation' AND schemaname = 'public'";
     assert_eq!(other.texts(indexes).len(), 1);
@@ -299,10 +272,21 @@ fn lose_the_beginning(at: &Installation) {
 }
 
 #[test]
-fn what_a_journal_has_lost_comes_from_the_event_stream() {
+fn what_the_tables_or_a_journal_have_lost_comes_from_the_journal_or_the_event_stream() {
     for leg in Leg::all() {
         let at = lived_in(leg);
         let before = dump(&at);
+        // Of another journal, and one of them gone.
+        Other::new(&at).run(
+            "UPDATE orchestrator_projector_positions SET position = replace(position, '\"next_offset\":', \
+             '\"next_offset\":99'), next_offset = 99000 + next_offset; DROP TABLE orchestrator_error_logs",
+        );
+        let refused = at.run(&["rebuild"]).expect(3);
+        assert!(refused.stderr.contains("--from-scratch"), "{refused:?}");
+        let done = rebuild(&at, &["--from-scratch"]);
+        assert_eq!(done["same_place"], false, "{done:#}");
+        assert_same(&before, &dump(&at));
+
         let history = |id: &str| at.run(&["history", id, "--output", "json"]).expect(0).stdout;
         let told = history("trip-0-0");
         lose_the_beginning(&at);
@@ -324,14 +308,6 @@ fn what_a_journal_has_lost_comes_from_the_event_stream() {
         }
         assert_eq!(history("trip-0-0"), told, "the history of a run whose journal records are gone");
 
-        let _serve = serve(&at, "serve");
-        at.request("after", "chain", &json!({}));
-        at.run(&["supply", "asked-0-0", "ask", "--value", "42"]).expect(0);
-        for id in ["after", "asked-0-0"] {
-            until(&format!("{id} completes"), || {
-                let run = at.run(&["show", id, "--output", "json"]);
-                (run.code == 0 && run.json()["status"] == "completed").then_some(())
-            });
-        }
+        goes_on(&at);
     }
 }
