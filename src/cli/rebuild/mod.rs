@@ -18,9 +18,9 @@ use serde_json::{Value, json};
 /// For `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  orchestrator rebuild                                       all tables
-  orchestrator rebuild --table orchestrator_agent_results    one table alone
-  orchestrator rebuild --from-scratch                        also where the tables say nonsense
+  orchestrator rebuild                                      all tables
+  orchestrator rebuild --table orchestrator_agent_results   one alone
+  orchestrator rebuild --from-scratch                       goes by nothing they say
 The engine, the projector and readers go on meanwhile; the tables change places at
 the end, in one moment. An interrupted rebuild has changed nothing, and the next one
 goes on with it.

@@ -5,8 +5,8 @@
 //! then again and again up to where they stand by then, until there is little left; then, while the live positions are
 //! held, up to exactly these. So what takes the place of the tables says the same as they do, or what they should say.
 //!
-//! Reading order: [`fill`] (a journal into the shadow), [`goal`] (how far), [`early`] (a
-//! journal that has lost its beginning), this.
+//! Reading order: `fill` (a journal into the shadow), `goal` (how far), `early` (a journal that has lost its beginning),
+//! this.
 
 mod early;
 mod fill;
