@@ -34,8 +34,9 @@ fn example(name: &str) -> String {
 fn studied(leg: Leg) -> Watched {
     let mut watched = Watched::serving(Installation::new(leg), &[CHAIN, STUDY], &[]);
     for number in 0..RUNS {
-        let input =
-            json!({ "ms": 30 + number, "check": { "class": "retryable", "code": "shop_shut", "message": "☕" } });
+        let check = json!({ "class": "retryable", "code": "shop_shut", "message": "☕" });
+        let usage = json!({ "cost": 0.0021, "input_tokens": 850, "output_tokens": number });
+        let input = json!({ "ms": 30 + number, "usage": usage, "check": check });
         watched.at.request(&format!("study-{number}"), "study", &input);
     }
     let again = json!({ "text": "hello" });

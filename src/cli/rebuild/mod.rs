@@ -9,7 +9,7 @@ use crate::projector::rebuild::{Early, Rebuilt, Wanted, rebuild};
 use crate::store::rebuild::{Change, RUNS, TABLES, Which};
 use crate::ui::style::Paint;
 use crate::ui::table::{lines, table};
-use crate::ui::time::short_duration;
+use crate::ui::time::duration;
 use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 use progress::Progress;
@@ -113,11 +113,11 @@ fn summary(rebuilt: &Rebuilt, paint: Paint) -> String {
     text += &format!(
         "{events} events of {records} journal records in {} ({} events/s): {} folding and loading, {} indexes, {} \
          swapping and comparing\n",
-        short_duration(*loading + *completing + *swapping),
+        duration(*loading + *completing + *swapping),
         rate(rebuilt),
-        short_duration(*loading),
-        short_duration(*completing),
-        short_duration(*swapping),
+        duration(*loading),
+        duration(*completing),
+        duration(*swapping),
     );
     text += &match (differing(rebuilt), rebuilt.same_place) {
         (0, true) => "nothing was different\n".to_owned(),

@@ -22,7 +22,7 @@ nodes:
     retry: { max_retries: 1, base_delay: 20ms, jitter: none }
   - { node_id: tell, agent_name: echo, dependencies: [nap] }
 ";
-/// What fails is tried again, and then done without.
+/// What fails is tried again, and then done without; beside it something costs money.
 const BREAK: &str = "\
 name: break
 nodes:
@@ -30,6 +30,7 @@ nodes:
     agent_name: fail
     retry: { max_retries: 2, base_delay: 20ms, jitter: none }
     on_failure: { continue_with: 7 }
+  - { node_id: rest, agent_name: sleep, input: { ms: 1, usage: { cost: 0.0021, input_tokens: 3 } } }
   - { node_id: tell, agent_name: echo, dependencies: [pay] }
 ";
 /// No worker is there for `hand`.

@@ -137,6 +137,9 @@ fn results(rows: &[ResultRow]) -> Copy {
         "scheduled_at",
         "started_at",
         "ended_at",
+        "cost_nanos",
+        "input_tokens",
+        "output_tokens",
     ];
     let mut copy = Copy::new("orchestrator_agent_results", &columns);
     for row in rows {
@@ -157,7 +160,10 @@ fn results(rows: &[ResultRow]) -> Copy {
             .int(int(row.timeout_ms))
             .time(row.scheduled_at)
             .time_opt(row.started_at)
-            .time(row.ended_at);
+            .time(row.ended_at)
+            .int_opt(row.usage.map(|usage| int(usage.cost.nanos())))
+            .int_opt(row.usage.map(|usage| int(usage.input_tokens)))
+            .int_opt(row.usage.map(|usage| int(usage.output_tokens)));
     }
     copy
 }
