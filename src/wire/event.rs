@@ -117,9 +117,11 @@ impl Halves {
     }
 }
 
-/// The names of all events, of runs and of partitions.
+/// The names of all events, of runs and of partitions, each once, whatever its versions.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    EVENTS.iter().map(|halves| halves.name)
+    let is_newest =
+        |halves: &&Halves| schema::by_name(halves.name).is_some_and(|newest| newest.frame() == halves.frame);
+    EVENTS.iter().filter(is_newest).map(|halves| halves.name)
 }
 
 /// The bytes of a run's event. A timeout that Avro's `long` cannot hold (292 million years) is written as the longest

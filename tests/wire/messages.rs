@@ -288,3 +288,10 @@ fn the_newest_schema_of_a_name() {
     assert_eq!(schema::by_name("NodeCompleted").map(|schema| schema.version), Some(2));
     assert!(schema::by_name("NodeExploded").is_none());
 }
+
+#[test]
+fn every_event_has_one_name_however_many_versions_it_has() {
+    let names: Vec<_> = event::names().collect();
+    let once: std::collections::BTreeSet<_> = names.iter().copied().collect();
+    assert_eq!((names.len(), once.contains("NodeFailed")), (once.len(), true), "{names:?}");
+}
