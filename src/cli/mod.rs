@@ -24,6 +24,7 @@ pub mod list;
 pub mod output;
 pub mod program;
 pub mod readiness;
+pub mod replay;
 pub mod roles;
 pub mod serve;
 pub mod server;
@@ -107,6 +108,9 @@ pub enum Command {
     /// Print the events of a run
     #[command(after_help = history::EXAMPLES)]
     History(history::Args),
+    /// Show a run as it was at any point of its history, or hold all histories against journal and tables
+    #[command(after_help = replay::EXAMPLES)]
+    Replay(replay::Args),
     /// Give a node of an unfinished run its output by hand
     #[command(after_help = supply::EXAMPLES)]
     Supply(supply::Args),
@@ -218,6 +222,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit> {
         Command::Show(args) => show::run(&args, context),
         Command::Why(args) => why::run(&args, context),
         Command::History(args) => history::run(&args, context),
+        Command::Replay(args) => replay::run(&args, context),
         Command::Supply(args) => supply::run(&args, context),
         Command::Tail(args) => tail::run(&args, context),
         Command::Dlq(args) => dlq::run(&args, context),

@@ -13,6 +13,7 @@
 //! [`decide`], [`effect`].
 
 pub mod apply;
+pub mod attempts;
 pub mod breaker;
 pub mod catalogue;
 pub mod classify;

@@ -2,6 +2,7 @@
 
 pub mod event;
 pub mod graph;
+pub mod replay;
 pub mod run;
 pub mod stand_in;
 pub mod style;

@@ -8,6 +8,7 @@ mod demo;
 mod dlq;
 mod embedded;
 mod help;
+mod replay;
 mod settings;
 mod take_up;
 mod tool;

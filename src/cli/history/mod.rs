@@ -3,18 +3,14 @@
 pub mod read;
 pub mod unknown;
 
-use super::exit::{self, Exit};
+use super::exit::Exit;
 use super::{Context, connect};
 use crate::core::id::{RunId, WorkflowId};
 use crate::core::time::Timestamp;
-use crate::log::Log;
-use crate::store::Store;
 use crate::ui;
 use crate::ui::style::Paint;
 use crate::wire::event::Published;
 use anyhow::Result;
-use read::History;
-use std::sync::Arc;
 
 /// For `--help`.
 pub const EXAMPLES: &str = "\
@@ -41,14 +37,7 @@ pub struct Args {
 /// Prints the events.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let log = connect::open_log(context.settings())?;
-    let found = match connect::open_store(context.settings()).and_then(|store| with_store(args, log.as_ref(), &store)) {
-        Ok(found) => found,
-        Err(error) if exit::is_store_away(&error) => {
-            tracing::warn!("{error:#}; reading the event stream instead");
-            read::from_events(log.as_ref(), &args.id, args.run.as_ref())?
-        }
-        Err(error) => return Err(error),
-    };
+    let found = read::find(log.as_ref(), context, &args.id, args.run.as_ref())?;
     let Some(history) = found else {
         let known = unknown::look(context, &args.id, args.run.as_ref())?;
         return Err(unknown::error(&known, &args.id, args.run.as_ref()));
@@ -64,10 +53,6 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     // A broken history is printed all the same, and is an error all the same.
     read::folded(&history.events)?;
     Ok(Exit::Done)
-}
-
-fn with_store(args: &Args, log: &dyn Log, store: &Arc<dyn Store>) -> Result<Option<History>> {
-    read::from_journal(log, store.as_ref(), &args.id, args.run.as_ref())
 }
 
 /// Sequence, time, time since the start, what happened. An event beside the run has no number of it.
