@@ -8,4 +8,5 @@ mod golden;
 #[path = "../support/histories.rs"]
 mod histories;
 mod points;
+mod speed;
 mod verify;

@@ -20,7 +20,7 @@ use crate::store::row::partition_subject;
 use crate::wire::event::{self, PartitionRecorded, Published};
 use crate::wire::{chain, headers};
 use anyhow::{Context, Error, Result, anyhow, bail};
-use journal::{groups, read_group, read_unprojected};
+use journal::{read_at, read_unprojected};
 use runs::Runs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -113,9 +113,7 @@ pub fn from_journal(
         found.newest = Some(run_id.clone());
         let beside = store.query().workflow_offsets(partition, workflow_id)?;
         let offsets: BTreeSet<u64> = store.query().offsets(run_id)?.into_iter().chain(beside).collect();
-        for group in groups(&offsets) {
-            read_group(log, partition, &group, &mut found)?;
-        }
+        read_at(log, partition, &offsets, &mut found)?;
     }
     read_unprojected(log, partition, position.as_ref(), &mut found)?;
     Ok(found.history(partition, run_id))

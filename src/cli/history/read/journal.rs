@@ -1,18 +1,20 @@
 //! The journal in parts: the records at given offsets, and those that are not projected yet.
 
 use super::runs::Runs;
-use crate::installation::records::read_to_end;
+use crate::installation::records::{PATIENCE, POLL, poll, read_to_end, silent};
 use crate::journal::record::{JournalRecord, Owner};
 use crate::journal::rule::{ReadersRule, Verdict};
-use crate::log::{Log, Record, Topic};
+use crate::log::{Delivery, Log, Reader, Record, Topic};
 use crate::store::{JournalMark, Position};
 use crate::wire::journal;
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Result, bail};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
+use std::time::Instant;
 
 /// Journal offsets nearer to each other than this are read in one go rather than by seeking.
-const NEAR: u64 = 256;
+const NEAR: u64 = 1_024;
 
 /// Offsets in groups that are read in one go.
 pub(super) fn groups(offsets: &BTreeSet<u64>) -> Vec<Vec<u64>> {
@@ -26,25 +28,71 @@ pub(super) fn groups(offsets: &BTreeSet<u64>) -> Vec<Vec<u64>> {
     groups
 }
 
+/// Most readers at a time: where a run's steps are far from each other, each group costs the log a question and an answer.
+const MAX_READERS: usize = 4;
+/// A reader is made for no fewer groups than this: making one takes as long as a few of them.
+const GROUPS_A_READER: usize = 8;
+
 /// Reads the steps at some offsets.
 ///
 /// # Errors
 /// Where one of them is gone, or cannot be read.
-pub(super) fn read_group(log: &dyn Log, partition: u32, group: &[u64], found: &mut Runs) -> Result<()> {
-    let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(()) };
-    let wanted: BTreeSet<u64> = group.iter().copied().collect();
-    let mut seen = 0;
-    read_to_end(log, &Topic::Journal, partition, *first, |record| {
-        if wanted.contains(&record.offset) {
-            seen += 1;
+pub(super) fn read_at(log: &dyn Log, partition: u32, offsets: &BTreeSet<u64>, found: &mut Runs) -> Result<()> {
+    let groups = groups(offsets);
+    let readers = groups.len().div_ceil(GROUPS_A_READER).clamp(1, MAX_READERS);
+    let shares = groups.chunks(groups.len().div_ceil(readers).max(1));
+    let records: Vec<Result<Vec<Record>>> = std::thread::scope(|scope| {
+        let reading: Vec<_> = shares.map(|share| scope.spawn(move || read_groups(log, partition, share))).collect();
+        let ended =
+            |read: std::thread::ScopedJoinHandle<'_, _>| read.join().unwrap_or_else(|panic| resume_unwind(panic));
+        reading.into_iter().map(ended).collect()
+    });
+    for share in records {
+        for record in share? {
             found.add_step(&record, &journal_record(&record)?)?;
         }
-        Ok::<_, Error>(if record.offset >= *last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    })?;
-    if seen < wanted.len() {
-        bail!("journal/{partition} has lost {} of the records from {first} to {last}", wanted.len() - seen);
     }
     Ok(())
+}
+
+/// The records of some groups, through one reader: making one takes longer than reading a few hundred records.
+fn read_groups(log: &dyn Log, partition: u32, groups: &[Vec<u64>]) -> Result<Vec<Record>> {
+    let ends = log.ends(&Topic::Journal, partition)?;
+    let (mut reader, mut records) = (log.reader()?, Vec::new());
+    for group in groups {
+        let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
+        let before = records.len();
+        if *first >= ends.low && *last < ends.high {
+            reader.assign(&Topic::Journal, partition, *first)?;
+            read_group(log, reader.as_mut(), group, &mut records)?;
+        }
+        let lost = group.len() - (records.len() - before);
+        if lost > 0 {
+            bail!("journal/{partition} has lost {lost} of the records from {first} to {last}");
+        }
+    }
+    Ok(records)
+}
+
+/// Reads on to the last record of a group, and keeps those that are of it.
+fn read_group(log: &dyn Log, reader: &mut dyn Reader, group: &[u64], records: &mut Vec<Record>) -> Result<()> {
+    let mut heard = Instant::now();
+    loop {
+        for delivery in poll(reader, POLL)? {
+            heard = Instant::now();
+            let Delivery::Record(record) = delivery else { return Ok(()) };
+            let is_last = group.last().is_none_or(|last| record.offset >= *last);
+            if group.binary_search(&record.offset).is_ok() {
+                records.push(record);
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+        if heard.elapsed() > PATIENCE {
+            return Err(silent(log, &Topic::Journal).into());
+        }
+    }
 }
 
 /// Reads the steps that count and are not projected.

@@ -151,6 +151,6 @@ fn a_gap_breaks_a_history() {
 
 #[test]
 fn near_offsets_are_read_in_one_go() {
-    assert_eq!(groups(&[1, 2, 200, 1_000, 1_001].into()), [vec![1, 2, 200], vec![1_000, 1_001]]);
-    assert!(groups(&BTreeSet::new()).is_empty());
+    assert_eq!(journal::groups(&[1, 2, 1_000, 3_000, 3_001].into()), [vec![1, 2, 1_000], vec![3_000, 3_001]]);
+    assert!(journal::groups(&BTreeSet::new()).is_empty());
 }
