@@ -15,15 +15,15 @@ use anyhow::Result;
 /// For `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  orchestrator replay order-7                          the newest run, folded from its events
-  orchestrator replay order-7 --to 12                  after its event 12
+  orchestrator replay order-7                the newest run, folded from its events
+  orchestrator replay order-7 --to 12        after its event 12
   orchestrator replay order-7 --to 2026-01-31T12:00:00Z
-  orchestrator replay order-7 --to pay                 right before node pay was first handed out
-  orchestrator replay order-7 --to node:12             the same of a node whose name is a number
-  orchestrator replay order-7 --walk                   event by event in the terminal: n, p, g, G, a number, q
-  orchestrator replay --all --verify                   every event against journal, hash chains and tables
-  orchestrator replay --all --verify --events-of copy  the same of a copy of the stream
-Nothing is executed and nothing is written. A difference that `--verify` finds ends it with 1.
+  orchestrator replay order-7 --to pay       right before node pay was handed out
+  orchestrator replay order-7 --to node:12   the same of a node named like a number
+  orchestrator replay order-7 --walk         by keys: n, p, g, G, a number, q
+  orchestrator replay --all --verify         against journal, chains and tables
+  orchestrator replay --all --verify --events-of copy   the same of a copy
+Nothing is executed and nothing is written. A difference ends `--verify` with 1.
 ";
 
 /// The arguments.

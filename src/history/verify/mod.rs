@@ -128,8 +128,6 @@ pub enum Kind {
     RowMissing,
     /// The tables say something else.
     RowDiffers,
-    /// The tables have a run of which the journal does not tell.
-    RowUnknown,
 }
 
 impl Kind {
@@ -147,7 +145,6 @@ impl Kind {
             Self::JournalUnreadable => "journal_unreadable",
             Self::RowMissing => "row_missing",
             Self::RowDiffers => "row_differs",
-            Self::RowUnknown => "row_unknown",
         }
     }
 }
