@@ -7,7 +7,7 @@
 //! and what is compared is bounded by what was published and projected then. What is held in memory is the runs that
 //! have not ended, and a window of recent events.
 //!
-//! Reading order: [`told`] (what the journal says), [`stream`] (what the stream says), [`tables`], [`fields`].
+//! Reading order: `told` (what the journal says), `stream` (what the stream says), `tables`, `fields`.
 
 mod fields;
 mod stream;
