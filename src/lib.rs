@@ -12,6 +12,7 @@
 //! | [`store`] | Tables projected from the journal: Postgres, SQLite, memory |
 //! | [`engine`] | One partition's life: take, recover, drain, decide, append, read back, perform |
 //! | [`projector`] | Journal to store |
+//! | [`history`] | What was recorded, read again: the state at a point of it; whether stream, journal and tables agree |
 //! | [`worker`] | The agent trait, the runner, built-in agents |
 //! | [`installation`] | The topics, the pinned number of partitions, the definitions: making and reading them |
 //! | [`embedded`] | Everything in one process and one folder |
@@ -32,6 +33,7 @@ pub mod core;
 pub mod demo;
 pub mod embedded;
 pub mod engine;
+pub mod history;
 pub mod installation;
 pub mod journal;
 pub mod log;

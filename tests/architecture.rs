@@ -18,13 +18,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("shutdown", &[]),
     ("engine", &["core", "journal", "wire", "log", "store", "api", "shutdown"]),
     ("projector", &["core", "journal", "wire", "log", "store", "api", "shutdown"]),
-    ("history", &["core", "journal", "wire", "log", "store"]),
+    // Of the projector only the rows that events make.
+    ("history", &["core", "journal", "wire", "log", "store", "installation", "projector"]),
     ("worker", &["core", "wire", "log", "api", "shutdown"]),
     ("context", &["core", "journal", "wire"]),
     ("ui", &["core", "wire"]),
     ("installation", &["core", "wire", "log"]),
     ("embedded", &["core", "journal", "wire", "log", "store", "engine", "projector", "worker", "installation"]),
-    ("simulation", &["core", "journal", "wire", "log", "store", "engine", "projector"]),
+    ("simulation", &["core", "journal", "wire", "log", "store", "engine", "projector", "history"]),
     ("demo", &["core", "wire", "log", "engine", "worker", "installation", "embedded", "ui"]),
     ("api", &["core", "journal", "wire", "log", "store", "engine", "projector", "history", "config", "shutdown"]),
 ];

@@ -17,7 +17,7 @@ test_targets() {
 # Needs neither a broker nor a database; a test that is not listed gets both.
 is_pure_test() {
   case $1 in
-    architecture | config | decide | definitions | simulation | wire) true ;;
+    architecture | config | decide | definitions | history | simulation | wire) true ;;
     *) false ;;
   esac
 }

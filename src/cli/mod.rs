@@ -29,6 +29,7 @@ pub mod output;
 pub mod program;
 pub mod readiness;
 pub mod rebuild;
+pub mod replay;
 pub mod roles;
 pub mod serve;
 pub mod server;
@@ -119,6 +120,9 @@ pub enum Command {
     /// Compare two runs: where they part, and in what
     #[command(after_help = diff::EXAMPLES)]
     Diff(diff::Args),
+    /// Show a run as it was at any point of its history, or hold all histories against journal and tables
+    #[command(after_help = replay::EXAMPLES)]
+    Replay(replay::Args),
     /// Give a node of an unfinished run its output by hand
     #[command(after_help = supply::EXAMPLES)]
     Supply(supply::Args),
@@ -238,6 +242,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit> {
         Command::History(args) => history::run(&args, context),
         Command::Fork(args) => fork::run(&args, context),
         Command::Diff(args) => diff::run(&args, context),
+        Command::Replay(args) => replay::run(&args, context),
         Command::Supply(args) => supply::run(&args, context),
         Command::Tail(args) => tail::run(&args, context),
         Command::Export(args) => export::run(&args, context),

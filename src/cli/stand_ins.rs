@@ -3,7 +3,7 @@
 
 use super::history::read;
 use super::{Context, connect};
-use crate::core::event::Event;
+use crate::core::event::{Event, Recorded};
 use crate::core::failure::Recovery;
 use crate::core::id::NodeId;
 use crate::core::run::{NodeRun, Run};
@@ -38,19 +38,24 @@ fn of_history(context: &Context, run: &Run) -> Result<BTreeMap<NodeId, StandIn>>
     let (id, run_id) = (&run.workflow_id, Some(&run.run_id));
     let history = store.and_then(|store| read::from_journal(log.as_ref(), store.as_ref(), id, run_id));
     let history = history.or_else(|_| read::from_events(log.as_ref(), id, run_id))?;
+    Ok(history.map(|history| of_events(&history.events)).unwrap_or_default())
+}
+
+/// What stands in for which node, as these events of a run tell.
+pub fn of_events(events: &[Recorded]) -> BTreeMap<NodeId, StandIn> {
     let (mut failures, mut all) = (BTreeMap::new(), BTreeMap::new());
-    for recorded in history.map(|history| history.events).unwrap_or_default() {
-        match recorded.event {
-            Event::NodeFailed(event) => drop(failures.insert(event.node_id.clone(), event.failure())),
+    for recorded in events {
+        match &recorded.event {
+            Event::NodeFailed(event) => drop(failures.insert(&event.node_id, event.failure())),
             Event::NodeRecovered(event) => {
-                let failure = failures.remove(&event.node_id);
-                let stand_in = StandIn { how: event.how, failure_node: event.failure_node, by: event.by, failure };
-                all.insert(event.node_id, stand_in);
+                let (failure, failure_node) = (failures.remove(&event.node_id), event.failure_node.clone());
+                let stand_in = StandIn { how: event.how, failure_node, by: event.by.clone(), failure };
+                all.insert(event.node_id.clone(), stand_in);
             }
             _ => {}
         }
     }
-    Ok(all)
+    all
 }
 
 /// What people have done about the nodes of the earlier run.

@@ -134,7 +134,8 @@ pub fn append_through(
     Ok(places.into_values().collect())
 }
 
-fn silent(log: &dyn Log, topic: &Topic) -> LogError {
+/// The error of a log of which nothing has been heard for [`PATIENCE`].
+pub fn silent(log: &dyn Log, topic: &Topic) -> LogError {
     let reason = format!("nothing was heard of {topic} for {} s", PATIENCE.as_secs());
     LogError::Unreachable { at: log.cluster(), reason }
 }

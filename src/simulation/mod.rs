@@ -24,7 +24,7 @@ mod worker;
 mod world;
 
 pub use judge::Counts;
-pub use run::{Report, run};
+pub use run::{Remains, Report, remains, run};
 
 /// What a run of the simulation does.
 #[derive(Clone, Debug)]

@@ -3,7 +3,8 @@
 use super::judge::Counts;
 use super::world::World;
 use super::{Options, Violation};
-use crate::log::memory::What;
+use crate::log::memory::{MemoryLog, What};
+use crate::store::memory::MemoryStore;
 use std::collections::BTreeMap;
 
 /// What a run saw, so that a pass is not an empty one.
@@ -19,15 +20,31 @@ pub struct Report {
     pub named_losses: u64,
 }
 
+/// What a run leaves behind.
+pub struct Remains {
+    /// Every topic.
+    pub log: MemoryLog,
+    /// The tables.
+    pub store: MemoryStore,
+}
+
 /// Runs one seed.
 ///
 /// # Errors
 /// The first invariant that does not hold.
 pub fn run(seed: u64, options: &Options) -> Result<Report, Violation> {
-    judged(seed, options).map_err(|what| Violation { seed, what })
+    judged(seed, options).map(|(report, _)| report).map_err(|what| Violation { seed, what })
 }
 
-fn judged(seed: u64, options: &Options) -> Result<Report, String> {
+/// Runs one seed, and hands out what it leaves behind.
+///
+/// # Errors
+/// The first invariant that does not hold.
+pub fn remains(seed: u64, options: &Options) -> Result<Remains, Violation> {
+    judged(seed, options).map(|(_, remains)| remains).map_err(|what| Violation { seed, what })
+}
+
+fn judged(seed: u64, options: &Options) -> Result<(Report, Remains), String> {
     let mut world = World::new(seed, options.clone());
     for _ in 0..options.actions {
         world.act()?;
@@ -35,5 +52,6 @@ fn judged(seed: u64, options: &Options) -> Result<Report, String> {
     }
     world.heal();
     world.come_to_rest()?;
-    world.conclude()
+    let report = world.conclude()?;
+    Ok((report, Remains { log: world.log.clone(), store: (*world.store).clone() }))
 }

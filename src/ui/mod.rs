@@ -5,6 +5,7 @@ pub mod event;
 pub mod fork;
 pub mod graph;
 pub mod money;
+pub mod replay;
 pub mod run;
 pub mod stand_in;
 pub mod style;

@@ -10,6 +10,7 @@ mod embedded;
 mod export;
 mod fork;
 mod help;
+mod replay;
 mod settings;
 mod take_up;
 mod tool;

@@ -19,5 +19,6 @@ mod retries;
 mod support;
 mod take_up;
 mod trace;
+mod verify;
 mod why;
 mod workers;

@@ -62,6 +62,7 @@ fn every_invariant_holds_under_faults() {
         ("dead letters", seen.sum(|counts| counts.dead_letters as u64)),
         ("forwarded requests", seen.sum(|counts| counts.forwarded as u64)),
         ("failed effects", seen.sum(|counts| counts.failed_effects as u64)),
+        ("states that were lived through and replayed", seen.sum(|counts| counts.replayed as u64) / 1_000),
         ("timeouts", seen.sum(|counts| counts.timeouts as u64)),
     ] {
         assert!(count > 5, "{count} {what}");

@@ -12,19 +12,20 @@ use anyhow::Result;
 /// # Errors
 /// Where there is none, with what is known of it instead; where neither log nor store answers.
 pub fn find(id: &WorkflowId, run_id: Option<&RunId>, log: &dyn Log, context: &Context) -> Result<History> {
+    let found = look(id, run_id, log, context)?;
+    found.map_or_else(|| Err(unknown::error(&unknown::look(context, id, run_id)?, id, run_id)), Ok)
+}
+
+fn look(id: &WorkflowId, run_id: Option<&RunId>, log: &dyn Log, context: &Context) -> Result<Option<History>> {
     let with_store = || {
         let store = connect::open_store(context.settings())?;
         read::from_journal(log, store.as_ref(), id, run_id)
     };
-    let found = match with_store() {
+    match with_store() {
         Err(error) if exit::is_store_away(&error) => {
             tracing::warn!("{error:#}; reading the event stream instead");
-            read::from_events(log, id, run_id)?
+            read::from_events(log, id, run_id)
         }
-        found => found?,
-    };
-    match found {
-        Some(history) => Ok(history),
-        None => Err(unknown::error(&unknown::look(context, id, run_id)?, id, run_id)),
+        found => found,
     }
 }

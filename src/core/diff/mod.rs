@@ -38,14 +38,14 @@ impl<'a> Side<'a> {
 
     fn node(&self, id: &NodeId) -> Option<Node> {
         let state = self.run.nodes.get(id)?;
-        let attempts = self.attempts.get(id).map_or(&[][..], Vec::as_slice);
+        let attempts = self.attempts.get(id).into_iter().flatten().filter(|attempt| attempt.was_handed_out());
         Some(Node {
             agent_name: state.agent_name.clone(),
             status: state.status,
             is_carried: state.is_carried(),
-            attempts: attempts.len(),
+            attempts: attempts.clone().count(),
             // Of a node that was taken over, the input is a matter of the run that executed it.
-            input: attempts.last().map(|attempt| attempt.input.clone()),
+            input: attempts.clone().next_back().and_then(|attempt| attempt.input.clone()),
             output: state.output.clone(),
             failure: state.failure.clone(),
             dependencies: self.dependencies(id),

@@ -5,9 +5,10 @@
 //! knows of nothing that the engines believe: [`journal`] says what counts and what follows from it, [`effects`] and
 //! [`stream`] whether that, and nothing else, was done, [`memory`] whether an owner's memory is the fold of its
 //! journal, [`requests`] what became of each request, [`timeouts`] whether a deadline fired too early, [`store`]
-//! whether the projection is the fold.
+//! whether the projection is the fold, [`history`] whether replay gives what was lived through, and `verify` finds nothing.
 
 mod effects;
+mod history;
 mod journal;
 mod memory;
 mod requests;
@@ -73,6 +74,8 @@ pub struct Counts {
     pub failed_effects: usize,
     /// Deadlines that fired.
     pub timeouts: usize,
+    /// States of runs that owners held in memory, and that replay gave again.
+    pub replayed: usize,
 }
 
 /// Reads along, and says what does not hold.
@@ -91,6 +94,7 @@ pub struct Judge {
     /// What of each owner's memory was compared last.
     compared: BTreeMap<(usize, u32), memory::Standing>,
     memories: u64,
+    lived: history::Lived,
     clocks: Clocks,
 }
 
@@ -118,6 +122,7 @@ impl Judge {
             lossy: BTreeSet::new(),
             compared: BTreeMap::new(),
             memories: 0,
+            lived: history::Lived::new(),
             clocks,
         }
     }
@@ -159,6 +164,7 @@ impl Judge {
         memory::compare(owning, told, &self.graphs)
             .map_err(|what| format!("engine {engine}'s memory of partition {partition} at {standing:?}: {what}"))?;
         self.compared.insert((engine, partition), standing);
+        history::remember(&mut self.lived, owning);
         self.memories += 1;
         Ok(())
     }
@@ -206,6 +212,7 @@ impl Judge {
         requests::check(&self.log, &self.told, &self.lossy)?;
         counts.dead_letters = self.performed.count("letter");
         counts.forwarded = self.performed.count("forward");
+        counts.replayed = history::check(self, store)?;
         Ok(counts)
     }
 
