@@ -259,7 +259,10 @@ pub fn repository() -> PathBuf {
 impl Drop for Installation {
     fn drop(&mut self) {
         if self.leg == Leg::Kafka && !std::thread::panicking() {
-            sql(&service("ORCHESTRATOR_TEST_POSTGRES"), &format!("DROP DATABASE {:?} WITH (FORCE)", self.namespace));
+            let (server, drop) =
+                (service("ORCHESTRATOR_TEST_POSTGRES"), format!("DROP DATABASE {:?} WITH (FORCE)", self.namespace));
+            // An autovacuum worker may be in it, which only a superuser may send away.
+            super::until("its database is dropped", || try_sql(&server, &drop).ok());
         }
     }
 }
@@ -284,9 +287,13 @@ fn new_database(name: &str) -> String {
 }
 
 fn sql(url: &str, statement: &str) {
+    try_sql(url, statement).expect("the statement is run");
+}
+
+fn try_sql(url: &str, statement: &str) -> Result<(), sqlx::Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let mut connection = PgConnection::connect(url).await.expect("Postgres answers");
-        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.expect("the statement is run");
-    });
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.map(drop)
+    })
 }
