@@ -69,7 +69,10 @@ fn read_groups(log: &dyn Log, partition: u32, groups: &[Vec<u64>]) -> Result<Opt
         }
         let lost = group.len() - (records.len() - before);
         if lost > 0 {
-            tracing::info!(partition, "the journal has lost {lost} of the records from {first} to {last}: reading events");
+            tracing::info!(
+                partition,
+                "the journal has lost {lost} of the records from {first} to {last}: reading events"
+            );
             return Ok(None);
         }
     }
