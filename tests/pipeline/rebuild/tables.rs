@@ -8,6 +8,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqliteConnection};
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::time::{Duration, Instant};
 
 /// The rows of each table, as texts, in order.
 pub type Tables = BTreeMap<&'static str, Vec<String>>;
@@ -77,16 +78,26 @@ pub fn assert_same(before: &Tables, after: &Tables) {
     }
 }
 
+/// How long nothing comes before the journal is taken to rest: more than an engine takes to say what it has performed.
+const REST: Duration = Duration::from_secs(2);
+
 /// Waits until the whole journal is in the tables.
 pub fn projected(at: &Installation) {
-    until("the journal is in the tables", || {
+    // A step may follow whose only news is that effects were performed: nothing has come for a while.
+    let mut since: Option<(Vec<u64>, Instant)> = None;
+    until("the journal is in the tables, and rests", || {
         let positions = at.store().query().positions().unwrap();
-        let is_there = |partition: u32| {
-            let end = at.log().ends(&Topic::Journal, partition).unwrap().high;
+        let end = |partition: u32| at.log().ends(&Topic::Journal, partition).unwrap().high;
+        let ends: Vec<u64> = (0..crate::support::PARTITIONS).map(end).collect();
+        let is_there = |(partition, end): (u32, &u64)| {
             let found = positions.iter().find(|(of, _)| *of == partition);
-            found.map_or(0, |(_, position)| position.next_offset) == end
+            found.map_or(0, |(_, position)| position.next_offset) == *end
         };
-        (0..crate::support::PARTITIONS).all(is_there).then_some(())
+        if !(0..).zip(&ends).all(is_there) || since.as_ref().is_none_or(|(before, _)| *before != ends) {
+            since = Some((ends, Instant::now()));
+            return None;
+        }
+        since.as_ref().is_some_and(|(_, since)| since.elapsed() > REST).then_some(())
     });
 }
 
