@@ -1,6 +1,6 @@
 //! What a run can do next, from the definitions as they are applied.
 
-use crate::core::catalogue::Catalogue;
+use crate::core::catalogue::{Applied, Catalogue};
 use crate::core::definition::graph::Graph;
 use crate::core::definition::validate::validate;
 use crate::core::failure::Failure;
@@ -28,6 +28,14 @@ pub enum NoFrontier {
 /// Where the definition of the run is not there, or not what it was.
 pub fn frontier(catalogue: &Catalogue, run: &Run) -> Result<Frontier, NoFrontier> {
     let applied = catalogue.by_hash(&run.definition.hash).ok_or(NoFrontier::Missing)?;
+    Frontier::of(run, &graph(applied)?).map_err(NoFrontier::Unfitting)
+}
+
+/// The graph of a definition.
+///
+/// # Errors
+/// Where it is not valid for this version of the program.
+pub fn graph(applied: &Applied) -> Result<Arc<Graph>, NoFrontier> {
     let definition = validate(applied.document.clone()).map_err(|_| NoFrontier::Invalid)?;
-    Frontier::of(run, &Arc::new(Graph::compile(&definition))).map_err(NoFrontier::Unfitting)
+    Ok(Arc::new(Graph::compile(&definition)))
 }

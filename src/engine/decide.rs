@@ -47,6 +47,10 @@ impl Decided {
 
 /// So many deadlines and retries that are due a step takes before anything else: no backlog keeps them waiting for ever.
 const DUE_FIRST: usize = 10;
+/// So often an input is tried at which the process may have ended. A process that is killed for another reason has to be
+/// hit so many times in a row in the moment between the record that says so and the next one, before an input is buried
+/// that is not to blame.
+const TRIES: u32 = 4;
 
 impl Owning {
     /// Decides what is there, into one step.
@@ -158,14 +162,14 @@ impl Owning {
     }
 
     /// After a crash that may have been caused by the first input: it is decided alone, after a record that says so
-    /// has been read back; the third such for one input buries it.
+    /// has been read back. Where the process has ended after [`TRIES`] such records in a row, the input is buried.
     fn decide_with_care(&mut self, draft: &mut StepDraft, env: &mut Env) -> Result<(), Stop> {
         if !self.in_flight.is_empty() {
             return Ok(());
         }
         if let Some((topic, origin)) = self.trying.take() {
             let is_there = self.inputs.peek(&topic).is_some_and(|head| place_of(&head.record) == origin);
-            // One that has to wait is still the next to be decided, and alone.
+            // One that could not be decided is still the next, and alone.
             self.careful = is_there && !self.decide_next(&topic, draft, env)?;
             self.trying = self.careful.then_some((topic, origin));
             return Ok(());
@@ -173,17 +177,21 @@ impl Owning {
         let Some(arrived) = INPUT_TOPICS.iter().find_map(|topic| self.inputs.peek(topic)).cloned() else {
             return Ok(());
         };
+        // Only what can be decided at once is tried: who ends while it waits has not ended by it.
+        if arrived.record.topic == Topic::Requests && !env.definitions.up_to_date(arrived.at, env.now, env.io) {
+            return Ok(());
+        }
         let origin = place_of(&arrived.record);
-        let tried = self.state.trying.as_ref().filter(|(last, _)| *last == origin).map_or(0, |(_, times)| *times);
-        if tried >= 2 {
+        let tried = self.state.trying.as_ref().filter(|last| last.origin == origin).map_or(0, |last| last.times);
+        if tried >= TRIES {
             self.careful = false;
-            let message = "deciding it was tried twice, and the process ended each time";
+            let message = format!("deciding it was tried {TRIES} times, and the process ended each time");
             let refusal = Refusal::new(RefusalReason::EngineFault, message);
             self.bury(&arrived.record, refusal, env)?.join(draft);
             self.consume(&arrived.record);
         } else {
             self.trying = Some((arrived.record.topic.clone(), origin.clone()));
-            let event = PartitionEvent::Trying(Trying { origin: origin.clone() });
+            let event = PartitionEvent::Trying(Trying { origin: origin.clone(), times: tried + 1 });
             draft.push(self.record_partition_event(Cause::Input(origin), event, None, None, env));
         }
         Ok(())

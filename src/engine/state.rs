@@ -5,8 +5,8 @@ use super::timer::Timer;
 use super::window::DuplicateWindow;
 use crate::core::apply::{HistoryFault, fold_first, fold_next};
 use crate::core::breaker::{self, BreakerState};
-use crate::core::command::Origin;
-use crate::core::event::{Event, PartitionEvent, Recorded};
+
+use crate::core::event::{Event, PartitionEvent, Recorded, Trying};
 use crate::core::frontier::Frontier;
 use crate::core::id::{AgentName, WorkflowId};
 use crate::core::json::Json;
@@ -61,8 +61,8 @@ pub struct PartitionState {
     pub chain: [u8; 16],
     /// When the last step was decided.
     pub time: Timestamp,
-    /// The input that was tried last, and how often with no other step in between.
-    pub trying: Option<(Origin, u32)>,
+    /// The input that is being tried, where nothing else has been decided since.
+    pub trying: Option<Trying>,
     /// The circuit breakers that are not closed.
     pub breakers: BTreeMap<AgentName, BreakerState>,
     /// Whether the last taking has been followed by a step that decided something.
@@ -147,19 +147,14 @@ impl PartitionState {
         verdict
     }
 
-    /// Counts how often one input has been tried with no other step in between. A step that only tries bears no fruit,
+    /// Notes which input is being tried, until another step follows. A step that only tries bears no fruit,
     /// and a mark decides nothing: it says neither that the owner got on, nor that the input was decided.
     pub fn note_trying(&mut self, step: &Step) {
         if step.transitions.is_empty() {
             return;
         }
-        let before = self.trying.take();
-        let Some(origin) = tried(step) else {
-            self.taking_was_fruitful = true;
-            return;
-        };
-        let times = before.filter(|(last, _)| *last == origin).map_or(0, |(_, times)| times);
-        self.trying = Some((origin, times + 1));
+        self.trying = tried(step);
+        self.taking_was_fruitful |= self.trying.is_none();
     }
 
     /// Folds a counting step.
@@ -256,13 +251,11 @@ fn payload_bytes(run: &Run) -> usize {
 }
 
 /// The input that a step says is about to be tried, if that is what it says.
-fn tried(step: &Step) -> Option<Origin> {
+fn tried(step: &Step) -> Option<Trying> {
     let [transition] = step.transitions.as_slice() else { return None };
     let [body] = transition.events.as_slice() else { return None };
     match event::decode(body) {
-        Ok(Published::Partition(PartitionRecorded { event: PartitionEvent::Trying(trying), .. })) => {
-            Some(trying.origin)
-        }
+        Ok(Published::Partition(PartitionRecorded { event: PartitionEvent::Trying(trying), .. })) => Some(trying),
         _ => None,
     }
 }

@@ -206,7 +206,7 @@ pub fn partition_events() -> Vec<PartitionRecorded> {
             resumed_at: 0,
             message: "the topic ends at offset 7".into(),
         }),
-        PartitionEvent::Trying(Trying { origin: origin() }),
+        PartitionEvent::Trying(Trying { origin: origin(), times: 2 }),
         PartitionEvent::DeadLetterHandled(DeadLetterHandled {
             letter_id: letter_id(),
             action: LetterAction::Edit,

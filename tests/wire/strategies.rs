@@ -348,7 +348,7 @@ fn partition_event() -> impl Strategy<Value = PartitionEvent> {
         (text(), number(), number(), text()).prop_map(|(topic, expected, resumed_at, message)| {
             PartitionEvent::InputLost(InputLost { topic, expected, resumed_at, message })
         }),
-        origin().prop_map(|origin| PartitionEvent::Trying(Trying { origin })),
+        (origin(), 1..=5u32).prop_map(|(origin, times)| PartitionEvent::Trying(Trying { origin, times })),
         (
             "[0-9a-f]{16}",
             proptest::sample::select(&LetterAction::ALL[..]),

@@ -6,7 +6,7 @@
 
 use super::work::{Bench, How, Made, Outcome};
 use crate::cli::frontier::frontier;
-use crate::cli::submit::check;
+use crate::cli::submit::{self, check};
 use crate::config::table::MAX_REQUEST_BYTES;
 use crate::core::command::{Request, Resume};
 use crate::core::definition::contract::Breach;
@@ -16,10 +16,9 @@ use crate::core::id::{LetterId, NodeId};
 use crate::core::json::Json;
 use crate::core::letter::LetterAction;
 use crate::core::lineage::{GivenInput, LineageKind};
-use crate::core::partition::partition_of;
 use crate::core::run::Run;
 use crate::core::status::NodeStatus;
-use crate::log::{NewRecord, Topic};
+use crate::log::NewRecord;
 use crate::store::letter::{FoundLetter, LetterFilter, LetterKind, LetterState};
 use crate::ui::run::refusal_words;
 use crate::wire::letter_handling::{self, MAX_LETTERS};
@@ -268,7 +267,5 @@ fn record(
     let (first, action) = &done[0];
     let mut headers = vec![(headers::LETTER.into(), letter_handling::encode(&how.handling(first, *action), &others))];
     headers.extend(run.traceparent.iter().map(|trace| (headers::TRACEPARENT.into(), Bytes::from(trace.clone()))));
-    let key = Bytes::copy_from_slice(run.workflow_id.as_str().as_bytes());
-    let partition = Some(partition_of(&key, bench.partitions));
-    Ok((NewRecord { topic: Topic::Requests, partition, key: Some(key), value: Some(value), headers }, words))
+    Ok((submit::record(&run.workflow_id, value, bench.partitions, headers), words))
 }

@@ -76,7 +76,7 @@ mod tests {
 
     fn of_partition(sequence: u64) -> Published {
         let origin = Origin { topic: "requests".to_owned(), partition: 0, offset: 0, time: Timestamp(0) };
-        let event = PartitionEvent::Trying(Trying { origin });
+        let event = PartitionEvent::Trying(Trying { origin, times: 1 });
         Published::Partition(PartitionRecorded { partition: 1, sequence, time: Timestamp(0), event })
     }
 

@@ -10,12 +10,9 @@ use super::submit::{self, Sending, check};
 use super::{Context, connect, history};
 use crate::core::attempts::attempts;
 use crate::core::id::{AgentName, NodeId, RunId, WorkflowId};
-use crate::core::partition::partition_of;
-use crate::log::{NewRecord, Topic};
 use crate::ui;
 use crate::wire::request;
 use anyhow::Result;
-use bytes::Bytes;
 use plan::Planned;
 use std::time::Duration;
 
@@ -103,14 +100,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         );
         return Err(fail(Exit::Refused, words));
     }
-    let key = workflow_id.as_str().as_bytes();
-    let record = NewRecord {
-        topic: Topic::Requests,
-        partition: Some(partition_of(key, partitions)),
-        key: Some(Bytes::copy_from_slice(key)),
-        value: Some(value),
-        headers: submit::traceparent(),
-    };
+    let record = submit::record(&workflow_id, value, partitions, submit::traceparent());
     let sending = Sending { patience: args.wait.then_some(args.timeout), is_named: args.id.is_some() };
     submit::send(context, log.as_ref(), record, &workflow_id, sending)
 }

@@ -3,11 +3,11 @@
 use super::Args;
 use crate::cli::definitions::find::find;
 use crate::cli::exit::{Exit, fail};
+use crate::cli::frontier::graph;
 use crate::cli::submit::input;
 use crate::core::catalogue::{Applied, Catalogue};
 use crate::core::command::{Request, Resume};
 use crate::core::definition::graph::Graph;
-use crate::core::definition::validate::validate;
 use crate::core::fork::{Fork, fork};
 use crate::core::id::{AgentName, NodeId, WorkflowId};
 use crate::core::json::Json;
@@ -35,10 +35,7 @@ pub fn plan(args: &Args, run: &Run, catalogue: &Catalogue) -> Result<Planned> {
     let refused = |words: String| fail(Exit::Refused, words);
     let applied = definition(args, run, catalogue).map_err(refused)?;
     let reference = &applied.reference;
-    let valid = validate(applied.document.clone()).map_err(|_| {
-        refused(format!("{} v{} is not valid for this version of orchestrator", reference.name, reference.version))
-    })?;
-    let graph = Arc::new(Graph::compile(&valid));
+    let graph = graph(applied).map_err(|why| refused(format!("{} v{} {why}", reference.name, reference.version)))?;
     let agents = agents(args, run, &graph);
     let fork = fork(run, &Arc::new(graph.with_agents(&agents)), &args.from).map_err(|why| refused(why.to_string()))?;
     let inputs = inputs(args, run, &fork)?;

@@ -88,7 +88,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     if let Err(refusal) = check::check(&catalogue, &args.name, args.version, &input, None) {
         return refused(context, &workflow_id, &refusal);
     }
-    let request = record(args, &workflow_id, &input, partitions);
+    let request = record(&workflow_id, body(args, &workflow_id, &input), partitions, traceparent());
     let patience = args.wait.then_some(args.timeout);
     send(context, log.as_ref(), request, &workflow_id, Sending { patience, is_named: args.id.is_some() })
 }
@@ -136,18 +136,19 @@ pub fn send(
     }
 }
 
-/// The request as it is published: `{"definition", "version"?, "input", "workflow_id", "conversation_id"?}` under its
-/// id, in its partition.
-fn record(args: &Args, workflow_id: &WorkflowId, input: &Json, partitions: u32) -> NewRecord {
+/// A request as it is published: under its workflow's id, in its partition.
+pub fn record(workflow_id: &WorkflowId, body: Bytes, partitions: u32, headers: Vec<Header>) -> NewRecord {
+    let key = workflow_id.as_str().as_bytes();
     NewRecord {
         topic: Topic::Requests,
-        partition: Some(partition_of(workflow_id.as_str().as_bytes(), partitions)),
-        key: Some(Bytes::copy_from_slice(workflow_id.as_str().as_bytes())),
-        value: Some(body(args, workflow_id, input)),
-        headers: traceparent(),
+        partition: Some(partition_of(key, partitions)),
+        key: Some(Bytes::copy_from_slice(key)),
+        value: Some(body),
+        headers,
     }
 }
 
+/// `{"definition", "version"?, "input", "workflow_id", "conversation_id"?}`.
 fn body(args: &Args, workflow_id: &WorkflowId, input: &Json) -> Bytes {
     request::encode(&Request {
         definition: args.name.clone(),

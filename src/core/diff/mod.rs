@@ -75,10 +75,11 @@ impl<'a> Side<'a> {
                 }
             }
         }
-        let mut rest: Vec<_> = self.run.nodes.iter().filter(|(id, _)| !order.contains(id)).collect();
+        let known: BTreeSet<&NodeId> = order.iter().collect();
+        let mut rest: Vec<_> = self.run.nodes.iter().filter(|(id, _)| !known.contains(id)).collect();
         rest.sort_by_key(|(_, node)| (node.first_scheduled_at(), node.scheduled_by));
-        order.extend(rest.into_iter().map(|(id, _)| id.clone()));
-        order
+        let rest: Vec<NodeId> = rest.into_iter().map(|(id, _)| id.clone()).collect();
+        order.into_iter().chain(rest).collect()
     }
 }
 

@@ -22,7 +22,7 @@ pub enum PartitionEvent {
     EffectFailed(EffectFailed),
     /// Records of an input topic are gone that had not been read, or the topic is another one.
     InputLost(InputLost),
-    /// The first input after a crash is about to be decided (the third such for one input buries it).
+    /// The first input after a crash is about to be decided (the fifth in a row for one input buries it).
     Trying(Trying),
     /// The circuit breaker of an agent has changed its state.
     BreakerChanged(BreakerChanged),
@@ -121,6 +121,14 @@ pub struct InputLost {
 pub struct Trying {
     /// Which input.
     pub origin: Origin,
+    /// Which try in a row it is, counted from 1. It stands in the record because the ones before it may lie below the
+    /// place where recovery begins to read. Older versions did not say it.
+    #[serde(default = "first")]
+    pub times: u32,
+}
+
+fn first() -> u32 {
+    1
 }
 
 /// Someone has done something with a dead letter: who, what, and what came of it.
