@@ -212,6 +212,7 @@ fn at_the_start() -> Position {
         partition_chain: chain::START,
         time: crate::core::time::Timestamp(0),
         breakers: BTreeMap::new(),
+        generation: 0,
     }
 }
 

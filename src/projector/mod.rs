@@ -33,7 +33,7 @@ pub enum ProjectorError {
     #[error(
         "the journal of partition {partition} has lost records between {from} and {to}: {found}. The store is ahead of \
          the journal or belongs to another one; it is not written until `orchestrator rebuild --from-scratch` has made \
-         the tables anew and this process is started again"
+         the tables anew"
     )]
     JournalLost {
         /// The partition.
@@ -88,6 +88,8 @@ pub enum StoreAnswer {
     Away,
     /// Another projector has written the partition; this one will read its state anew.
     Fenced,
+    /// The tables have been made anew; this projector will load its state from them.
+    MadeAnew,
 }
 
 /// What a poll brought.

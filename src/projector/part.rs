@@ -11,7 +11,7 @@ use crate::journal::record::{InputRecord, JournalRecord, Step};
 use crate::journal::rule::{ReadersRule, Verdict};
 use crate::log::{Delivery, Record};
 use crate::store::row::ProjectionBatch;
-use crate::store::{JournalMark, Store, StoreError};
+use crate::store::{JournalMark, Position, Store, StoreError};
 use crate::wire::WireError;
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -136,7 +136,7 @@ impl Part {
         self.store_is_back(store);
         (self.rule, self.at_end) = (ReadersRule::default(), false);
         self.queue.clear();
-        self.queue_bytes = 0;
+        (self.queue_bytes, self.pending, self.halt) = (0, None, None);
         let position = snapshot.as_ref().map(|snapshot| &snapshot.position);
         let (mark, until) = position.map_or((None, 0), |position| (position.mark, position.next_offset));
         self.stage = if until == 0 { Stage::Following } else { Stage::Checking { mark, until } };
@@ -181,6 +181,7 @@ impl Part {
                 self.stage = Stage::Unstarted;
                 Ok(self.progress(StoreAnswer::Fenced))
             }
+            Err(StoreError::MadeAnew { .. }) => Ok(self.load_anew()),
             Err(fault) => {
                 self.pending = Some((batch, records));
                 self.store_fault(store, fault)?;
@@ -200,6 +201,7 @@ impl Part {
                 self.store_is_back(store);
                 Ok(self.progress(StoreAnswer::Done))
             }
+            Ok(found) if self.is_of_other_tables(found.as_ref()) => Ok(self.load_anew()),
             Ok(found) => {
                 let found = found.map_or(0, |position| position.next_offset);
                 let (partition, expected) = (self.partition, self.committed);
@@ -209,6 +211,32 @@ impl Part {
             }
             Err(fault) => self.store_fault(store, fault).map(|()| self.progress(StoreAnswer::Away)),
         }
+    }
+
+    /// A partition that has been stopped may go on once its tables have been made anew: what stopped it may have stood in
+    /// them. Whether it does.
+    pub fn may_go_on(&mut self, store: &dyn Store) -> bool {
+        let may = self.is_stopped()
+            && store.position(self.partition).is_ok_and(|found| self.is_of_other_tables(found.as_ref()));
+        if may {
+            self.load_anew();
+        }
+        may
+    }
+
+    fn is_of_other_tables(&self, found: Option<&Position>) -> bool {
+        let loaded = self.folding.stored().map_or(0, |position| position.generation);
+        found.is_some_and(|found| found.generation != loaded)
+    }
+
+    /// What was loaded may have been wrong, and is never written again.
+    fn load_anew(&mut self) -> Progress {
+        tracing::info!(
+            partition = self.partition,
+            "the tables have been made anew; the state that was loaded from the old ones is dropped and loaded again"
+        );
+        self.stage = Stage::Unstarted;
+        self.progress(StoreAnswer::MadeAnew)
     }
 
     /// Makes the next batch. What was read before a fault of the journal still goes into the store, but for a broken

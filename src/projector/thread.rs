@@ -25,7 +25,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// After having been fenced: how long the position must not move before this projector takes over.
 const STANDBY_LOOK: Duration = Duration::from_secs(1);
 
-/// How often a partition without news asks the store whether it still is where it was.
+/// How often a partition without news asks the store whether it still is where it was, and one that was stopped whether
+/// the tables have been made anew.
 const IDLE_LOOK: Duration = Duration::from_secs(10);
 
 /// A running projector.
@@ -163,6 +164,10 @@ impl Turn {
         lags: &Lags,
         now: Instant,
     ) -> Result<(), ProjectorError> {
+        if self.part.is_stopped() && now >= self.heard + IDLE_LOOK {
+            self.heard = now;
+            self.part.may_go_on(store);
+        }
         if self.part.is_stopped() || (now < self.due && !self.may_go_early()) {
             return self.hold_or_go_on(reader);
         }
@@ -197,6 +202,10 @@ impl Turn {
                 reader.unassign(&Topic::Journal, self.part.partition())?;
                 self.due = now + STANDBY_LOOK;
                 self.standby.get_or_insert(None);
+            }
+            Ok(StoreAnswer::MadeAnew) => {
+                reader.unassign(&Topic::Journal, self.part.partition())?;
+                (self.due, self.heard) = (now, now);
             }
             // It has been logged where it arose.
             Err(_) => {

@@ -50,6 +50,10 @@ pub struct Position {
     /// The circuit breakers that are not closed.
     #[serde(default)]
     pub breakers: BTreeMap<AgentName, BreakerState>,
+    /// Which making of the tables it is of: 0 as they were first made, another number after each [`Store::rebuild`]. Has
+    /// a column of its own, which a commit compares and leaves as it is.
+    #[serde(skip)]
+    pub generation: u64,
 }
 
 /// A counting record of the journal: a step, or before the first step a taking (without number).
@@ -123,6 +127,12 @@ pub enum StoreError {
         /// The next offset that is there.
         found: u64,
     },
+    /// The tables were made anew: what this projector has loaded of them may have been wrong, so it has to load it again.
+    #[error("the tables of partition {partition} have been made anew")]
+    MadeAnew {
+        /// The partition.
+        partition: u32,
+    },
     /// It was written by a newer version.
     #[error(
         "the store has state format {found}, this version reads up to {STATE_FORMAT}; a newer orchestrator is needed"
@@ -164,7 +174,7 @@ pub trait Store: Send + Sync {
     /// Writes rows and position in one transaction, if the position is still `batch.expected`.
     ///
     /// # Errors
-    /// `Fenced` where it is not; then nothing is written.
+    /// `Fenced` where it is not, `MadeAnew` where the tables are other ones since; then nothing is written.
     fn commit(&self, batch: &ProjectionBatch) -> Result<(), StoreError>;
     /// One consistent view of a partition: its position, its unfinished runs, and those that ended at or after
     /// `ended_since` (at most `max_ended`, the newest).

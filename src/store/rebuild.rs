@@ -6,6 +6,7 @@
 
 use super::{Position, Store, StoreError};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A table that is folded from the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +69,7 @@ impl Which {
 }
 
 /// What a table was and what it is, row by row. Of offsets, a row is a run or a workflow with all of its offsets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The table.
     pub table: &'static str,
@@ -82,6 +83,8 @@ pub struct Change {
     pub added: u64,
     /// Rows with the same key that say something else.
     pub altered: u64,
+    /// The keys of the first few rows that differ, as [`Table::key`] has them, with `/` between.
+    pub examples: Vec<String>,
 }
 
 impl Change {
@@ -122,10 +125,20 @@ pub trait Held {
     fn swap(self: Box<Self>, which: Which, expected: &[(u32, Position)]) -> Result<Vec<Change>, StoreError>;
 }
 
-/// What compares the two tables of these names, before and now. Answers with the numbers of a [`Change`]. `places` is how
-/// the database says which offsets a row of offsets holds, over all rows of a group; `altered`, how two rows `b` and `n`
-/// are told apart.
-pub(super) fn comparison(table: Table, [before, now]: [&str; 2], places: &str, altered: &str) -> String {
+/// What marks the tables at `positions` as other ones than they were, so that no projector goes on from what it has loaded of
+/// those: with a number that was in no table of theirs before, whatever has become of it.
+pub(super) fn new_generation(positions: &str) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+    format!("UPDATE {positions} SET generation = {now}")
+}
+
+/// How many rows that differ are named.
+const EXAMPLES: usize = 5;
+
+/// What compares the two tables of these names, before and now. `places` is how the database says which offsets a row of
+/// offsets holds, over all rows of a group; `altered`, how two rows `b` and `n` are told apart. The first question answers
+/// with the numbers of a [`Change`], the second with its examples.
+pub(super) fn comparison(table: Table, [before, now]: [&str; 2], places: &str, altered: &str) -> [String; 2] {
     let rows = |of: &str| {
         let key = table.key.join(", ");
         match table.has_offsets() {
@@ -135,14 +148,19 @@ pub(super) fn comparison(table: Table, [before, now]: [&str; 2], places: &str, a
     };
     let same: Vec<String> = table.key.iter().map(|column| format!("b.{column} = n.{column}")).collect();
     let first = table.key[0];
-    format!(
+    let joined = format!("{} b FULL JOIN {} n ON {}", rows(before), rows(now), same.join(" AND "));
+    let key: Vec<String> =
+        table.key.iter().map(|column| format!("CAST(COALESCE(b.{column}, n.{column}) AS text)")).collect();
+    let examples = format!(
+        "SELECT {} FROM {joined} WHERE n.{first} IS NULL OR b.{first} IS NULL OR {altered} ORDER BY 1 LIMIT {EXAMPLES}",
+        key.join(" || '/' || ")
+    );
+    let numbers = format!(
         "SELECT COUNT(b.{first}) AS rows_before, COUNT(n.{first}) AS rows_now, \
          COUNT(CASE WHEN n.{first} IS NULL THEN 1 END) AS removed, \
          COUNT(CASE WHEN b.{first} IS NULL THEN 1 END) AS added, \
          COUNT(CASE WHEN b.{first} IS NOT NULL AND n.{first} IS NOT NULL AND {altered} THEN 1 END) AS altered \
-         FROM {} b FULL JOIN {} n ON {}",
-        rows(before),
-        rows(now),
-        same.join(" AND ")
-    )
+         FROM {joined}"
+    );
+    [numbers, examples]
 }

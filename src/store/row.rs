@@ -42,6 +42,11 @@ pub struct ProjectionBatch {
 impl ProjectionBatch {
     /// The error of a commit that finds another position than it expects.
     pub fn fenced(&self, found: Option<&Position>) -> StoreError {
+        if let (Some(expected), Some(found)) = (&self.expected, found)
+            && expected.generation != found.generation
+        {
+            return StoreError::MadeAnew { partition: self.partition };
+        }
         let next = |position: Option<&Position>| position.map_or(0, |position| position.next_offset);
         StoreError::Fenced { partition: self.partition, expected: next(self.expected.as_ref()), found: next(found) }
     }

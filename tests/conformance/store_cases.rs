@@ -32,6 +32,7 @@ pub fn position(next_offset: u64) -> Position {
         partition_sequence: 2,
         partition_chain: [5; 16],
         time: Timestamp(BEGIN + 1),
+        generation: 0,
         breakers: BTreeMap::from([(
             AgentName::new("shop").unwrap(),
             BreakerState {

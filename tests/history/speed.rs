@@ -91,6 +91,7 @@ fn store_knows(url: &str, history: &History, offsets: Vec<u64>, last: u64) {
         partition_chain: chain::START,
         time: Timestamp(0),
         breakers: BTreeMap::new(),
+        generation: 0,
     };
     let batch = ProjectionBatch {
         partition: 0,

@@ -7,7 +7,7 @@ use super::{Context, connect};
 use crate::log::{Log, Topic};
 use crate::projector::rebuild::{Early, Rebuilt, Wanted, rebuild};
 use crate::store::rebuild::{Change, RUNS, TABLES, Which};
-use crate::ui::style::Paint;
+use crate::ui::style::{Paint, harmless};
 use crate::ui::table::{lines, table};
 use crate::ui::time::duration;
 use anyhow::Result;
@@ -87,7 +87,7 @@ fn rate(rebuilt: &Rebuilt) -> u64 {
 
 /// What could not be made of what the journal has no more.
 fn without_journal(early: &Early) -> String {
-    let Early { partition, begins_at, events, refused_inputs } = early;
+    let Early { partition, begins_at, events, refused_inputs, .. } = early;
     let mut text = format!(
         "the journal of partition {partition} begins at offset {begins_at}: {events} events before it come from the event \
          stream. Where they stood in the journal is not known any more: `history` reads the event stream for their runs"
@@ -109,6 +109,11 @@ fn summary(rebuilt: &Rebuilt, paint: Paint) -> String {
         rows.add_row([change.table.to_owned()].into_iter().chain(numbers.map(|number| number.to_string())));
     }
     let mut text = lines(&rows);
+    for change in rebuilt.changes.iter().filter(|change| change.differing() > 0) {
+        let examples: Vec<String> = change.examples.iter().map(|key| harmless(key)).collect();
+        let more = if change.differing() > examples.len() as u64 { ", …" } else { "" };
+        text += &format!("different in {}: {}{more}\n", change.table, examples.join(", "));
+    }
     let Rebuilt { events, records, loading, completing, swapping, .. } = rebuilt;
     text += &format!(
         "{events} events of {records} journal records in {} ({} events/s): {} folding and loading, {} indexes, {} \
@@ -122,7 +127,7 @@ fn summary(rebuilt: &Rebuilt, paint: Paint) -> String {
     text += &match (differing(rebuilt), rebuilt.same_place) {
         (0, true) => "nothing was different\n".to_owned(),
         (_, true) => format!(
-            "{} rows were different; runs with another state: {}\n",
+            "{} rows were different, and are not any more; runs with another state: {}\n",
             differing(rebuilt),
             runs_differing(rebuilt)
         ),
@@ -145,7 +150,7 @@ fn document(rebuilt: &Rebuilt) -> Value {
     let change = |change: &Change| {
         json!({
             "table": change.table, "rows_before": change.before, "rows": change.now, "removed": change.removed,
-            "added": change.added, "altered": change.altered,
+            "added": change.added, "altered": change.altered, "examples": change.examples,
         })
     };
     json!({

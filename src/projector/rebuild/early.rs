@@ -6,6 +6,7 @@
 //! letters of refused inputs, which the journal alone keeps.
 
 use super::RebuildError;
+use super::fill::Stretch;
 use crate::core::event::PartitionEvent;
 use crate::journal::record::{JournalRecord, Step};
 use crate::log::{Delivery, Log, LogError, Record, Topic};
@@ -38,18 +39,35 @@ pub struct Early {
     pub events: u64,
     /// Refused inputs among them: their letters cannot be made.
     pub refused_inputs: u64,
+    /// How much of the event stream was read for them.
+    pub read: Stretch,
 }
 
-/// Folds the events of a partition whose journal begins at `low`, and the first journal record that counts.
-pub fn fold(log: &dyn Log, shadow: &dyn Store, partition: u32, low: u64) -> Result<Early, RebuildError> {
-    let begins = log.ends(&Topic::Events, partition)?.low;
-    if begins > 0 {
-        return Err(RebuildError::EventsLost { partition, journal: low, events: begins });
+/// Folds the events of a partition whose journal begins at `low`, and the first journal record that counts; says on the way
+/// how many events there were, and how far reading is.
+pub fn fold(
+    log: &dyn Log,
+    shadow: &dyn Store,
+    partition: u32,
+    low: u64,
+    mut say: impl FnMut(u64, Stretch),
+) -> Result<Early, RebuildError> {
+    let stream = log.ends(&Topic::Events, partition)?;
+    if stream.low > 0 {
+        return Err(RebuildError::EventsLost { partition, journal: low, events: stream.low });
     }
     let mut folding = Folding::new(partition, None, Codec::WIRE.chain);
-    let mut early = Early { partition, begins_at: low, events: 0, refused_inputs: 0 };
+    let mut early = Early {
+        partition,
+        begins_at: low,
+        events: 0,
+        refused_inputs: 0,
+        read: Stretch { read: 0, at_most: stream.high },
+    };
     let (mut seen, mut first) = (Seen::default(), None);
     read(log, &Topic::Events, partition, 0, |record| {
+        early.read.read = record.offset + 1;
+        say(early.events, early.read);
         let Some((offset, event)) = event_of(&record, partition)? else { return Ok(ControlFlow::Continue(())) };
         if offset >= low {
             first = Some(offset);

@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 const SAY_EVERY: Duration = Duration::from_millis(200);
 
 /// How far reading is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// The partition that is being read.
     pub partition: u32,
@@ -32,6 +32,17 @@ pub struct Seen {
     pub events: u64,
     /// Journal records that were read so far.
     pub records: u64,
+    /// While the event stream is read instead of what the journal has lost: how far that is.
+    pub stream: Option<Stretch>,
+}
+
+/// How far the event stream has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// Records that were read.
+    pub read: u64,
+    /// Records that there are: reading ends where the journal begins, and that is before.
+    pub at_most: u64,
 }
 
 /// The shadow, being filled.
@@ -93,7 +104,7 @@ impl<'a> Filling<'a> {
         let index = partition as usize;
         let mut turn = Turn { heard: Instant::now(), said: Instant::now(), reached: false };
         if self.parts[index].wants_start() {
-            self.begin(partition)?;
+            self.begin(partition, say)?;
             self.start(index, &mut turn)?;
         }
         let from = self.next.get(&partition).copied().unwrap_or(0);
@@ -120,15 +131,23 @@ impl<'a> Filling<'a> {
 
     fn seen(&self, partition: u32) -> Seen {
         let (events, records) = self.done();
-        Seen { partition, partitions: self.parts.len() as u32, events, records }
+        Seen { partition, partitions: self.parts.len() as u32, events, records, stream: None }
     }
 
     /// Where nothing of the partition is in the shadow, and its journal has lost its beginning, that comes from the
     /// event stream.
-    fn begin(&mut self, partition: u32) -> Result<(), RebuildError> {
+    fn begin(&mut self, partition: u32, say: &mut impl FnMut(Seen)) -> Result<(), RebuildError> {
         let low = self.log.ends(&Topic::Journal, partition)?.low;
         if low > 0 && self.shadow.position(partition)?.is_none() {
-            self.early.push(early::fold(self.log, &*self.shadow, partition, low)?);
+            let (before, mut said) = (self.seen(partition), Instant::now());
+            let early = early::fold(self.log, &*self.shadow, partition, low, |events, stretch| {
+                if said.elapsed() > SAY_EVERY {
+                    said = Instant::now();
+                    say(Seen { events: before.events + events, stream: Some(stretch), ..before });
+                }
+            })?;
+            say(Seen { events: before.events + early.events, stream: Some(early.read), ..before });
+            self.early.push(early);
         }
         Ok(())
     }
@@ -186,7 +205,7 @@ impl<'a> Filling<'a> {
                 Ok(())
             }
             StoreAnswer::Away => self.wait_for_store(index, turn),
-            StoreAnswer::Fenced => {
+            StoreAnswer::Fenced | StoreAnswer::MadeAnew => {
                 let partition = self.parts[index].partition();
                 let words = "somebody else writes the tables that are being made anew";
                 let fault = StoreError::Refused(words.to_owned());

@@ -18,7 +18,7 @@ use crate::store::rebuild::{Change, Held, Rebuild, Which};
 use crate::store::{Position, Store, StoreError};
 pub use early::Early;
 use fill::Filling;
-pub use fill::Seen;
+pub use fill::{Seen, Stretch};
 use goal::Goals;
 use std::time::{Duration, Instant};
 

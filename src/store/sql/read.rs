@@ -66,8 +66,8 @@ pub fn position(row: &impl Cells) -> Result<(u32, Position), StoreError> {
     if format > STATE_FORMAT {
         return Err(StoreError::Newer { found: format });
     }
-    let position = serde_json::from_str(&row.text("position")?).map_err(|e| wrong("position", e))?;
-    Ok((row.small("partition")?, position))
+    let position: Position = serde_json::from_str(&row.text("position")?).map_err(|e| wrong("position", e))?;
+    Ok((row.small("partition")?, Position { generation: row.number("generation")?, ..position }))
 }
 
 pub(super) fn origin(row: &impl Cells) -> Result<Origin, StoreError> {
@@ -294,6 +294,7 @@ pub fn change(table: &'static str, row: &impl Cells) -> Result<Change, StoreErro
         removed: row.number("removed")?,
         added: row.number("added")?,
         altered: row.number("altered")?,
+        examples: Vec::new(),
     })
 }
 

@@ -18,11 +18,11 @@ macro_rules! result_columns {
 
 /// $1 partition.
 pub const POSITION: &str =
-    "SELECT partition, format, position FROM orchestrator_projector_positions WHERE partition = $1";
+    "SELECT partition, format, position, generation FROM orchestrator_projector_positions WHERE partition = $1";
 
 /// All partitions.
 pub const POSITIONS: &str =
-    "SELECT partition, format, position FROM orchestrator_projector_positions ORDER BY partition";
+    "SELECT partition, format, position, generation FROM orchestrator_projector_positions ORDER BY partition";
 
 /// The first position of a partition: $1 partition, $2 format, $3 next offset, $4 to $6 mark, $7 time, $8 position.
 pub const FIRST_POSITION: &str = "INSERT INTO orchestrator_projector_positions \
@@ -30,11 +30,11 @@ pub const FIRST_POSITION: &str = "INSERT INTO orchestrator_projector_positions \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (partition) DO NOTHING";
 
 /// The next position, if the one that is there is the expected one: as [`FIRST_POSITION`], then $9 to $12 the
-/// expected next offset and mark.
+/// expected next offset and mark, $13 the generation of the tables, which stays.
 pub const NEXT_POSITION: &str = "UPDATE orchestrator_projector_positions SET \
      format = $2, next_offset = $3, mark_offset = $4, mark_term = $5, mark_number = $6, time = $7, position = $8 \
      WHERE partition = $1 AND format <= $2 AND next_offset = $9 AND mark_offset IS NOT DISTINCT FROM $10 \
-     AND mark_term IS NOT DISTINCT FROM $11 AND mark_number IS NOT DISTINCT FROM $12";
+     AND mark_term IS NOT DISTINCT FROM $11 AND mark_number IS NOT DISTINCT FROM $12 AND generation = $13";
 
 /// $1 partition.
 pub const UNFINISHED_RUNS: &str = concat!(

@@ -2,7 +2,7 @@
 //! place in one transaction. Readers see what was until its end; writers wait.
 
 use super::{SqliteStore, WAIT_FOR_OTHERS, private_file};
-use crate::store::rebuild::{Change, Held, POSITIONS, Rebuild, Table, Which, comparison};
+use crate::store::rebuild::{Change, Held, POSITIONS, Rebuild, Table, Which, comparison, new_generation};
 use crate::store::sql::fault::Fault;
 use crate::store::sql::{read, statements};
 use crate::store::{Position, STATE_FORMAT, Store, StoreError};
@@ -176,6 +176,7 @@ impl Held for SqliteHeld<'_> {
                 make_if_missing(&mut connection, POSITIONS).await?;
                 copy(&mut connection, POSITIONS).await?;
             }
+            connection.execute(AssertSqlSafe(new_generation(&format!("main.{POSITIONS}")))).await?;
             connection.execute("COMMIT").await?;
             Ok(changes)
         };
@@ -229,9 +230,13 @@ async fn compare(connection: &mut SqliteConnection, table: Table) -> Result<Chan
     };
     let altered = format!("{} IS NOT {}", of("b"), of("n"));
     let (before, now) = (format!("main.{}", table.name), format!("shadow.{}", table.name));
-    let question = comparison(table, [&before, &now], PLACES, &altered);
-    let row = sqlx::query(AssertSqlSafe(question)).fetch_one(connection).await?;
-    Ok(read::change(table.name, &row)?)
+    let [numbers, examples] = comparison(table, [&before, &now], PLACES, &altered);
+    let row = sqlx::query(AssertSqlSafe(numbers)).fetch_one(&mut *connection).await?;
+    let mut change = read::change(table.name, &row)?;
+    if change.differing() > 0 {
+        change.examples = sqlx::query_scalar(AssertSqlSafe(examples)).fetch_all(connection).await?;
+    }
+    Ok(change)
 }
 
 async fn copy(connection: &mut SqliteConnection, table: &str) -> Result<(), Fault> {

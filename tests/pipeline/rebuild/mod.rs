@@ -1,13 +1,15 @@
 //! Tables made anew: they say what the live ones say, or should.
 
+mod held;
 mod tables;
 
-use crate::kill::{all_answered, dice, load, moves, serve};
-use crate::support::{Installation, Leg, Process, until};
+use crate::kill::{dice, load, moves, serve};
+use crate::support::{Installation, Leg, Process, Stream, json, until};
 use orchestrator::log::{NewRecord, Topic};
 use orchestrator::store::rebuild::{RUN_OFFSETS, WORKFLOW_OFFSETS};
 use rand::RngExt;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tables::{Other, Tables, assert_same, dump, projected};
 
@@ -57,12 +59,20 @@ fn lived_in(leg: Leg) -> Installation {
     first.kill();
     let second = serve(&at, "serve");
     // The runs that wait for `hand` have no answer.
-    all_answered(&mut responses, WORKFLOWS + 3 * TRIPS, || ());
+    answered(&mut responses, WORKFLOWS + 3 * TRIPS);
     work_off_letters(&at);
     projected(&at);
     second.signal("TERM");
     assert_eq!(second.wait(), 0);
     at
+}
+
+/// Waits until so many workflows are answered, by a refusal or otherwise.
+fn answered(responses: &mut Stream, workflows: usize) {
+    until("every workflow is answered", || {
+        let ids: BTreeSet<_> = responses.records().iter().map(|r| json(r)["workflow_id"].to_string()).collect();
+        (ids.len() >= workflows).then_some(())
+    });
 }
 
 /// Requests of every kind: some complete, some fail, some wait, some are refused, some are forwarded.
@@ -219,8 +229,10 @@ fn damage_is_mended_while_the_engine_runs_and_load_comes_in() {
         let of = |table: &str| done["tables"].as_array().unwrap().iter().find(|row| row["table"] == table).unwrap();
         assert!(of("orchestrator_dead_letters")["added"].as_u64().unwrap() >= 2 * TRIPS as u64, "{done:#}");
         assert!(of("orchestrator_agent_results")["added"].as_u64().unwrap() >= TRIPS as u64, "{done:#}");
+        let named = of("orchestrator_agent_results")["examples"].as_array().unwrap().clone();
+        assert!(named.len() == 5 && named.iter().all(|key| key.as_str().unwrap().contains('/')), "{named:?}");
         happens(&at, 2);
-        all_answered(&mut responses, 3 * (WORKFLOWS + 3 * TRIPS), || ());
+        answered(&mut responses, 3 * (WORKFLOWS + 3 * TRIPS));
         projected(&at);
         assert!(!serving.output().contains("ERROR"), "the running processes have nothing to complain about");
         serving.signal("TERM");
@@ -291,7 +303,9 @@ fn what_the_tables_or_a_journal_have_lost_comes_from_the_journal_or_the_event_st
         let history = |id: &str| at.run(&["history", id, "--output", "json"]).expect(0).stdout;
         let told = history("trip-0-0");
         lose_the_beginning(&at);
-        let done = rebuild(&at, &[]);
+        let end = at.run(&["rebuild", "--output", "json"]).expect(0);
+        assert!(end.stderr.contains("of the event stream of partition 1 of 4"), "{end:?}");
+        let done = end.json();
         let early = done["from_event_stream"].as_array().unwrap();
         assert_eq!(early.len(), crate::support::PARTITIONS as usize, "{done:#}");
         let after = dump(&at);

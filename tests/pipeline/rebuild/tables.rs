@@ -18,7 +18,7 @@ fn wait<F: Future>(future: F) -> F::Output {
 }
 
 /// All tables and the positions. Of offsets, a row holds all of a run or a workflow: how many the projector wrote at
-/// once is chance.
+/// once is chance. Which making of the tables it is, is another number each time.
 pub fn dump(at: &Installation) -> Tables {
     let names = TABLES.map(|table| table.name).into_iter().chain([POSITIONS]);
     names.map(|name| (name, rows(at, name))).collect()
@@ -41,13 +41,16 @@ fn rows(at: &Installation, table: &str) -> Vec<String> {
         match at.leg() {
             Leg::Kafka => {
                 let mut connection = PgConnection::connect(at.store_url()).await.unwrap();
-                let rows = format!("SELECT row_to_json(t)::text AS row FROM {from} t");
+                let row =
+                    if table == POSITIONS { "(to_jsonb(t) - 'generation')::text" } else { "row_to_json(t)::text" };
+                let rows = format!("SELECT {row} AS row FROM {from} t");
                 let rows = sqlx::query(AssertSqlSafe(rows)).fetch_all(&mut connection).await.unwrap();
                 rows.iter().map(|row| row.get::<String, _>(0)).collect::<Vec<_>>()
             }
             Leg::Embedded => {
                 let mut connection = SqliteConnection::connect(at.store_url()).await.unwrap();
-                let columns = format!("SELECT name FROM pragma_table_info('{table}') ORDER BY cid");
+                let columns =
+                    format!("SELECT name FROM pragma_table_info('{table}') WHERE name <> 'generation' ORDER BY cid");
                 let columns = sqlx::query(AssertSqlSafe(columns)).fetch_all(&mut connection).await.unwrap();
                 let columns = columns.iter().map(|row| row.get::<String, _>(0));
                 let quoted: Vec<String> = columns
@@ -114,11 +117,16 @@ enum Client {
 
 impl Other {
     pub fn new(at: &Installation) -> Self {
+        Self::of(at.leg(), at.store_url())
+    }
+
+    /// In another database.
+    pub fn of(leg: Leg, url: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let connection = runtime.block_on(async {
-            match at.leg() {
-                Leg::Kafka => Client::Postgres(PgConnection::connect(at.store_url()).await.unwrap()),
-                Leg::Embedded => Client::Sqlite(SqliteConnection::connect(at.store_url()).await.unwrap()),
+            match leg {
+                Leg::Kafka => Client::Postgres(PgConnection::connect(url).await.unwrap()),
+                Leg::Embedded => Client::Sqlite(SqliteConnection::connect(url).await.unwrap()),
             }
         });
         Self { runtime, connection }
@@ -133,6 +141,17 @@ impl Other {
                 Client::Sqlite(connection) => drop(connection.execute(statements).await.unwrap()),
             }
         });
+    }
+
+    /// The number that a question answers with.
+    pub fn number(&mut self, question: &str) -> i64 {
+        let question = AssertSqlSafe(question);
+        self.runtime.block_on(async {
+            match &mut self.connection {
+                Client::Postgres(connection) => sqlx::query_scalar(question).fetch_one(connection).await.unwrap(),
+                Client::Sqlite(connection) => sqlx::query_scalar(question).fetch_one(connection).await.unwrap(),
+            }
+        })
     }
 
     /// The texts that a question to Postgres answers with.

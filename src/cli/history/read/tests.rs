@@ -100,6 +100,7 @@ fn what_a_new_owner_writes_is_read_where_the_store_has_seen_it_take_the_partitio
         partition_chain: chain::START,
         time: Timestamp(0),
         breakers: BTreeMap::new(),
+        generation: 0,
     };
     let mut found = Runs::new(&WorkflowId::new("w").unwrap());
     read_unprojected(&log, 0, Some(&position), &mut found).unwrap();

@@ -3,7 +3,7 @@
 use super::NO_LIMIT;
 use super::places::{Places, quoted};
 use crate::store::postgres::{BEGIN_READING, PostgresStore};
-use crate::store::rebuild::{Change, Held, POSITIONS, Which, comparison};
+use crate::store::rebuild::{Change, Held, POSITIONS, Which, comparison, new_generation};
 use crate::store::sql::fault::Fault;
 use crate::store::sql::{read, statements};
 use crate::store::{Position, StoreError};
@@ -139,6 +139,7 @@ async fn exchange(connection: &mut PgConnection, places: &Places, which: Which) 
         let change = format!("ALTER TABLE IF EXISTS {old} SET SCHEMA {replaced}; ALTER TABLE {new} SET SCHEMA {live}");
         connection.execute(sqlx::raw_sql(AssertSqlSafe(change))).await?;
     }
+    connection.execute(AssertSqlSafe(new_generation(&places.live_table(POSITIONS)))).await?;
     let note = format!("UPDATE {} SET stage = 'swapped'", places.shadow_table("orchestrator_rebuild"));
     connection.execute(AssertSqlSafe(note)).await?;
     Ok(())
@@ -157,9 +158,13 @@ async fn compare(
         // Of one that was not there, nothing was there.
         let nothing = format!("(SELECT * FROM {now} LIMIT 0) nothing");
         let old = if before.contains(&table.name) { places.replaced_table(table.name) } else { nothing };
-        let question = comparison(*table, [&old, &now], PLACES, "b IS DISTINCT FROM n");
-        let row = sqlx::query(AssertSqlSafe(question)).fetch_one(&mut *view).await?;
-        changes.push(read::change(table.name, &row)?);
+        let [numbers, examples] = comparison(*table, [&old, &now], PLACES, "b IS DISTINCT FROM n");
+        let row = sqlx::query(AssertSqlSafe(numbers)).fetch_one(&mut *view).await?;
+        let mut change = read::change(table.name, &row)?;
+        if change.differing() > 0 {
+            change.examples = sqlx::query_scalar(AssertSqlSafe(examples)).fetch_all(&mut *view).await?;
+        }
+        changes.push(change);
     }
     Ok(changes)
 }

@@ -31,7 +31,8 @@ pub async fn advance(connection: &mut SqlConnection, batch: &ProjectionBatch) ->
         .bind(text);
     if let Some(expected) = &batch.expected {
         let [offset, term, number] = flat::mark(expected.mark.as_ref());
-        query = query.bind(int(expected.next_offset)).bind(offset).bind(term).bind(number);
+        query =
+            query.bind(int(expected.next_offset)).bind(offset).bind(term).bind(number).bind(int(expected.generation));
     }
     if query.execute(&mut *connection).await?.rows_affected() == 1 {
         return Ok(());
