@@ -23,6 +23,7 @@ use crate::core::time::Timestamp;
 use crate::journal::record::{EffectsThrough, InputPosition};
 use row::ProjectionBatch;
 use serde::{Deserialize, Serialize};
+pub use sql::text::{clean, clean_opt};
 use std::collections::BTreeMap;
 pub use url::open;
 

@@ -8,5 +8,7 @@ mod golden;
 #[path = "../support/histories.rs"]
 mod histories;
 mod points;
+mod rows;
 mod speed;
+mod trimmed;
 mod verify;

@@ -1,11 +1,10 @@
 //! What `verify` finds in copies that are not as they should be, and that it finds nothing in those that are.
 
-use crate::damage::{copy, flipped, header, id, installation, process, stream, verified, verify_copy};
+use crate::damage::{batch, copy, flipped, header, id, installation, process, stream, verified, verify_copy};
 use bytes::Bytes;
 use orchestrator::history::verify::Kind;
 use orchestrator::log::Record;
-use orchestrator::store::row::ProjectionBatch;
-use orchestrator::store::{Position, Store};
+use orchestrator::store::Store;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng, random};
 
@@ -170,27 +169,6 @@ fn an_event_that_the_journal_does_not_have_is_found_and_one_that_only_it_has() {
     let heard = verified(&process(&of.log), &copy(&[]), false, Some(&of.store));
     assert_eq!(heard.kinds(), [Kind::Missing]);
     assert_eq!(heard.faults.len(), firsts(&stream(&of)).len());
-}
-
-/// A batch that moves nothing but what it carries.
-fn batch(of: &orchestrator::simulation::Remains, change: impl FnOnce(&mut ProjectionBatch)) {
-    let position: Position = of.store.position(0).unwrap().unwrap();
-    let mut batch = ProjectionBatch {
-        partition: 0,
-        expected: Some(position.clone()),
-        next: position,
-        runs: vec![],
-        results: vec![],
-        operations: vec![],
-        errors: vec![],
-        letters: vec![],
-        handled: vec![],
-        metrics: vec![],
-        offsets: vec![],
-        workflow_offsets: vec![],
-    };
-    change(&mut batch);
-    of.store.commit(&batch).unwrap();
 }
 
 #[test]

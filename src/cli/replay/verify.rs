@@ -5,7 +5,7 @@ use super::{Args, bodies};
 use crate::cli::exit::{Exit, fail};
 use crate::cli::output::{Out, say};
 use crate::cli::{Context, connect};
-use crate::history::verify::{Fault, Listener, Parts, Report, verify};
+use crate::history::verify::{Fault, Known, Listener, Parts, Report, Rest, verify, verify_rest};
 use crate::log::{Log, LogError, Topic};
 use crate::store::Store;
 use crate::ui::counted;
@@ -38,7 +38,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let events = copy.as_ref().unwrap_or(&log);
     let asked: Vec<u32> = (0..partitions).filter(|p| args.partition.is_none_or(|asked| asked == *p)).collect();
     let mut printer = Printer { out: context.out, bar: bar(events.as_ref(), &asked)?, error: None };
-    let mut all = Vec::new();
+    let (mut all, mut known) = (Vec::new(), Known::default());
     for partition in asked {
         let parts = Parts {
             log: log.as_ref(),
@@ -48,13 +48,22 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
             namespace: &context.settings().namespace,
             partition,
         };
-        let report = verify(parts, &mut printer)?;
+        let report = verify(parts, &mut known, &mut printer)?;
         printer.error.take().map_or(Ok(()), Err)?;
         printer.bar.suspend(|| print_report(context.out, partition, &report))?;
         all.push(report);
     }
+    let mut faults = all.iter().map(|report: &Report| report.faults).sum();
+    // Rows of which no event tells are those of none of the partitions.
+    if let (Ok(store), None) = (&store, args.partition) {
+        printer.bar.set_message("looking for rows of which no event tells");
+        let rest = verify_rest(log.as_ref(), store.as_ref(), partitions, &mut known, &mut printer)?;
+        printer.error.take().map_or(Ok(()), Err)?;
+        printer.bar.suspend(|| print_rest(context.out, &rest))?;
+        faults += rest.faults;
+    }
     printer.bar.finish_and_clear();
-    conclude(context.out, &all, store.err())
+    conclude(context.out, faults, store.err())
 }
 
 /// The log of the namespace that holds a copy of the event stream.
@@ -114,10 +123,11 @@ impl Listener for Printer {
 fn fault_text(fault: &Fault) -> String {
     let Fault { kind, partition, events_offset, journal_offset, table, workflow_id, subject, sequence, field, .. } =
         fault;
-    let mut place = vec![format!("partition {partition}")];
+    let mut place: Vec<String> = partition.iter().map(|partition| format!("partition {partition}")).collect();
     place.extend(workflow_id.as_ref().map(|id| format!("workflow {}", harmless(id.as_str()))));
     place.extend(subject.as_ref().map(|subject| match subject.starts_with("partition-") {
         true => harmless(subject),
+        false if subject.starts_with("letter ") => harmless(subject),
         false => format!("run {}", harmless(subject)),
     }));
     place.extend(sequence.map(|sequence| format!("event {sequence}")));
@@ -167,10 +177,11 @@ fn print_report(out: Out, partition: u32, report: &Report) -> Result<()> {
 }
 
 fn report_text(partition: u32, report: &Report) -> String {
-    let Report { records, twins, journal_low, journal_end, runs, unfinished, .. } = report;
+    let Report { records, twins, journal_low, journal_end, runs, unfinished, letters, sums, .. } = report;
     let mut text = format!(
         "partition {partition}: {records} records of the stream ({twins} of them repeat another), journal from \
-         {journal_low} to {journal_end}, {runs} runs compared with the tables ({unfinished} of them under way)"
+         {journal_low} to {journal_end}, {runs} runs compared with the tables ({unfinished} of them under way), \
+         {letters} dead letters, {sums} sums"
     );
     let asides = [
         (report.void_records, "records of the journal do not count"),
@@ -180,6 +191,7 @@ fn report_text(partition: u32, report: &Report) -> String {
         (report.before_the_journal, "records are older than the journal: held against their chain alone"),
         (report.removed, "events have been removed from the start of the stream"),
         (report.beheaded, "runs began before what is there: not folded"),
+        (report.sums_left_out, "sums of an agent and minute were not compared: not all that they are made of is there"),
     ];
     for (count, words) in asides.iter().filter(|(count, _)| *count > 0) {
         text.push_str(&format!("; {count} {words}"));
@@ -205,12 +217,28 @@ fn report_json(partition: u32, report: &Report) -> Value {
         "unfinished": report.unfinished,
         "moved_on": report.moved_on,
         "beheaded": report.beheaded,
+        "letters": report.letters,
+        "sums": report.sums,
+        "sums_left_out": report.sums_left_out,
         "differences": report.faults,
     })
 }
 
-fn conclude(out: Out, reports: &[Report], no_store: Option<Error>) -> Result<Exit> {
-    let faults: u64 = reports.iter().map(|report| report.faults).sum();
+fn print_rest(out: Out, rest: &Rest) -> Result<()> {
+    let Rest { owners, letters, judged, faults } = rest;
+    if out.is_json() {
+        return out.json_line(&json!({
+            "table_owners": owners, "table_letters": letters, "rows_without_events_judged": judged, "differences": faults,
+        }));
+    }
+    let how = match judged {
+        true => "each looked up among the events",
+        false => "not looked up among the events, some of which are gone from stream and journal",
+    };
+    Ok(out.text(&format!("tables: {owners} times a run or a partition has rows, {letters} dead letters: {how}\n"))?)
+}
+
+fn conclude(out: Out, faults: u64, no_store: Option<Error>) -> Result<Exit> {
     if faults > 0 {
         let found = counted(usize::try_from(faults).unwrap_or(usize::MAX), "difference");
         return Err(fail(Exit::Failed, format!("{found} found, see above")));

@@ -2,7 +2,11 @@
 
 use super::EventId;
 use crate::core::run::{NodeRun, Run};
-use crate::store::row::{ErrorRow, OperationRow, ResultRow};
+use crate::store::clean;
+use crate::store::letter::Letter;
+use crate::store::query::StoredRow;
+use crate::store::row::{ErrorRow, MetricRow, Operation, OperationRow, ResultRow};
+use std::borrow::Cow;
 use std::fmt::Debug;
 
 /// A field that differs.
@@ -76,10 +80,68 @@ fn of_nodes(at: &str, expected: &NodeRun, found: &NodeRun, all: &mut Vec<Differe
     );
 }
 
+/// What differs between two rows of `orchestrator_workflow_states`.
+pub(super) fn of_stored(expected: &StoredRow, found: &StoredRow) -> Vec<Difference> {
+    let mut all = of_runs(&expected.stored.run, &found.stored.run);
+    let (chain, other) = (hex::encode(expected.stored.chain), hex::encode(found.stored.chain));
+    if chain != other {
+        all.push(Difference { field: "chain".to_owned(), expected: chain, found: other });
+    }
+    compare!(all, "", expected, found, StoredRow { partition, nodes, failure } but stored);
+    all
+}
+
+/// What differs between two rows of `orchestrator_performance_metrics`.
+pub(super) fn of_metrics(at: &str, expected: &MetricRow, found: &MetricRow) -> Vec<Difference> {
+    let mut all = Vec::new();
+    compare!(all, at, expected, found, MetricRow { agent_name, minute, calls, failures, duration_us, usage, buckets });
+    all
+}
+
+/// What differs between two letters.
+pub(super) fn of_letters(expected: &Letter, found: &Letter) -> Vec<Difference> {
+    let mut all = Vec::new();
+    compare!(
+        all,
+        "",
+        expected,
+        found,
+        Letter {
+            letter_id,
+            kind,
+            subject,
+            sequence,
+            workflow_id,
+            run_id,
+            node_id,
+            agent_name,
+            attempt,
+            definition,
+            class,
+            code,
+            message,
+            details,
+            fingerprint,
+            origin,
+            time,
+        }
+    );
+    all
+}
+
+/// As it stands in a table, which holds no U+0000.
+pub(super) fn fit(text: &mut String) {
+    if let Cow::Owned(clean) = clean(text) {
+        *text = clean;
+    }
+}
+
 /// A row of a table, by its event.
-pub(super) trait Row: Debug + PartialEq {
+pub(super) trait Row: Clone + Debug + PartialEq {
     /// The event that it tells of.
     fn id(&self) -> EventId;
+    /// Makes its texts fit for a table, see [`fit`].
+    fn fit(&mut self);
     /// What differs.
     fn differences(&self, found: &Self) -> Vec<Difference>;
 }
@@ -87,6 +149,13 @@ pub(super) trait Row: Debug + PartialEq {
 impl Row for ResultRow {
     fn id(&self) -> EventId {
         EventId { subject: self.run_id.to_string(), sequence: self.sequence }
+    }
+
+    fn fit(&mut self) {
+        for failure in self.failure.iter_mut() {
+            fit(&mut failure.code);
+            fit(&mut failure.message);
+        }
     }
 
     fn differences(&self, found: &Self) -> Vec<Difference> {
@@ -122,6 +191,13 @@ impl Row for OperationRow {
         EventId { subject: self.subject.clone(), sequence: self.sequence }
     }
 
+    fn fit(&mut self) {
+        if let Operation::InputRejected { reason, message } = &mut self.operation {
+            fit(reason);
+            fit(message);
+        }
+    }
+
     fn differences(&self, found: &Self) -> Vec<Difference> {
         let mut all = Vec::new();
         compare!(all, "", self, found, OperationRow { subject, sequence, workflow_id, time, operation });
@@ -132,6 +208,11 @@ impl Row for OperationRow {
 impl Row for ErrorRow {
     fn id(&self) -> EventId {
         EventId { subject: self.subject.clone(), sequence: self.sequence }
+    }
+
+    fn fit(&mut self) {
+        fit(&mut self.code);
+        fit(&mut self.message);
     }
 
     fn differences(&self, found: &Self) -> Vec<Difference> {

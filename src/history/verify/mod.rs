@@ -7,9 +7,14 @@
 //! and what is compared is bounded by what was published and projected then. What is held in memory is the runs that
 //! have not ended, and a window of recent events.
 //!
-//! Reading order: `told` (what the journal says), `stream` (what the stream says), `tables`, `fields`.
+//! Reading order: `told` (what the journal says), `stream` (what the stream says), `tables` (the runs), `own` (the partition
+//! itself), `rows` and `fields` (what differs), `known` and `rest` (what takes all partitions to be judged).
 
 mod fields;
+mod known;
+mod own;
+mod rest;
+mod rows;
 mod stream;
 mod tables;
 mod told;
@@ -24,6 +29,8 @@ use crate::wire::WireError;
 use crate::wire::event::Published;
 use crate::wire::headers::partition_key;
 use bytes::Bytes;
+pub use known::Known;
+pub use rest::{Rest, verify_rest};
 
 /// What is held against each other.
 #[derive(Clone, Copy)]
@@ -128,6 +135,8 @@ pub enum Kind {
     RowMissing,
     /// The tables say something else.
     RowDiffers,
+    /// The tables have a row of which no event tells.
+    RowUnknown,
 }
 
 impl Kind {
@@ -145,6 +154,7 @@ impl Kind {
             Self::JournalUnreadable => "journal_unreadable",
             Self::RowMissing => "row_missing",
             Self::RowDiffers => "row_differs",
+            Self::RowUnknown => "row_unknown",
         }
     }
 }
@@ -154,8 +164,8 @@ impl Kind {
 pub struct Fault {
     /// What differs.
     pub kind: Kind,
-    /// The partition.
-    pub partition: u32,
+    /// The partition, as far as it is known.
+    pub partition: Option<u32>,
     /// Where on the stream; for an event that is missing: before which offset it had to stand.
     pub events_offset: Option<u64>,
     /// Where in the journal.
@@ -164,7 +174,7 @@ pub struct Fault {
     pub table: Option<&'static str>,
     /// The workflow.
     pub workflow_id: Option<WorkflowId>,
-    /// The run, or `partition-N`.
+    /// The run, `partition-N`, or `letter ID`.
     pub subject: Option<String>,
     /// The number of the event.
     pub sequence: Option<u64>,
@@ -179,10 +189,15 @@ pub struct Fault {
 }
 
 impl Fault {
-    fn new(kind: Kind, partition: u32, expected: impl Into<String>, found: impl Into<String>) -> Self {
+    fn new(
+        kind: Kind,
+        partition: impl Into<Option<u32>>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
         Self {
             kind,
-            partition,
+            partition: partition.into(),
             events_offset: None,
             journal_offset: None,
             table: None,
@@ -246,6 +261,12 @@ pub struct Report {
     pub moved_on: u64,
     /// Runs whose first events are gone from the stream and from the journal.
     pub beheaded: u64,
+    /// Dead letters of the partition's events that were compared with the tables.
+    pub letters: u64,
+    /// Sums of an agent and minute that were compared with the tables.
+    pub sums: u64,
+    /// Sums that could not be, because events are gone from the stream and from the journal, or are broken.
+    pub sums_left_out: u64,
     /// Differences.
     pub faults: u64,
 }
@@ -273,10 +294,12 @@ pub enum VerifyError {
 
 /// Holds a partition's stream, journal and tables against each other.
 ///
+/// `known` is told of it, for [`verify_rest`] once all partitions have been verified.
+///
 /// # Errors
 /// Where log or store do not answer. What differs is told to the listener, and is no error.
-pub fn verify(parts: Parts, listener: &mut dyn Listener) -> Result<Report, VerifyError> {
-    stream::verify(parts, &mut Counting { listener, faults: 0 })
+pub fn verify(parts: Parts, known: &mut Known, listener: &mut dyn Listener) -> Result<Report, VerifyError> {
+    stream::verify(parts, known, &mut Counting { listener, faults: 0 })
 }
 
 /// Counts what it passes on.

@@ -3,7 +3,7 @@
 use super::tables::Tables;
 use super::told::{Chains, Told};
 use super::window::Window;
-use super::{Counting, EventId, Expected, Fault, Kind, Parts, Report, VerifyError, workflow_of};
+use super::{Counting, EventId, Expected, Fault, Kind, Known, Parts, Report, VerifyError, workflow_of};
 use crate::history::cursor::Cursor;
 use crate::log::{Ends, Record, Topic};
 use crate::wire::event::{self, Published};
@@ -11,13 +11,14 @@ use crate::wire::headers::{self, event_headers, partition_key};
 use crate::wire::{WireError, chain};
 use std::collections::BTreeMap;
 
-pub(super) fn verify(parts: Parts, to: &mut Counting) -> Result<Report, VerifyError> {
+pub(super) fn verify(parts: Parts, known: &mut Known, to: &mut Counting) -> Result<Report, VerifyError> {
     // In this order: what the tables hold is in the journal, what is on the stream is in the journal, and what the
     // journal said to be done before the stream was asked is on it.
-    let tables = Tables::new(parts)?;
+    let mut tables = Tables::new(parts, known)?;
     let sure = parts.log.ends(&Topic::Journal, parts.partition)?.high;
     let events = parts.events.ends(&Topic::Events, parts.partition)?;
     let journal = parts.log.ends(&Topic::Journal, parts.partition)?;
+    tables.begin(journal, events);
     let report = Report {
         events_end: events.high,
         journal_low: journal.low,
@@ -82,7 +83,8 @@ impl Stream<'_> {
         let by_header = record.header("ce_id").and_then(EventId::read);
         let by_value = value.as_ref().ok().map(EventId::of);
         let ids: Vec<EventId> = by_value.into_iter().chain(by_header).collect();
-        let is_placed = self.as_next(record, &ids, to)?
+        let is_placed = self.as_early(record, &ids, value.as_ref().ok(), to)?
+            || self.as_next(record, &ids, to)?
             || self.as_late(record, &ids, to)
             || self.as_twin(record, &ids, to)
             || self.by_its_journal_offset(record, &ids, value.as_ref().ok(), to)?;
@@ -91,6 +93,25 @@ impl Stream<'_> {
             to.fault(self.foreign(record, &value, ids.first()));
         }
         Ok(())
+    }
+
+    /// Whether it tells of a step before the journal's first, of which nothing has been asked so far: what it tells of next
+    /// is held against the chains as they are after the last of these.
+    fn as_early(
+        &mut self,
+        record: &Record,
+        ids: &[EventId],
+        value: Option<&Published>,
+        to: &mut Counting,
+    ) -> Result<bool, VerifyError> {
+        let (Some(offset), Some(published)) = (journal_offset(record), value) else { return Ok(false) };
+        if offset >= self.told.low || self.told.records > 0 {
+            return Ok(false);
+        }
+        if !self.as_twin(record, ids, to) {
+            self.before_the_journal(record, published, offset, to)?;
+        }
+        Ok(true)
     }
 
     /// Whether it is the event that the journal tells of next.
@@ -139,9 +160,7 @@ impl Stream<'_> {
         value: Option<&Published>,
         to: &mut Counting,
     ) -> Result<bool, VerifyError> {
-        let offset =
-            record.header(headers::JOURNAL_OFFSET).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
-        let Some(offset): Option<u64> = offset else { return Ok(false) };
+        let Some(offset) = journal_offset(record) else { return Ok(false) };
         if offset < self.told.low {
             return match value {
                 Some(published) => self.before_the_journal(record, published, offset, to).map(|()| true),
@@ -204,7 +223,7 @@ impl Stream<'_> {
     ) -> Result<(), VerifyError> {
         self.report.before_the_journal += 1;
         let (id, body) = (EventId::of(published), record.value.clone().unwrap_or_default());
-        let before = self.chains.get(&id.subject).or((id.sequence == 1).then_some(chain::START));
+        let before = self.chains.get_early(&id.subject).or((id.sequence == 1).then_some(chain::START));
         let said = record.header(headers::CHAIN).and_then(|text| {
             let mut bytes = [0; 16];
             hex::decode_to_slice(text, &mut bytes).is_ok().then_some(bytes)
@@ -216,7 +235,7 @@ impl Stream<'_> {
             Expected { id, published: published.clone(), body, chain, journal_offset, traceparent, input: None };
         self.check(&expected, record, Kind::Changed, to);
         // What follows is held against what is said, so that one fault is not told of every event after it.
-        self.chains.set(&expected.id, published, said.unwrap_or(chain));
+        self.chains.set_early(&expected.id, published, said.unwrap_or(chain));
         self.tables.fold(&expected, &mut self.report, to)?;
         self.seen.push(expected);
         Ok(())
@@ -284,6 +303,11 @@ impl Stream<'_> {
         }
         self.tables.compare_rest(&mut self.report, to)
     }
+}
+
+/// Where in the journal the event stands, by its header.
+fn journal_offset(record: &Record) -> Option<u64> {
+    std::str::from_utf8(record.header(headers::JOURNAL_OFFSET)?).ok()?.parse().ok()
 }
 
 /// A text, or bytes as digits.

@@ -15,19 +15,37 @@ const TAIL: u64 = 256;
 
 /// The hash chains of the runs that have not ended, and of the partition, by subject.
 #[derive(Default)]
-pub(super) struct Chains(BTreeMap<String, [u8; 16]>);
+pub(super) struct Chains {
+    told: BTreeMap<String, [u8; 16]>,
+    /// Of what stands before the journal's first record, by the stream alone. Apart, since the journal is read ahead.
+    early: BTreeMap<String, [u8; 16]>,
+}
 
 impl Chains {
     /// The chain of a subject; none: it is not known.
     pub(super) fn get(&self, subject: &str) -> Option<[u8; 16]> {
-        self.0.get(subject).copied()
+        self.told.get(subject).or_else(|| self.early.get(subject)).copied()
     }
 
-    /// The chain after an event. A run that has ended is forgotten.
+    /// The same before the journal begins.
+    pub(super) fn get_early(&self, subject: &str) -> Option<[u8; 16]> {
+        self.early.get(subject).copied()
+    }
+
+    /// The chain after an event of the journal. A run that has ended is forgotten.
     pub(super) fn set(&mut self, id: &EventId, published: &Published, chain: [u8; 16]) {
+        Self::set_in(&mut self.told, id, published, chain);
+    }
+
+    /// The chain after an event before the journal.
+    pub(super) fn set_early(&mut self, id: &EventId, published: &Published, chain: [u8; 16]) {
+        Self::set_in(&mut self.early, id, published, chain);
+    }
+
+    fn set_in(of: &mut BTreeMap<String, [u8; 16]>, id: &EventId, published: &Published, chain: [u8; 16]) {
         match published {
-            Published::Run(recorded) if recorded.event.ends_the_run() => drop(self.0.remove(&id.subject)),
-            _ => drop(self.0.insert(id.subject.clone(), chain)),
+            Published::Run(recorded) if recorded.event.ends_the_run() => drop(of.remove(&id.subject)),
+            _ => drop(of.insert(id.subject.clone(), chain)),
         }
     }
 }

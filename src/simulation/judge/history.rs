@@ -7,7 +7,7 @@ use crate::core::run::Run;
 use crate::engine::owner::Owning;
 use crate::engine::settings::EngineSettings;
 use crate::history::point;
-use crate::history::verify::{Fault, Listener, Parts, verify};
+use crate::history::verify::{Fault, Known, Listener, Parts, verify, verify_rest};
 use crate::log::Topic;
 use crate::log::memory::{MemoryLog, ProcessId};
 use crate::store::memory::MemoryStore;
@@ -33,19 +33,28 @@ pub(super) fn check(judge: &Judge, store: &MemoryStore) -> Result<usize, String>
         return Ok(0);
     }
     let namespace = EngineSettings::default().namespace;
-    let mut replayed = 0;
+    let (mut replayed, mut known) = (0, Known::default());
     for partition in 0..judge.partitions {
-        check_verify(&judge.log, &namespace, store, partition)?;
+        check_verify(&judge.log, &namespace, store, partition, &mut known)?;
         replayed += check_replay(&judge.log, &judge.lived, partition)?;
     }
-    Ok(replayed)
+    let mut first = First(None);
+    let rest = verify_rest(&judge.log.process(VERIFIER), store, judge.partitions, &mut known, &mut first);
+    rest.map_err(|error| error.to_string())?;
+    first.0.map_or(Ok(replayed), |fault| Err(format!("verify: {fault:?}")))
 }
 
-fn check_verify(log: &MemoryLog, namespace: &str, store: &MemoryStore, partition: u32) -> Result<(), String> {
+fn check_verify(
+    log: &MemoryLog,
+    namespace: &str,
+    store: &MemoryStore,
+    partition: u32,
+    known: &mut Known,
+) -> Result<(), String> {
     let process = log.process(VERIFIER);
     let parts = Parts { log: &process, events: &process, is_copy: false, store: Some(store), namespace, partition };
     let mut first = First(None);
-    let report = verify(parts, &mut first).map_err(|error| error.to_string())?;
+    let report = verify(parts, known, &mut first).map_err(|error| error.to_string())?;
     match first.0 {
         None if report.unpublished == 0 && report.unprojected == 0 => Ok(()),
         None => Err(format!("verify: not everything was compared: {report:?}")),

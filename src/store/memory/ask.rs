@@ -1,16 +1,16 @@
 //! Questions to the store in memory.
 
 use super::MemoryStore;
-use super::letters;
+use super::letters::{self, LetterHalves};
 use super::tables::Tables;
 use crate::core::id::{LetterId, RunId, WorkflowId};
-use crate::core::run::Run;
+use crate::core::run::{Outcome, Run};
 use crate::core::status::NodeStatus;
 use crate::core::time::Timestamp;
 use crate::store::letter::{ErrorFilter, ErrorGroup, FoundLetter, LetterFilter, LetterGroup};
-use crate::store::query::{Filter, Query, Summary};
+use crate::store::query::{Filter, LetterHalf, Query, RowsOf, StoredFailure, StoredRow, Summary};
 use crate::store::row::{ErrorRow, MetricRow, OperationRow, ResultRow, RunRow, partition_subject};
-use crate::store::{Position, StoreError};
+use crate::store::{Position, StoreError, StoredRun};
 use std::collections::BTreeMap;
 
 impl Query for MemoryStore {
@@ -25,13 +25,13 @@ impl Query for MemoryStore {
         Ok(runs)
     }
 
-    fn run(&self, workflow_id: &WorkflowId, run_id: Option<&RunId>) -> Result<Option<(u32, Run)>, StoreError> {
+    fn stored(&self, workflow_id: &WorkflowId, run_id: Option<&RunId>) -> Result<Option<StoredRow>, StoreError> {
         let wanted =
             |row: &RunRow| row.run.workflow_id == *workflow_id && run_id.is_none_or(|run_id| *run_id == row.run.run_id);
         self.ask(|tables| {
             let runs = tables.runs.values().filter(|(_, row)| wanted(row));
             let newest = runs.max_by_key(|(_, row)| (row.run.started_at, row.run.run_id.clone()));
-            newest.map(|(partition, row)| (*partition, tables.whole(&row.run)))
+            newest.map(|(partition, row)| stored(*partition, row, tables.whole(&row.run)))
         })
     }
 
@@ -63,6 +63,27 @@ impl Query for MemoryStore {
         self.ask(rows)
     }
 
+    fn sums(&self, partition: u32) -> Result<(Option<Position>, Vec<MetricRow>), StoreError> {
+        self.ask(|tables| {
+            let rows = tables.metrics.iter().filter(|((of, _, _), _)| *of == partition);
+            (tables.positions.get(&partition).cloned(), rows.map(|(_, row)| row.clone()).collect())
+        })
+    }
+
+    fn owners(&self, of: RowsOf, after: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+        self.ask(|tables| {
+            let runs = |ids: &mut dyn Iterator<Item = &RunId>| ids.map(RunId::to_string).collect::<Vec<_>>();
+            let all = match of {
+                RowsOf::Runs => runs(&mut tables.runs.keys()),
+                RowsOf::Results => runs(&mut tables.results.keys()),
+                RowsOf::Offsets => runs(&mut tables.offsets.keys()),
+                RowsOf::Operations => tables.operations.keys().cloned().collect(),
+                RowsOf::Errors => tables.errors.keys().cloned().collect(),
+            };
+            all.into_iter().filter(|owner| owner.as_str() > after).take(limit).collect()
+        })
+    }
+
     fn offsets(&self, run_id: &RunId) -> Result<Vec<u64>, StoreError> {
         self.ask(|tables| tables.offsets.get(run_id).cloned().unwrap_or_default())
     }
@@ -70,6 +91,25 @@ impl Query for MemoryStore {
     fn workflow_offsets(&self, partition: u32, workflow_id: &WorkflowId) -> Result<Vec<u64>, StoreError> {
         let key = (partition, workflow_id.clone());
         self.ask(|tables| tables.workflow_offsets.get(&key).cloned().unwrap_or_default())
+    }
+
+    fn all_workflow_offsets(&self, partition: u32) -> Result<BTreeMap<WorkflowId, Vec<u64>>, StoreError> {
+        self.ask(|tables| {
+            let rows = tables.workflow_offsets.iter().filter(|((of, _), _)| *of == partition);
+            rows.map(|((_, workflow_id), offsets)| (workflow_id.clone(), offsets.clone())).collect()
+        })
+    }
+
+    fn letter_halves(&self, after: Option<&LetterId>, limit: usize) -> Result<Vec<LetterHalf>, StoreError> {
+        self.ask(|tables| {
+            let rows = tables.letters.iter().filter(|(letter_id, _)| after.is_none_or(|after| *letter_id > after));
+            let half = |(letter_id, halves): (&LetterId, &LetterHalves)| LetterHalf {
+                letter_id: letter_id.clone(),
+                has_letter: halves.letter.is_some(),
+                handled: halves.handled.clone(),
+            };
+            rows.map(half).take(limit).collect()
+        })
     }
 
     fn letters(&self, filter: &LetterFilter) -> Result<Vec<FoundLetter>, StoreError> {
@@ -96,6 +136,21 @@ impl Query for MemoryStore {
 
 fn rows_of<R: Clone>(rows: Option<&BTreeMap<u64, R>>) -> Vec<R> {
     rows.map(|rows| rows.values().cloned().collect()).unwrap_or_default()
+}
+
+fn stored(partition: u32, row: &RunRow, whole: Run) -> StoredRow {
+    let count = |is: fn(NodeStatus) -> bool| row.run.count(is) as u64;
+    let failure = match &whole.outcome {
+        Some(Outcome::Failure(node_id, failure)) => Some(StoredFailure {
+            node_id: node_id.clone(),
+            class: failure.class,
+            code: failure.code.clone(),
+            message: failure.message.clone(),
+        }),
+        Some(Outcome::Answer(_)) | None => None,
+    };
+    let nodes = [count(NodeStatus::has_output), count(NodeStatus::has_failed), count(NodeStatus::awaits)];
+    StoredRow { partition, stored: StoredRun { run: whole, chain: row.chain }, nodes, failure }
 }
 
 fn summary((partition, row): &(u32, RunRow)) -> Summary {

@@ -2,8 +2,10 @@
 
 use super::cells::{Cells, wrong};
 use super::read::{class_opt, id, id_opt, json_opt, origin, word};
+use crate::core::id::LetterId;
 use crate::store::StoreError;
 use crate::store::letter::{ErrorGroup, FoundLetter, HandledRow, Letter, LetterGroup, LetterKind, LetterState};
+use crate::store::query::LetterHalf;
 
 /// $1 id begins so, $2 fingerprint begins so, $3 state, $4 kind, $5 agent, $6 class, $7 code, $8 workflow,
 /// $9 definition (null: any), $10 since, $11 and $12 time and id of the letter above (null: the newest).
@@ -32,6 +34,10 @@ pub const LETTERS: &str = concat!(
 
 /// $1 letter.
 pub const DOCUMENT: &str = "SELECT letter FROM orchestrator_dead_letters WHERE letter_id = $1 AND kind IS NOT NULL";
+
+/// Whatever there is of letters: $1 after, $2 limit.
+pub const HALVES: &str = "SELECT letter_id, kind, state, handled_at, handled_by, note, handled_run_id \
+     FROM orchestrator_dead_letters WHERE letter_id > $1 ORDER BY letter_id LIMIT $2";
 
 /// [`wanted`], $13 limit. A fingerprint says kind, agent or topic, class and code.
 pub const LETTER_GROUPS: &str = concat!(
@@ -118,19 +124,28 @@ pub fn found(row: &impl Cells) -> Result<FoundLetter, StoreError> {
         origin: row.text_opt("origin_topic")?.map(|_| origin(row)).transpose()?,
         time: row.time("time")?,
     };
-    let state = word("state", &row.text("state")?, &LetterState::ALL, LetterState::as_str)?;
-    let handled = match row.time_opt("handled_at")? {
-        None => None,
-        Some(at) => Some(HandledRow {
-            letter_id: letter.letter_id.clone(),
-            state,
-            at,
-            by: row.text("handled_by")?,
-            note: row.text_opt("note")?,
-            run_id: id_opt(row, "handled_run_id")?,
-        }),
-    };
+    let handled = handled(row, &letter.letter_id)?;
     Ok(FoundLetter { letter, partition: row.small("partition")?, handled })
+}
+
+fn handled(row: &impl Cells, letter_id: &LetterId) -> Result<Option<HandledRow>, StoreError> {
+    let state = word("state", &row.text("state")?, &LetterState::ALL, LetterState::as_str)?;
+    let Some(at) = row.time_opt("handled_at")? else { return Ok(None) };
+    Ok(Some(HandledRow {
+        letter_id: letter_id.clone(),
+        state,
+        at,
+        by: row.text("handled_by")?,
+        note: row.text_opt("note")?,
+        run_id: id_opt(row, "handled_run_id")?,
+    }))
+}
+
+/// Whatever there is of a letter.
+pub fn half(row: &impl Cells) -> Result<LetterHalf, StoreError> {
+    let letter_id = id("letter_id", &row.text("letter_id")?)?;
+    let handled = handled(row, &letter_id)?;
+    Ok(LetterHalf { letter_id, has_letter: row.text_opt("kind")?.is_some(), handled })
 }
 
 /// The whole letter.

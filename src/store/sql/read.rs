@@ -6,12 +6,12 @@ use super::statements::BUCKETS;
 use crate::core::command::Origin;
 use crate::core::definition::{DefinitionHash, DefinitionRef};
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::id::{ConversationId, IllegalId, RunId};
+use crate::core::id::{ConversationId, IllegalId, RunId, WorkflowId};
 use crate::core::json::Json;
 use crate::core::run::{NodeRun, Outcome, Run};
 use crate::core::status::{NodeStatus, Status};
 use crate::core::usage::{Cost, Usage};
-use crate::store::query::Summary;
+use crate::store::query::{StoredFailure, StoredRow, Summary};
 use crate::store::rebuild::Change;
 use crate::store::row::{ErrorRow, MetricRow, Operation, OperationRow, ResultRow};
 use crate::store::{EndedRun, Position, STATE_FORMAT, StoreError, StoredRun};
@@ -122,6 +122,22 @@ pub fn run(row: &impl Cells, results: Vec<ResultRow>) -> Result<(u32, StoredRun)
     let chain = row.bytes("chain")?;
     let chain = chain.try_into().map_err(|bytes: Vec<u8>| wrong("chain", format!("{} bytes", bytes.len())))?;
     Ok((row.small("partition")?, StoredRun { run, chain }))
+}
+
+/// A run with what else its row says, as [`run`].
+pub fn stored(row: &impl Cells, results: Vec<ResultRow>) -> Result<StoredRow, StoreError> {
+    let (partition, stored) = run(row, results)?;
+    let failure = match class_opt(row, "error_class")? {
+        Some(class) => Some(StoredFailure {
+            node_id: id_opt(row, "error_node")?,
+            class,
+            code: row.text("error_code")?,
+            message: row.text("error_message")?,
+        }),
+        None => None,
+    };
+    let nodes = [row.number("nodes_completed")?, row.number("nodes_failed")?, row.number("nodes_open")?];
+    Ok(StoredRow { partition, stored, nodes, failure })
 }
 
 /// The state of a node as its result tells it; `None` for a failed attempt (the run's own row has its node).
@@ -296,6 +312,11 @@ pub fn change(table: &'static str, row: &impl Cells) -> Result<Change, StoreErro
         altered: row.number("altered")?,
         examples: Vec::new(),
     })
+}
+
+/// Where what was said of a workflow stands.
+pub fn workflow_offsets(row: &impl Cells) -> Result<(WorkflowId, Vec<u64>), StoreError> {
+    Ok((id("workflow_id", &row.text("workflow_id")?)?, offsets(row)?))
 }
 
 /// Journal offsets, from `{1,2}` (Postgres) or `[1,2]` (SQLite).

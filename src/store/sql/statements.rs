@@ -1,5 +1,8 @@
 //! The questions, in SQL that both databases understand.
 
+use crate::store::query::RowsOf;
+use sqlx::AssertSqlSafe;
+
 macro_rules! run_columns {
     () => {
         "run_id, workflow_id, partition, definition_name, definition_version, definition_hash, conversation_id, \
@@ -64,7 +67,7 @@ pub const LIST_RUNS: &str = "SELECT workflow_id, run_id, partition, definition_n
 
 /// $1 workflow, $2 run (null: the newest).
 pub const ONE_RUN: &str = concat!(
-    "SELECT ",
+    "SELECT error_node, error_class, error_code, error_message, ",
     run_columns!(),
     " FROM orchestrator_workflow_states WHERE workflow_id = $1 AND (CAST($2 AS text) IS NULL OR run_id = $2) \
      ORDER BY started_at DESC, run_id DESC LIMIT 1"
@@ -83,10 +86,29 @@ pub const OPERATIONS: &str = "SELECT subject, sequence, workflow_id, time, opera
 pub const ERRORS: &str = "SELECT subject, sequence, event, workflow_id, node_id, agent_name, attempt, class, code, \
      message, details, fingerprint, time FROM orchestrator_error_logs WHERE subject = $1 ORDER BY sequence";
 
-/// All agents and minutes.
-pub const METRICS: &str = "SELECT partition, agent_name, minute, calls, failures, duration_us, cost_nanos, input_tokens, output_tokens, upto_5ms, upto_10ms, \
-     upto_25ms, upto_50ms, upto_100ms, upto_250ms, upto_500ms, upto_1s, upto_5s, upto_15s, upto_60s, upto_300s, \
-     longer FROM orchestrator_performance_metrics WHERE minute >= $1 ORDER BY partition, agent_name, minute";
+macro_rules! metrics {
+    ($which:literal) => {
+        concat!(
+            "SELECT partition, agent_name, minute, calls, failures, duration_us, cost_nanos, input_tokens, \
+             output_tokens, upto_5ms, upto_10ms, upto_25ms, upto_50ms, upto_100ms, upto_250ms, upto_500ms, upto_1s, \
+             upto_5s, upto_15s, upto_60s, upto_300s, longer FROM orchestrator_performance_metrics WHERE ",
+            $which,
+            " ORDER BY partition, agent_name, minute"
+        )
+    };
+}
+
+/// All agents and the minutes since $1.
+pub const METRICS: &str = metrics!("minute >= $1");
+
+/// All agents and minutes of the partition $1.
+pub const METRICS_OF: &str = metrics!("partition = $1");
+
+/// Whose rows a table has: $1 after, $2 limit.
+pub fn owners(of: RowsOf) -> AssertSqlSafe<String> {
+    let (table, column) = (of.table(), of.column());
+    AssertSqlSafe(format!("SELECT DISTINCT {column} FROM {table} WHERE {column} > $1 ORDER BY {column} LIMIT $2"))
+}
 
 /// The columns of the duration histogram, in the order of [`crate::store::row::DURATION_BUCKETS_MS`].
 pub const BUCKETS: [&str; 13] = [
@@ -112,6 +134,10 @@ pub const OFFSETS: &str =
 /// $1 partition, $2 workflow.
 pub const WORKFLOW_OFFSETS: &str = "SELECT CAST(offsets AS text) AS offsets FROM orchestrator_workflow_offsets \
      WHERE partition = $1 AND workflow_id = $2 ORDER BY first_offset";
+
+/// $1 partition.
+pub const ALL_WORKFLOW_OFFSETS: &str = "SELECT workflow_id, CAST(offsets AS text) AS offsets \
+     FROM orchestrator_workflow_offsets WHERE partition = $1 ORDER BY workflow_id, first_offset";
 
 /// What of a run's row changes after its first writing, for `ON CONFLICT (run_id) DO UPDATE SET`.
 pub const UPDATE_RUN: &str = "status = excluded.status, sequence = excluded.sequence, \

@@ -61,6 +61,8 @@ fn lived_in(leg: Leg) -> Installation {
     // The runs that wait for `hand` have no answer.
     answered(&mut responses, WORKFLOWS + 3 * TRIPS);
     work_off_letters(&at);
+    at.run(&["fork", "trip-0-3", "--from", "nap", "--input", "nap={\"ms\":1}", "--wait"]).expect(0);
+    at.run(&["supply", "asked-0-5", "ask", "--value", "41"]).expect(0);
     projected(&at);
     second.signal("TERM");
     assert_eq!(second.wait(), 0);
@@ -132,6 +134,9 @@ fn the_tables_say_the_same_whatever_happens_and_engine_and_projector_go_on_from_
         assert_eq!((&done["differing_rows"], &done["same_place"]), (&0.into(), &true.into()), "{done:#}");
         assert!(done["events"].as_u64().unwrap() > 0, "{done:#}");
         assert_same(&before, &dump(&at));
+        let whole = verified(&at);
+        assert!(sum(&whole, "letters") > 2 * TRIPS as u64 && sum(&whole, "sums") > 0, "{whole:#?}");
+        assert_eq!(sum(&whole, "before_the_journal"), 0, "{whole:#?}");
 
         one_at_a_time_and_what_was_killed_is_gone_on_with(&at, &before);
         killed_at_any_moment_it_leaves_the_tables_whole(&at, &before);
@@ -141,7 +146,18 @@ fn the_tables_say_the_same_whatever_happens_and_engine_and_projector_go_on_from_
         }
         assert_same(&before, &dump(&at));
         goes_on(&at);
+        verified(&at);
     }
+}
+
+/// Nothing differs between journal, stream and tables; what was compared.
+fn verified(at: &Installation) -> Vec<Value> {
+    let end = at.run(&["replay", "--all", "--verify", "--output", "json"]).expect(0);
+    end.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn sum(lines: &[Value], field: &str) -> u64 {
+    lines.iter().filter_map(|line| line[field].as_u64()).sum()
 }
 
 fn one_at_a_time_and_what_was_killed_is_gone_on_with(at: &Installation, before: &Tables) {
@@ -322,6 +338,9 @@ fn what_the_tables_or_a_journal_have_lost_comes_from_the_journal_or_the_event_st
             }
         }
         assert_eq!(history("trip-0-0"), told, "the history of a run whose journal records are gone");
+        let whole = verified(&at);
+        let from_stream: u64 = early.iter().map(|early| early["events"].as_u64().unwrap()).sum();
+        assert!(sum(&whole, "before_the_journal") >= from_stream && from_stream > 0, "{whole:#?}");
 
         goes_on(&at);
     }

@@ -2,15 +2,16 @@
 
 use super::{Question, SqlConnection, SqlStore, position};
 use crate::core::id::{LetterId, RunId, WorkflowId};
-use crate::core::run::Run;
 use crate::core::time::Timestamp;
 use crate::store::letter::{ErrorFilter, ErrorGroup, FoundLetter, LetterFilter, LetterGroup};
-use crate::store::query::{Filter, Query, Summary};
+use crate::store::query::{Filter, LetterHalf, Query, RowsOf, StoredRow, Summary};
 use crate::store::row::{ErrorRow, MetricRow, OperationRow, ResultRow, partition_subject};
+use crate::store::sql::cells::Cells;
 use crate::store::sql::fault::Fault;
 use crate::store::sql::micros::Micros;
 use crate::store::sql::{int, letters, read, statements};
 use crate::store::{Position, Snapshot, StoreError};
+use std::collections::BTreeMap;
 
 /// One view of a partition; the caller has begun a transaction of one moment.
 pub async fn snapshot(
@@ -39,15 +40,14 @@ impl Query for SqlStore {
         self.ask(question, read::summary)
     }
 
-    fn run(&self, workflow_id: &WorkflowId, run_id: Option<&RunId>) -> Result<Option<(u32, Run)>, StoreError> {
+    fn stored(&self, workflow_id: &WorkflowId, run_id: Option<&RunId>) -> Result<Option<StoredRow>, StoreError> {
         self.view(async |connection| {
             let question = sqlx::query(statements::ONE_RUN).bind(workflow_id.as_str()).bind(run_id.map(RunId::as_str));
             let Some(row) = question.fetch_optional(&mut *connection).await? else { return Ok(None) };
             let run_id = read::run_id(&row)?;
             let results = sqlx::query(statements::RESULTS).bind(run_id.as_str()).fetch_all(&mut *connection).await?;
             let results = results.iter().map(read::result_row).collect::<Result<_, _>>()?;
-            let (partition, stored) = read::run(&row, results)?;
-            Ok(Some((partition, stored.run)))
+            Ok(Some(read::stored(&row, results)?))
         })
     }
 
@@ -75,6 +75,21 @@ impl Query for SqlStore {
         self.ask(sqlx::query(statements::METRICS).bind(Micros(since)), read::metric)
     }
 
+    fn sums(&self, partition: u32) -> Result<(Option<Position>, Vec<MetricRow>), StoreError> {
+        self.view(async |connection| {
+            let position = position::read(&mut *connection, partition).await?;
+            let question = sqlx::query(statements::METRICS_OF).bind(i64::from(partition));
+            let rows = question.fetch_all(&mut *connection).await?;
+            let metrics = rows.iter().map(|row| Ok(read::metric(row)?.1));
+            Ok((position, metrics.collect::<Result<_, StoreError>>()?))
+        })
+    }
+
+    fn owners(&self, of: RowsOf, after: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+        let question = sqlx::query(statements::owners(of)).bind(after.to_owned()).bind(int(limit as u64));
+        self.ask(question, |row| row.text(of.column()))
+    }
+
     fn offsets(&self, run_id: &RunId) -> Result<Vec<u64>, StoreError> {
         let batches = self.ask(sqlx::query(statements::OFFSETS).bind(run_id.to_string()), read::offsets)?;
         Ok(batches.concat())
@@ -84,6 +99,20 @@ impl Query for SqlStore {
         let question =
             sqlx::query(statements::WORKFLOW_OFFSETS).bind(i64::from(partition)).bind(workflow_id.to_string());
         Ok(self.ask(question, read::offsets)?.concat())
+    }
+
+    fn all_workflow_offsets(&self, partition: u32) -> Result<BTreeMap<WorkflowId, Vec<u64>>, StoreError> {
+        let question = sqlx::query(statements::ALL_WORKFLOW_OFFSETS).bind(i64::from(partition));
+        let mut all = BTreeMap::<WorkflowId, Vec<u64>>::new();
+        for (workflow_id, offsets) in self.ask(question, read::workflow_offsets)? {
+            all.entry(workflow_id).or_default().extend(offsets);
+        }
+        Ok(all)
+    }
+
+    fn letter_halves(&self, after: Option<&LetterId>, limit: usize) -> Result<Vec<LetterHalf>, StoreError> {
+        let after = after.map_or_else(String::new, LetterId::to_string);
+        self.ask(sqlx::query(letters::HALVES).bind(after).bind(int(limit as u64)), letters::half)
     }
 
     fn letters(&self, filter: &LetterFilter) -> Result<Vec<FoundLetter>, StoreError> {
