@@ -134,6 +134,7 @@ impl Folding {
             | Event::NodeRecovered(NodeRecovered { node_id, .. }) => {
                 forget_output(&mut run, node_id);
             }
+            Event::WorkflowStarted(_) => run.nodes.values_mut().for_each(|node| node.output = None),
             _ => {}
         }
         if !self.changed.contains(&recorded.run_id) {
@@ -179,6 +180,7 @@ impl Folding {
             expected: self.expected.clone(),
             next: self.next.clone(),
             runs: runs.map(|stored| RunRow { run: stored.run, chain: stored.chain }).collect(),
+            carried: rows.carried,
             results: rows.results,
             operations: rows.operations,
             errors: rows.errors,
@@ -217,14 +219,13 @@ fn at_the_start() -> Position {
 }
 
 fn without_outputs(mut stored: StoredRun) -> StoredRun {
-    // What was taken over stands in no result.
-    for node in stored.run.nodes.values_mut().filter(|node| !node.is_carried()) {
+    for node in stored.run.nodes.values_mut() {
         node.output = None;
     }
     stored
 }
 
-/// The output is in its result's row; the state of the run does without.
+/// The output is in its result's row; the state of the run does without. Those that were taken over have rows, too.
 fn forget_output(run: &mut crate::core::run::Run, node_id: &NodeId) {
     if let Some(node) = run.nodes.get_mut(node_id) {
         node.output = None;

@@ -12,7 +12,7 @@ use crate::core::usage::Usage;
 use crate::journal::record::InputRecord;
 use crate::store::letter::{HandledRow, LetterRow};
 use crate::store::row::{
-    ErrorRow, MetricRow, OffsetsRow, Operation, OperationRow, ResultRow, WorkflowOffsetsRow, bucket_of,
+    CarriedRow, ErrorRow, MetricRow, OffsetsRow, Operation, OperationRow, ResultRow, WorkflowOffsetsRow, bucket_of,
     partition_subject,
 };
 use crate::wire::dead_letter;
@@ -25,6 +25,8 @@ const MINUTE: i64 = 60_000_000;
 /// The rows of a batch that are appended or added up.
 #[derive(Default)]
 pub struct Rows {
+    /// Outputs that runs took over as they began.
+    pub carried: Vec<CarriedRow>,
     /// Attempts that ended.
     pub results: Vec<ResultRow>,
     /// Agent calls, state transitions, rejected and forwarded inputs.
@@ -68,8 +70,12 @@ impl Rows {
                 self.operations.push(operation_of_run(recorded, operation));
             }
             Event::WorkflowFailed(event) => self.errors.push(workflow_failed(recorded, run, event)),
-            Event::WorkflowStarted(_)
-            | Event::PlanMade(_)
+            Event::WorkflowStarted(event) => self.carried.extend(event.carried.iter().map(|carried| CarriedRow {
+                run_id: recorded.run_id.clone(),
+                node_id: carried.node_id.clone(),
+                output: carried.output.clone(),
+            })),
+            Event::PlanMade(_)
             | Event::NodeScheduled(_)
             | Event::NodeStarted(_)
             | Event::NodeProgressed(_)

@@ -29,7 +29,7 @@ pub use url::open;
 
 /// The format of the projected state. A store with a newer one is not read; recovery then begins at the
 /// journal's start.
-pub const STATE_FORMAT: u32 = 2;
+pub const STATE_FORMAT: u32 = 3;
 
 /// How far a partition's journal has been projected, and what a reader who goes on from there has to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use crate::core::id::{LetterId, NodeId, RunId, WorkflowId};
 use crate::core::run::Run;
 use crate::core::status::Status;
 use crate::core::time::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Which runs to list.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +55,8 @@ pub struct StoredRow {
     pub nodes: [u64; 3],
     /// How it failed, if it did.
     pub failure: Option<StoredFailure>,
+    /// The nodes whose outputs stand in `orchestrator_carried_outputs`.
+    pub taken_over: BTreeSet<NodeId>,
 }
 
 /// The columns that say how a run failed.
@@ -75,6 +77,8 @@ pub struct StoredFailure {
 pub enum RowsOf {
     /// `orchestrator_workflow_states`.
     Runs,
+    /// `orchestrator_carried_outputs`.
+    Carried,
     /// `orchestrator_agent_results`.
     Results,
     /// `orchestrator_operation_logs`.
@@ -87,12 +91,14 @@ pub enum RowsOf {
 
 impl RowsOf {
     /// Every one.
-    pub const ALL: [Self; 5] = [Self::Runs, Self::Results, Self::Operations, Self::Errors, Self::Offsets];
+    pub const ALL: [Self; 6] =
+        [Self::Runs, Self::Carried, Self::Results, Self::Operations, Self::Errors, Self::Offsets];
 
     /// The table.
     pub fn table(self) -> &'static str {
         match self {
             Self::Runs => "orchestrator_workflow_states",
+            Self::Carried => "orchestrator_carried_outputs",
             Self::Results => "orchestrator_agent_results",
             Self::Operations => "orchestrator_operation_logs",
             Self::Errors => "orchestrator_error_logs",
@@ -103,7 +109,7 @@ impl RowsOf {
     /// The column that says whose a row is.
     pub fn column(self) -> &'static str {
         match self {
-            Self::Runs | Self::Results | Self::Offsets => "run_id",
+            Self::Runs | Self::Carried | Self::Results | Self::Offsets => "run_id",
             Self::Operations | Self::Errors => "subject",
         }
     }

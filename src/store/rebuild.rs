@@ -30,9 +30,10 @@ pub const POSITIONS: &str = "orchestrator_projector_positions";
 
 /// The tables that a rebuild makes, in the order in which they are locked: readers that ask several begin with the
 /// positions, then the runs; groups of errors look up runs.
-pub const TABLES: [Table; 8] = [
+pub const TABLES: [Table; 9] = [
     Table { name: "orchestrator_error_logs", key: &["subject", "sequence"] },
     Table { name: "orchestrator_workflow_states", key: &["run_id"] },
+    Table { name: "orchestrator_carried_outputs", key: &["run_id", "node_id"] },
     Table { name: "orchestrator_agent_results", key: &["run_id", "sequence"] },
     Table { name: "orchestrator_operation_logs", key: &["subject", "sequence"] },
     Table { name: "orchestrator_dead_letters", key: &["letter_id"] },

@@ -21,6 +21,8 @@ pub struct ProjectionBatch {
     pub next: Position,
     /// Runs that changed, one row each however many events they had.
     pub runs: Vec<RunRow>,
+    /// Outputs that runs took over as they began (appended).
+    pub carried: Vec<CarriedRow>,
     /// Attempts that ended (appended).
     pub results: Vec<ResultRow>,
     /// Agent calls and state transitions (appended).
@@ -60,10 +62,21 @@ pub fn partition_subject(partition: u32) -> String {
 /// `orchestrator_workflow_states`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunRow {
-    /// The run, without the outputs of its nodes (they are in the results).
+    /// The run, without the outputs of its nodes (they are in the results, or among those taken over).
     pub run: Run,
     /// The hash chain over its events.
     pub chain: [u8; 16],
+}
+
+/// `orchestrator_carried_outputs`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CarriedRow {
+    /// The run that has taken it over.
+    pub run_id: RunId,
+    /// The node.
+    pub node_id: NodeId,
+    /// Its output.
+    pub output: Json,
 }
 
 /// `orchestrator_agent_results`.

@@ -3,6 +3,8 @@
 #[path = "../support/histories.rs"]
 mod histories;
 
+#[path = "store_carried.rs"]
+mod carried;
 #[path = "store_cases.rs"]
 mod cases;
 #[path = "store_fixture.rs"]
@@ -41,6 +43,7 @@ for_every_store!(
     cases::runs_are_listed_newest_first,
     cases::the_newest_run_of_a_workflow_is_found,
     cases::hostile_texts_do_no_harm,
+    carried::outputs_that_were_taken_over_come_back_with_their_run,
     letters::dead_letters_are_found_as_they_stand_in_the_topic,
     letters::a_letter_is_handled_in_whichever_order_partitions_are_projected,
     letters::dead_letters_are_filtered_and_paged,

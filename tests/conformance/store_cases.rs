@@ -52,6 +52,7 @@ pub fn empty(partition: u32, expected: Option<Position>, next: Position) -> Proj
         expected,
         next,
         runs: vec![],
+        carried: vec![],
         results: vec![],
         operations: vec![],
         errors: vec![],

@@ -133,6 +133,7 @@ impl Town {
             expected: Some(snapshot.position.clone()),
             next: snapshot.position,
             runs: vec![RunRow { run, chain: stored.chain }],
+            carried: vec![],
             results: vec![],
             operations: vec![],
             errors: vec![],

@@ -117,6 +117,7 @@ pub fn batch(of: &Remains, change: impl FnOnce(&mut ProjectionBatch)) {
         expected: Some(position.clone()),
         next: position,
         runs: vec![],
+        carried: vec![],
         results: vec![],
         operations: vec![],
         errors: vec![],

@@ -98,6 +98,7 @@ fn store_knows(url: &str, history: &History, offsets: Vec<u64>, last: u64) {
         expected: None,
         next,
         runs: vec![RunRow { run: history.run.clone(), chain: chain::START }],
+        carried: vec![],
         results: vec![],
         operations: vec![],
         errors: vec![],

@@ -87,7 +87,7 @@ pub(super) fn of_stored(expected: &StoredRow, found: &StoredRow) -> Vec<Differen
     if chain != other {
         all.push(Difference { field: "chain".to_owned(), expected: chain, found: other });
     }
-    compare!(all, "", expected, found, StoredRow { partition, nodes, failure } but stored);
+    compare!(all, "", expected, found, StoredRow { partition, nodes, failure, taken_over } but stored);
     all
 }
 

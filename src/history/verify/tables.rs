@@ -187,7 +187,7 @@ impl<'a> Tables<'a> {
             Some(found) => {
                 report.runs += 1;
                 report.unfinished += u64::from(run.ended_at.is_none());
-                let expected = as_stored(partition, run, folded.chain);
+                let expected = as_stored(partition, run, folded);
                 faults.extend(of_stored(&expected, &as_it_stands(found)).into_iter().map(|differs| {
                     let fault = row(Kind::RowDiffers, differs.expected, differs.found);
                     Fault { field: Some(differs.field), ..fault }
@@ -220,7 +220,7 @@ impl<'a> Tables<'a> {
 }
 
 /// The row that a run has to have.
-fn as_stored(partition: u32, run: &Run, chain: [u8; 16]) -> StoredRow {
+fn as_stored(partition: u32, run: &Run, folded: &Folded) -> StoredRow {
     let count = |is: fn(NodeStatus) -> bool| run.count(is) as u64;
     let failure = match &run.outcome {
         Some(Outcome::Failure(node_id, failure)) => Some(StoredFailure {
@@ -233,9 +233,10 @@ fn as_stored(partition: u32, run: &Run, chain: [u8; 16]) -> StoredRow {
     };
     as_it_stands(StoredRow {
         partition,
-        stored: StoredRun { run: run.clone(), chain },
+        stored: StoredRun { run: run.clone(), chain: folded.chain },
         nodes: [count(NodeStatus::has_output), count(NodeStatus::has_failed), count(NodeStatus::awaits)],
         failure,
+        taken_over: folded.rows.carried.iter().map(|row| row.node_id.clone()).collect(),
     })
 }
 

@@ -4,7 +4,7 @@ use super::MemoryStore;
 use super::letters::{self, LetterHalves};
 use super::tables::Tables;
 use crate::core::id::{LetterId, RunId, WorkflowId};
-use crate::core::run::{Outcome, Run};
+use crate::core::run::Outcome;
 use crate::core::status::NodeStatus;
 use crate::core::time::Timestamp;
 use crate::store::letter::{ErrorFilter, ErrorGroup, FoundLetter, LetterFilter, LetterGroup};
@@ -31,7 +31,7 @@ impl Query for MemoryStore {
         self.ask(|tables| {
             let runs = tables.runs.values().filter(|(_, row)| wanted(row));
             let newest = runs.max_by_key(|(_, row)| (row.run.started_at, row.run.run_id.clone()));
-            newest.map(|(partition, row)| stored(*partition, row, tables.whole(&row.run)))
+            newest.map(|(partition, row)| stored(*partition, row, tables))
         })
     }
 
@@ -75,6 +75,7 @@ impl Query for MemoryStore {
             let runs = |ids: &mut dyn Iterator<Item = &RunId>| ids.map(RunId::to_string).collect::<Vec<_>>();
             let all = match of {
                 RowsOf::Runs => runs(&mut tables.runs.keys()),
+                RowsOf::Carried => runs(&mut tables.carried.keys()),
                 RowsOf::Results => runs(&mut tables.results.keys()),
                 RowsOf::Offsets => runs(&mut tables.offsets.keys()),
                 RowsOf::Operations => tables.operations.keys().cloned().collect(),
@@ -138,7 +139,10 @@ fn rows_of<R: Clone>(rows: Option<&BTreeMap<u64, R>>) -> Vec<R> {
     rows.map(|rows| rows.values().cloned().collect()).unwrap_or_default()
 }
 
-fn stored(partition: u32, row: &RunRow, whole: Run) -> StoredRow {
+fn stored(partition: u32, row: &RunRow, tables: &Tables) -> StoredRow {
+    let whole = tables.whole(&row.run);
+    let taken_over = tables.carried.get(&row.run.run_id);
+    let taken_over = taken_over.map(|rows| rows.keys().cloned().collect()).unwrap_or_default();
     let count = |is: fn(NodeStatus) -> bool| row.run.count(is) as u64;
     let failure = match &whole.outcome {
         Some(Outcome::Failure(node_id, failure)) => Some(StoredFailure {
@@ -150,7 +154,7 @@ fn stored(partition: u32, row: &RunRow, whole: Run) -> StoredRow {
         Some(Outcome::Answer(_)) | None => None,
     };
     let nodes = [count(NodeStatus::has_output), count(NodeStatus::has_failed), count(NodeStatus::awaits)];
-    StoredRow { partition, stored: StoredRun { run: whole, chain: row.chain }, nodes, failure }
+    StoredRow { partition, stored: StoredRun { run: whole, chain: row.chain }, nodes, failure, taken_over }
 }
 
 fn summary((partition, row): &(u32, RunRow)) -> Summary {

@@ -1,7 +1,8 @@
 //! The tables, as ordered maps.
 
 use super::letters::LetterHalves;
-use crate::core::id::{AgentName, LetterId, RunId, WorkflowId};
+use crate::core::id::{AgentName, LetterId, NodeId, RunId, WorkflowId};
+use crate::core::json::Json;
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
 use crate::store::row::{ErrorRow, MetricRow, OperationRow, ProjectionBatch, ResultRow, RunRow, partition_subject};
@@ -15,6 +16,8 @@ pub struct Tables {
     pub positions: BTreeMap<u32, Position>,
     /// By run, with the partition.
     pub runs: BTreeMap<RunId, (u32, RunRow)>,
+    /// By run and node.
+    pub carried: BTreeMap<RunId, BTreeMap<NodeId, Json>>,
     /// By run and sequence.
     pub results: BTreeMap<RunId, BTreeMap<u64, ResultRow>>,
     /// By subject and sequence.
@@ -37,6 +40,10 @@ impl Tables {
         self.positions.insert(batch.partition, batch.next.clone());
         for row in &batch.runs {
             self.runs.insert(row.run.run_id.clone(), (batch.partition, row.clone()));
+        }
+        for row in &batch.carried {
+            let outputs = self.carried.entry(row.run_id.clone()).or_default();
+            outputs.entry(row.node_id.clone()).or_insert_with(|| row.output.clone());
         }
         for row in &batch.results {
             let rows = self.results.entry(row.run_id.clone()).or_default();
@@ -77,6 +84,7 @@ impl Tables {
             self.runs.iter().filter(|(_, (place, _))| *place == partition).map(|(run_id, _)| run_id.clone()).collect();
         for run_id in runs {
             self.runs.remove(&run_id);
+            self.carried.remove(&run_id);
             self.results.remove(&run_id);
             self.offsets.remove(&run_id);
             self.operations.remove(run_id.as_str());
@@ -104,6 +112,10 @@ impl Tables {
     /// The run with the outputs of its nodes.
     pub fn whole(&self, run: &Run) -> Run {
         let mut run = run.clone();
+        for (node_id, output) in self.carried.get(&run.run_id).into_iter().flatten() {
+            let node = run.nodes.get_mut(node_id).filter(|node| node.is_carried());
+            node.into_iter().for_each(|node| node.output = Some(output.clone()));
+        }
         for result in self.results.get(&run.run_id).into_iter().flat_map(BTreeMap::values) {
             let node = run.nodes.get_mut(&result.node_id);
             if let Some(node) = node.filter(|node| node.status.has_output()) {

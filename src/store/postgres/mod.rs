@@ -186,6 +186,7 @@ fn migrator() -> Migrator {
         migration(5, "workflow offsets", include_str!("../../../migrations/postgres/0005_workflow_offsets.sql")),
         migration(6, "usage", include_str!("../../../migrations/postgres/0006_usage.sql")),
         migration(7, "generation", include_str!("../../../migrations/postgres/0007_generation.sql")),
+        migration(8, "carried outputs", include_str!("../../../migrations/postgres/0008_carried_outputs.sql")),
     ];
     let mut migrator = Migrator::with_migrations(all);
     // The database may be shared with others that use sqlx.

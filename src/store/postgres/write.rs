@@ -2,7 +2,7 @@
 
 use super::{letters, position};
 use crate::store::row::{
-    ErrorRow, MetricRow, OffsetsRow, OperationRow, ProjectionBatch, ResultRow, RunRow, WorkflowOffsetsRow,
+    CarriedRow, ErrorRow, MetricRow, OffsetsRow, OperationRow, ProjectionBatch, ResultRow, RunRow, WorkflowOffsetsRow,
 };
 use crate::store::sql::fault::Fault;
 use crate::store::sql::flat::{FlatOperation, FlatRun};
@@ -20,6 +20,9 @@ pub async fn batch(connection: &mut PgConnection, batch: &ProjectionBatch) -> Re
     position::advance(connection, batch).await?;
     let partition = i64::from(batch.partition);
     runs(connection, partition, &batch.runs).await?;
+    for rows in stretches(&batch.carried, |row| 256 + row.output.len()) {
+        carried(connection, rows).await?;
+    }
     for rows in stretches(&batch.results, weigh_result) {
         results(connection, rows).await?;
     }
@@ -102,6 +105,21 @@ async fn runs(connection: &mut PgConnection, partition: i64, rows: &[RunRow]) ->
         );
         query.execute(&mut *connection).await?;
     }
+    Ok(())
+}
+
+async fn carried(connection: &mut PgConnection, rows: &[CarriedRow]) -> Result<(), Fault> {
+    let query = columns!(
+        sqlx::query(
+            "INSERT INTO orchestrator_carried_outputs (run_id, node_id, output) \
+             SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING"
+        ),
+        rows,
+        |row| row.run_id.as_str(),
+        |row| row.node_id.as_str(),
+        |row| clean(row.output.as_str()),
+    );
+    query.execute(connection).await?;
     Ok(())
 }
 

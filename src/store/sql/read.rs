@@ -13,7 +13,7 @@ use crate::core::status::{NodeStatus, Status};
 use crate::core::usage::{Cost, Usage};
 use crate::store::query::{StoredFailure, StoredRow, Summary};
 use crate::store::rebuild::Change;
-use crate::store::row::{ErrorRow, MetricRow, Operation, OperationRow, ResultRow};
+use crate::store::row::{CarriedRow, ErrorRow, MetricRow, Operation, OperationRow, ResultRow};
 use crate::store::{EndedRun, Position, STATE_FORMAT, StoreError, StoredRun};
 use std::collections::BTreeMap;
 
@@ -84,11 +84,20 @@ pub fn run_id(row: &impl Cells) -> Result<RunId, StoreError> {
     id("run_id", &row.text("run_id")?)
 }
 
-/// A run; its completed nodes are taken out of `results`.
-pub fn run(row: &impl Cells, results: Vec<ResultRow>) -> Result<(u32, StoredRun), StoreError> {
+/// A run; its completed nodes are taken out of `results`, and the outputs that it has taken over out of `carried`.
+pub fn run(
+    row: &impl Cells,
+    results: Vec<ResultRow>,
+    carried: Vec<CarriedRow>,
+) -> Result<(u32, StoredRun), StoreError> {
     let state = state::decode(&row.text("state")?).map_err(|e| wrong("state", e))?;
     let mut nodes: BTreeMap<_, _> = results.into_iter().filter_map(completed_node).collect();
     nodes.extend(state.nodes.into_iter().map(|(id, node)| (id, NodeRun::from(node))));
+    for CarriedRow { node_id, output, .. } in carried {
+        if let Some(node) = nodes.get_mut(&node_id).filter(|node| node.is_carried()) {
+            node.output = Some(output);
+        }
+    }
     let answer = json_opt(row, "answer")?.map(Outcome::Answer);
     let failure = state.failure.map(|failed| Outcome::Failure(failed.node_id, failed.failure));
     let run = Run {
@@ -125,8 +134,9 @@ pub fn run(row: &impl Cells, results: Vec<ResultRow>) -> Result<(u32, StoredRun)
 }
 
 /// A run with what else its row says, as [`run`].
-pub fn stored(row: &impl Cells, results: Vec<ResultRow>) -> Result<StoredRow, StoreError> {
-    let (partition, stored) = run(row, results)?;
+pub fn stored(row: &impl Cells, results: Vec<ResultRow>, carried: Vec<CarriedRow>) -> Result<StoredRow, StoreError> {
+    let taken_over = carried.iter().map(|row| row.node_id.clone()).collect();
+    let (partition, stored) = run(row, results, carried)?;
     let failure = match class_opt(row, "error_class")? {
         Some(class) => Some(StoredFailure {
             node_id: id_opt(row, "error_node")?,
@@ -137,7 +147,7 @@ pub fn stored(row: &impl Cells, results: Vec<ResultRow>) -> Result<StoredRow, St
         None => None,
     };
     let nodes = [row.number("nodes_completed")?, row.number("nodes_failed")?, row.number("nodes_open")?];
-    Ok(StoredRow { partition, stored, nodes, failure })
+    Ok(StoredRow { partition, stored, nodes, failure, taken_over })
 }
 
 /// The state of a node as its result tells it; `None` for a failed attempt (the run's own row has its node).
@@ -155,8 +165,13 @@ fn completed_node(result: ResultRow) -> Option<(crate::core::id::NodeId, NodeRun
     })
 }
 
-/// All runs of a view, each with its results.
-pub fn stored_runs(rows: &[impl Cells], results: &[impl Cells]) -> Result<Vec<StoredRun>, StoreError> {
+/// All runs of a view, each with its results and what it has taken over.
+pub fn stored_runs<C: Cells>(rows: &[C], results: &[C], carried: &[C]) -> Result<Vec<StoredRun>, StoreError> {
+    let mut taken_over: BTreeMap<RunId, Vec<CarriedRow>> = BTreeMap::new();
+    for row in carried {
+        let row = carried_row(row)?;
+        taken_over.entry(row.run_id.clone()).or_default().push(row);
+    }
     let mut by_run: BTreeMap<RunId, Vec<ResultRow>> = BTreeMap::new();
     for row in results {
         let result = result_row(row)?;
@@ -164,10 +179,21 @@ pub fn stored_runs(rows: &[impl Cells], results: &[impl Cells]) -> Result<Vec<St
     }
     rows.iter()
         .map(|row| {
-            let results = by_run.remove(row.text("run_id")?.as_str()).unwrap_or_default();
-            Ok(run(row, results)?.1)
+            let run_id = row.text("run_id")?;
+            let results = by_run.remove(run_id.as_str()).unwrap_or_default();
+            let carried = taken_over.remove(run_id.as_str()).unwrap_or_default();
+            Ok(run(row, results, carried)?.1)
         })
         .collect()
+}
+
+/// An output that was taken over.
+pub fn carried_row(row: &impl Cells) -> Result<CarriedRow, StoreError> {
+    Ok(CarriedRow {
+        run_id: id("run_id", &row.text("run_id")?)?,
+        node_id: id("node_id", &row.text("node_id")?)?,
+        output: json(row, "output")?,
+    })
 }
 
 /// A run that has ended, as far as it is remembered.

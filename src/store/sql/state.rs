@@ -1,6 +1,7 @@
 //! The `state` column: what recovery needs of a run beside the columns for people.
 //!
-//! Its size is that of the open nodes: completed ones stand in `orchestrator_agent_results` alone.
+//! Its size is that of the open nodes: completed ones stand in `orchestrator_agent_results` alone, and the outputs of those
+//! that were taken over in `orchestrator_carried_outputs`.
 
 use crate::core::event::RunSettings;
 use crate::core::failure::{Failure, Handling};
@@ -63,8 +64,6 @@ pub struct Node {
     #[serde(default, skip_serializing_if = "is_default")]
     deadline: Option<Timestamp>,
     input: Option<Json>,
-    #[serde(default, skip_serializing_if = "is_default")]
-    output: Option<Json>,
     failure: Option<Failure>,
     #[serde(default, skip_serializing_if = "is_default")]
     handling: Option<Handling>,
@@ -114,7 +113,7 @@ pub fn encode(run: &Run) -> Result<String, serde_json::Error> {
         }
         Some(Outcome::Answer(_)) | None => None,
     };
-    // Outputs that agents brought, or that stand in for theirs, are in the results.
+    // Nodes whose outputs agents brought, or others that stand in for theirs, are in the results.
     let kept = run.nodes.iter().filter(|(_, node)| !node.status.has_output() || node.is_carried());
     serde_json::to_string(&StateRef {
         settings: run.settings,
@@ -145,7 +144,6 @@ impl From<&NodeRun> for Node {
             heartbeat: node.heartbeat,
             deadline: node.deadline,
             input: node.input.clone(),
-            output: node.output.clone(),
             failure: node.failure.clone(),
             handling: node.handling,
             due_at: node.due_at,
@@ -170,7 +168,7 @@ impl From<Node> for NodeRun {
             heartbeat: node.heartbeat,
             deadline: node.deadline,
             input: node.input,
-            output: node.output,
+            output: None,
             failure: node.failure,
             handling: node.handling,
             due_at: node.due_at,

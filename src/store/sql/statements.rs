@@ -54,6 +54,13 @@ pub const UNFINISHED_RESULTS: &str = concat!(
      WHERE s.partition = $1 AND s.ended_at IS NULL AND r.status IN ('completed', 'recovered', 'skipped') ORDER BY r.run_id, r.sequence"
 );
 
+/// What unfinished runs have taken over: $1 partition.
+pub const UNFINISHED_CARRIED: &str = "SELECT c.run_id, c.node_id, c.output FROM orchestrator_workflow_states s \
+     JOIN orchestrator_carried_outputs c ON c.run_id = s.run_id WHERE s.partition = $1 AND s.ended_at IS NULL";
+
+/// $1 run.
+pub const CARRIED: &str = "SELECT run_id, node_id, output FROM orchestrator_carried_outputs WHERE run_id = $1";
+
 /// $1 partition, $2 since, $3 limit.
 pub const ENDED_RUNS: &str = "SELECT workflow_id, run_id, payload_hash, status, ended_at, origin_topic, origin_partition, \
      origin_offset, origin_time FROM orchestrator_workflow_states \

@@ -169,6 +169,7 @@ fn migrator() -> Migrator {
         migration(3, "workflow offsets", include_str!("../../../migrations/sqlite/0003_workflow_offsets.sql")),
         migration(4, "usage", include_str!("../../../migrations/sqlite/0004_usage.sql")),
         migration(5, "generation", include_str!("../../../migrations/sqlite/0005_generation.sql")),
+        migration(6, "carried outputs", include_str!("../../../migrations/sqlite/0006_carried_outputs.sql")),
     ];
     let mut migrator = Migrator::with_migrations(all);
     migrator.dangerous_set_table_name("orchestrator_migrations");

@@ -1,7 +1,7 @@
 //! Writing a batch: statements of many rows each, in few shapes, so that they are prepared once.
 
 use super::{letters, position};
-use crate::store::row::{ErrorRow, MetricRow, OffsetsRow, OperationRow, ProjectionBatch, ResultRow};
+use crate::store::row::{CarriedRow, ErrorRow, MetricRow, OffsetsRow, OperationRow, ProjectionBatch, ResultRow};
 use crate::store::sql::fault::Fault;
 use crate::store::sql::flat::{FlatOperation, FlatRun};
 use crate::store::sql::int;
@@ -22,6 +22,7 @@ pub async fn batch(connection: &mut SqliteConnection, batch: &ProjectionBatch) -
     let partition = i64::from(batch.partition);
     let runs = FlatRun::all(&batch.runs)?;
     insert(connection, &runs_table(), &runs, |query, row| bind_run(query, partition, row)).await?;
+    insert(connection, &carried_table(), &batch.carried, bind_carried).await?;
     insert(connection, &results_table(), &batch.results, bind_result).await?;
     insert(connection, &operations_table(), &batch.operations, bind_operation).await?;
     insert(connection, &errors_table(), &batch.errors, bind_error).await?;
@@ -113,6 +114,14 @@ fn bind_run(query: Statement, partition: i64, row: &FlatRun) -> Statement {
         .bind(Micros(row.run.origin.time))
         .bind(row.chain)
         .bind(row.state.as_str())
+}
+
+fn carried_table() -> Target {
+    Target::new("orchestrator_carried_outputs", "run_id node_id output", "DO NOTHING")
+}
+
+fn bind_carried(query: Statement, row: &CarriedRow) -> Statement {
+    query.bind(row.run_id.as_str()).bind(row.node_id.as_str()).bind(clean(row.output.as_str()))
 }
 
 fn results_table() -> Target {

@@ -4,7 +4,9 @@
 
 use super::copy::Copy;
 use crate::store::postgres::{letters, position, write};
-use crate::store::row::{ErrorRow, OffsetsRow, OperationRow, ProjectionBatch, ResultRow, RunRow, WorkflowOffsetsRow};
+use crate::store::row::{
+    CarriedRow, ErrorRow, OffsetsRow, OperationRow, ProjectionBatch, ResultRow, RunRow, WorkflowOffsetsRow,
+};
 use crate::store::sql::fault::Fault;
 use crate::store::sql::flat::{FlatOperation, FlatRun};
 use crate::store::sql::int;
@@ -13,8 +15,9 @@ use sqlx::PgConnection;
 
 /// The tables that are loaded so. The others have few rows, or rows that several batches write to: they keep their
 /// keys, and are written as ever.
-pub const LOADED: [&str; 6] = [
+pub const LOADED: [&str; 7] = [
     "orchestrator_workflow_states",
+    "orchestrator_carried_outputs",
     "orchestrator_agent_results",
     "orchestrator_operation_logs",
     "orchestrator_error_logs",
@@ -40,6 +43,7 @@ pub async fn batch(connection: &mut PgConnection, batch: &ProjectionBatch) -> Re
     position::advance(connection, batch).await?;
     let partition = i64::from(batch.partition);
     runs(partition, &batch.runs)?.send(connection).await?;
+    carried(&batch.carried).send(connection).await?;
     results(&batch.results).send(connection).await?;
     operations(&batch.operations).send(connection).await?;
     errors(&batch.errors).send(connection).await?;
@@ -117,6 +121,14 @@ fn runs(partition: i64, rows: &[RunRow]) -> Result<Copy, Fault> {
             .text(&flat.state);
     }
     Ok(copy)
+}
+
+fn carried(rows: &[CarriedRow]) -> Copy {
+    let mut copy = Copy::new("orchestrator_carried_outputs", &["run_id", "node_id", "output"]);
+    for row in rows {
+        copy.row().text(row.run_id.as_str()).text(row.node_id.as_str()).text(clean(row.output.as_str()));
+    }
+    copy
 }
 
 fn results(rows: &[ResultRow]) -> Copy {

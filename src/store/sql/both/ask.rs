@@ -24,11 +24,12 @@ pub async fn snapshot(
     let of_partition = |statement| sqlx::query(statement).bind(i64::from(partition));
     let runs = of_partition(statements::UNFINISHED_RUNS).fetch_all(&mut *connection).await?;
     let results = of_partition(statements::UNFINISHED_RESULTS).fetch_all(&mut *connection).await?;
+    let carried = of_partition(statements::UNFINISHED_CARRIED).fetch_all(&mut *connection).await?;
     let ended = of_partition(statements::ENDED_RUNS).bind(Micros(ended_since)).bind(int(max_ended as u64));
     let ended = ended.fetch_all(&mut *connection).await?;
     let mut ended = ended.iter().map(read::ended).collect::<Result<Vec<_>, _>>()?;
     ended.reverse();
-    Ok(Some(Snapshot { position, runs: read::stored_runs(&runs, &results)?, ended }))
+    Ok(Some(Snapshot { position, runs: read::stored_runs(&runs, &results, &carried)?, ended }))
 }
 
 impl Query for SqlStore {
@@ -47,7 +48,9 @@ impl Query for SqlStore {
             let run_id = read::run_id(&row)?;
             let results = sqlx::query(statements::RESULTS).bind(run_id.as_str()).fetch_all(&mut *connection).await?;
             let results = results.iter().map(read::result_row).collect::<Result<_, _>>()?;
-            Ok(Some(read::stored(&row, results)?))
+            let carried = sqlx::query(statements::CARRIED).bind(run_id.as_str()).fetch_all(&mut *connection).await?;
+            let carried = carried.iter().map(read::carried_row).collect::<Result<_, _>>()?;
+            Ok(Some(read::stored(&row, results, carried)?))
         })
     }
 
