@@ -343,6 +343,13 @@ pub trait Log: Send + Sync {
     fn patient_reader(&self) -> Result<Box<dyn Reader>, LogError> {
         self.reader()
     }
+    /// Makes a reader for single records here and there: it fetches little at a time, and nothing ahead.
+    ///
+    /// # Errors
+    /// Where the log does not answer.
+    fn picker(&self) -> Result<Box<dyn Reader>, LogError> {
+        self.reader()
+    }
     /// Joins a group that shares the partitions of these topics.
     fn group(&self, name: &str, topics: &[Topic], membership: Membership) -> Result<Box<dyn Group>, LogError>;
     /// Who is in a group, and how far it has come in a topic; one that nobody has ever joined has no members. Waits for

@@ -64,6 +64,10 @@ impl Log for FramedLog {
     fn patient_reader(&self) -> Result<Box<dyn Reader>, LogError> {
         Ok(self.read_by(self.log.patient_reader()?))
     }
+
+    fn picker(&self) -> Result<Box<dyn Reader>, LogError> {
+        Ok(self.read_by(self.log.picker()?))
+    }
     fn group(&self, name: &str, topics: &[Topic], membership: Membership) -> Result<Box<dyn Group>, LogError> {
         self.log.group(name, topics, membership)
     }

@@ -61,6 +61,11 @@ impl KafkaLog {
         Ok(Self { settings, names, asker, cluster: OnceLock::new() })
     }
 
+    fn reader_with(&self, config: ClientConfig) -> Result<Box<dyn Reader>, LogError> {
+        let fetcher = raw::Fetcher::new(client(config, self.context())?).ok_or_else(no_queue)?;
+        Ok(Box::new(reader::KafkaReader::new(fetcher, self.asker.clone(), self.names.clone())))
+    }
+
     fn context(&self) -> Context {
         Context(Arc::clone(self.asker.watch()))
     }
@@ -88,14 +93,15 @@ impl Log for KafkaLog {
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, LogError> {
-        let fetcher = raw::Fetcher::new(client(self.settings.reader(), self.context())?).ok_or_else(no_queue)?;
-        Ok(Box::new(reader::KafkaReader::new(fetcher, self.asker.clone(), self.names.clone())))
+        self.reader_with(self.settings.reader())
     }
 
     fn patient_reader(&self) -> Result<Box<dyn Reader>, LogError> {
-        let client = client(self.settings.patient_reader(), self.context())?;
-        let fetcher = raw::Fetcher::new(client).ok_or_else(no_queue)?;
-        Ok(Box::new(reader::KafkaReader::new(fetcher, self.asker.clone(), self.names.clone())))
+        self.reader_with(self.settings.patient_reader())
+    }
+
+    fn picker(&self) -> Result<Box<dyn Reader>, LogError> {
+        self.reader_with(self.settings.picker())
     }
 
     fn group(&self, name: &str, topics: &[Topic], membership: Membership) -> Result<Box<dyn Group>, LogError> {

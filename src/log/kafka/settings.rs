@@ -16,6 +16,9 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 const PATIENT_WAIT_MS: &str = "50";
 const PATIENT_BYTES: &str = "1048576";
 
+/// What a reader of single records fetches at a time, in bytes: a step and those around it. A larger one comes whole.
+const PICKED_BYTES: &str = "65536";
+
 /// How long a publication waits for others, in milliseconds.
 const EVENTS_LINGER_MS: &str = "5";
 
@@ -167,6 +170,13 @@ impl KafkaSettings {
     pub(super) fn patient_reader(&self) -> ClientConfig {
         let mut config = self.reader();
         config.set("fetch.wait.max.ms", PATIENT_WAIT_MS).set("fetch.min.bytes", PATIENT_BYTES);
+        config
+    }
+
+    /// For a reader of single records: whatever is fetched beyond one has to arrive before the next can be asked for.
+    pub(super) fn picker(&self) -> ClientConfig {
+        let mut config = self.reader();
+        config.set("fetch.message.max.bytes", PICKED_BYTES).set("queued.min.messages", "1");
         config
     }
 

@@ -4,7 +4,7 @@ use super::runs::Runs;
 use crate::installation::records::{PATIENCE, POLL, poll, read_to_end, silent};
 use crate::journal::record::{JournalRecord, Owner};
 use crate::journal::rule::{ReadersRule, Verdict};
-use crate::log::{Delivery, Log, Reader, Record, Topic};
+use crate::log::{Delivery, Ends, Log, Reader, Record, Topic};
 use crate::store::{JournalMark, Position};
 use crate::wire::journal;
 use anyhow::{Context, Result};
@@ -15,6 +15,8 @@ use std::time::Instant;
 
 /// Journal offsets nearer to each other than this are read in one go rather than by seeking.
 const NEAR: u64 = 1_024;
+/// A group that spans no more than this comes with the first fetch of a [`Log::picker`], or the second.
+const SHORT: u64 = 128;
 
 /// Offsets in groups that are read in one go.
 pub(super) fn groups(offsets: &BTreeSet<u64>) -> Vec<Vec<u64>> {
@@ -38,11 +40,12 @@ const GROUPS_A_READER: usize = 8;
 /// # Errors
 /// Where the log does not answer, or one of them cannot be read.
 pub(super) fn read_at(log: &dyn Log, partition: u32, offsets: &BTreeSet<u64>, found: &mut Runs) -> Result<bool> {
-    let groups = groups(offsets);
-    let readers = groups.len().div_ceil(GROUPS_A_READER).clamp(1, MAX_READERS);
-    let shares = groups.chunks(groups.len().div_ceil(readers).max(1));
+    let (short, long): (Vec<_>, Vec<_>) = groups(offsets).into_iter().partition(|group| span(group) <= SHORT);
+    let ends = log.ends(&Topic::Journal, partition)?;
     let records: Vec<Result<Option<Vec<Record>>>> = std::thread::scope(|scope| {
-        let reading: Vec<_> = shares.map(|share| scope.spawn(move || read_groups(log, partition, share))).collect();
+        let pick = |share| scope.spawn(move || read_groups(log, log.picker()?, (partition, ends), share));
+        let read = |share| scope.spawn(move || read_groups(log, log.reader()?, (partition, ends), share));
+        let reading: Vec<_> = shares(&short).map(pick).chain(shares(&long).map(read)).collect();
         let ended =
             |read: std::thread::ScopedJoinHandle<'_, _>| read.join().unwrap_or_else(|panic| resume_unwind(panic));
         reading.into_iter().map(ended).collect()
@@ -56,10 +59,25 @@ pub(super) fn read_at(log: &dyn Log, partition: u32, offsets: &BTreeSet<u64>, fo
     Ok(true)
 }
 
-/// The records of some groups; none: the journal has lost some. Through one reader: making one takes longer than reading a few hundred records.
-fn read_groups(log: &dyn Log, partition: u32, groups: &[Vec<u64>]) -> Result<Option<Vec<Record>>> {
-    let ends = log.ends(&Topic::Journal, partition)?;
-    let (mut reader, mut records) = (log.reader()?, Vec::new());
+fn span(group: &[u64]) -> u64 {
+    group.first().zip(group.last()).map_or(0, |(first, last)| last - first)
+}
+
+/// What each of some readers reads.
+fn shares(groups: &[Vec<u64>]) -> std::slice::Chunks<'_, Vec<u64>> {
+    let readers = groups.len().div_ceil(GROUPS_A_READER).clamp(1, MAX_READERS);
+    groups.chunks(groups.len().div_ceil(readers).max(1))
+}
+
+/// The records of some groups; none: the journal has lost some. Through one reader: making one takes longer than reading a
+/// few hundred records.
+fn read_groups(
+    log: &dyn Log,
+    mut reader: Box<dyn Reader>,
+    (partition, ends): (u32, Ends),
+    groups: &[Vec<u64>],
+) -> Result<Option<Vec<Record>>> {
+    let mut records = Vec::new();
     for group in groups {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
         let before = records.len();
