@@ -74,7 +74,7 @@ pub fn load(at: &Installation, wave: usize, workflows: usize) -> Vec<NewRecord> 
     (0..workflows).map(request).collect()
 }
 
-/// Waits until so many workflows have been answered, none because the engine could not decide it, and does something meanwhile.
+/// Waits until so many workflows have been answered, and does something meanwhile. The engine could decide all of them.
 pub fn all_answered(responses: &mut Stream, workflows: usize, mut meanwhile: impl FnMut()) {
     until("every workflow is answered", || {
         meanwhile();
