@@ -12,6 +12,7 @@ use orchestrator::core::time::Timestamp;
 use orchestrator::engine::owner::Owning;
 use orchestrator::engine::{Engine, EngineParts, EngineSettings};
 use orchestrator::journal::record::JournalRecord;
+use orchestrator::local::NoLocalAgents;
 use orchestrator::log::memory::{Clock, MemoryLog, ProcessId};
 use orchestrator::log::plan::{agent_topics, topic_plan};
 use orchestrator::log::{Appender, Header, Log, NewRecord, Purpose, Record, Topic};
@@ -94,7 +95,14 @@ impl Town {
         let log = Arc::new(Wired { process: self.log.process(ENGINE), board: self.board.clone() });
         let settings = EngineSettings { partitions: PARTITIONS, ..EngineSettings::default() };
         let store: Arc<dyn Store> = self.store.clone();
-        let parts = EngineParts { log, store: Some(store), settings, seed: self.seed, on_threads: false };
+        let parts = EngineParts {
+            log,
+            local: Arc::new(NoLocalAgents),
+            store: Some(store),
+            settings,
+            seed: self.seed,
+            on_threads: false,
+        };
         self.engine = Some(Engine::new(parts).unwrap());
     }
 
