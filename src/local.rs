@@ -16,12 +16,9 @@ pub trait LocalAgents: Send + Sync {
     /// From now on an engine takes reports, or none does: then they go to the log.
     fn listen(&self, listens: bool);
 
-    /// Takes an attempt over, if it begins at once; else it is handed back. Work that ends at once may have been reported
-    /// when this returns.
-    ///
-    /// # Errors
-    /// The task, where nobody here has the agent or a place for it.
-    fn begin(&self, task: Task, traceparent: Option<Bytes>) -> Result<(), Task>;
+    /// Takes an attempt over, or hands it back where nobody here has the agent or a place for it. Work that ends at once
+    /// may have been reported when this returns.
+    fn begin(&self, task: Task, traceparent: Option<Bytes>) -> Option<Task>;
 
     /// Moves what was reported since, in the order in which it was reported.
     fn take_reports(&self, reports: &mut Vec<LocalReport>);
@@ -55,8 +52,8 @@ pub struct NoLocalAgents;
 impl LocalAgents for NoLocalAgents {
     fn listen(&self, _: bool) {}
 
-    fn begin(&self, task: Task, _: Option<Bytes>) -> Result<(), Task> {
-        Err(task)
+    fn begin(&self, task: Task, _: Option<Bytes>) -> Option<Task> {
+        Some(task)
     }
 
     fn take_reports(&self, _: &mut Vec<LocalReport>) {}

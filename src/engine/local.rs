@@ -64,12 +64,12 @@ impl Owning {
     /// Hands an attempt to its agent: in this process if it begins at once here, else through its topic.
     pub(super) fn dispatch(&mut self, step: u64, task: Task, traceparent: Option<Bytes>, env: &mut Env) {
         let dispatch_id = task.dispatch_id.clone();
-        let handed = if self.local.is_off { Err(task) } else { env.local.begin(task, traceparent.clone()) };
-        match handed {
-            Ok(()) => {
+        let left = if self.local.is_off { Some(task) } else { env.local.begin(task, traceparent.clone()) };
+        match left {
+            None => {
                 self.local.steps.insert(dispatch_id, step);
             }
-            Err(task) => self.dispatch_to_topic(step, &task, traceparent, env),
+            Some(task) => self.dispatch_to_topic(step, &task, traceparent, env),
         }
     }
 

@@ -191,9 +191,9 @@ impl Attempt {
         let report = of_task(&self.task, self.traceparent.clone(), wire::report::encode(&self.report(outcome)));
         let report = match &self.engine {
             Some(engine) => engine.deliver(report),
-            None => Err(report),
+            None => Some(report),
         };
-        if let Err(report) = report {
+        if let Some(report) = report {
             self.worker.shared.outbox.send(entry(report::record(report)));
             self.worker.shared.outbox.pump();
         }

@@ -40,18 +40,15 @@ impl LocalDesk {
         *lock(&self.shared) = None;
     }
 
-    /// Hands a report to the engine.
-    ///
-    /// # Errors
-    /// The report, where no engine listens.
-    pub(super) fn deliver(&self, report: LocalReport) -> Result<(), LocalReport> {
+    /// Hands a report to the engine, or back where no engine listens.
+    pub(super) fn deliver(&self, report: LocalReport) -> Option<LocalReport> {
         let mut reports = lock(&self.reports);
         // Looked at under the lock: who stops listening takes what came before.
         if !self.listens.load(Ordering::Acquire) {
-            return Err(report);
+            return Some(report);
         }
         reports.push(report);
-        Ok(())
+        None
     }
 }
 
@@ -65,9 +62,9 @@ impl LocalAgents for LocalDesk {
         left.into_iter().for_each(|report| self.give_back(report));
     }
 
-    fn begin(&self, task: Task, traceparent: Option<Bytes>) -> Result<(), Task> {
+    fn begin(&self, task: Task, traceparent: Option<Bytes>) -> Option<Task> {
         let worker = lock(&self.workers).get(&task.agent_name).cloned();
-        let Some(worker) = worker.filter(|worker| worker.desk.take_place()) else { return Err(task) };
+        let Some(worker) = worker.filter(|worker| worker.desk.take_place()) else { return Some(task) };
         self.under_way.fetch_add(1, Ordering::AcqRel);
         let place = LocalPlace {
             desk: worker.shared.local.clone(),
@@ -78,7 +75,7 @@ impl LocalAgents for LocalDesk {
         };
         let partition = task.reply_partition;
         attempt::start_local(&worker, Job { task, traceparent, partition, place: Place::Local(Arc::new(place)) });
-        Ok(())
+        None
     }
 
     fn take_reports(&self, reports: &mut Vec<LocalReport>) {

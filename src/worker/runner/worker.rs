@@ -59,8 +59,8 @@ impl Shared {
     pub fn report_end(&self, report: LocalReport, places: Vec<Place>) {
         places.iter().for_each(Place::reported);
         let is_local = !places.is_empty() && places.iter().all(|place| matches!(place, Place::Local(_)));
-        let report = if is_local { self.local.deliver(report) } else { Err(report) };
-        if let Err(report) = report {
+        let report = if is_local { self.local.deliver(report) } else { Some(report) };
+        if let Some(report) = report {
             self.outbox.send(Entry::new(report::record(report), places));
         }
     }
