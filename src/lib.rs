@@ -10,6 +10,7 @@
 //! | [`log`] | Topics of records: Kafka, SQLite, memory |
 //! | [`registry`] | Ids of a schema registry in the event stream's frames, in place of fingerprints |
 //! | [`store`] | Tables projected from the journal: Postgres, SQLite, memory |
+//! | [`local`] | Attempts in memory, between an engine and the agents of its own process |
 //! | [`engine`] | One partition's life: take, recover, drain, decide, append, read back, perform |
 //! | [`projector`] | Journal to store |
 //! | [`history`] | What was recorded, read again: the state at a point of it; whether stream, journal and tables agree |
@@ -36,6 +37,7 @@ pub mod engine;
 pub mod history;
 pub mod installation;
 pub mod journal;
+pub mod local;
 pub mod log;
 pub mod projector;
 pub mod registry;

@@ -247,7 +247,7 @@ impl Role {
         let is_ready = || {
             let Some(report) = ask(port, "/ready") else { return Ok(None) };
             let owned = report["engine"]["partitions"].as_array().map_or(0, Vec::len);
-            let owns = self.name != "engine" || owned == partitions as usize;
+            let owns = !self.name.starts_with("engine") || owned == partitions as usize;
             Ok((report["ready"] == true && owns).then_some(()))
         };
         let ready = wait::until(self.name, READY_WITHIN, is_ready);

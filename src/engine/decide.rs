@@ -35,7 +35,7 @@ impl Decided {
     }
 
     /// Adds it to a step; `false`: it has to wait.
-    fn join(self, draft: &mut StepDraft) -> bool {
+    pub(super) fn join(self, draft: &mut StepDraft) -> bool {
         match self {
             Decided::To(planned) => draft.push(*planned),
             Decided::Several(planned) => planned.into_iter().for_each(|planned| draft.push(planned)),
@@ -69,6 +69,7 @@ impl Owning {
         self.decide_failed_effects(&mut draft, env)?;
         self.decide_deadlines(DUE_FIRST, &mut draft, env)?;
         self.decide_retries(DUE_FIRST, &mut draft, env)?;
+        self.decide_local(&mut draft, env)?;
         for topic in INPUT_TOPICS {
             if topic == Topic::Requests {
                 self.decide_continuations(&mut draft, env)?;
@@ -116,7 +117,7 @@ impl Owning {
 
     /// A panic buries its input in the dead letters: what decides does not change the state. One after the state has
     /// been changed leaves it in doubt: the memory is dropped.
-    fn decide_guarded(&mut self, arrived: &Arrived, env: &mut Env) -> Result<Decided, Stop> {
+    pub(super) fn decide_guarded(&mut self, arrived: &Arrived, env: &mut Env) -> Result<Decided, Stop> {
         let before = self.changes;
         let decided = catch_unwind(AssertUnwindSafe(|| self.decide_record(arrived, env)));
         decided.unwrap_or_else(|panic| {
@@ -135,7 +136,7 @@ impl Owning {
     /// An input that cannot be decided goes to the dead letters. Where it is a result, its attempt has failed: nothing
     /// else will come.
     fn bury(&mut self, record: &Record, refusal: Refusal, env: &mut Env) -> Result<Decided, Stop> {
-        if record.topic == Topic::Results {
+        if matches!(record.topic, Topic::Results | Topic::Local) {
             let before = self.changes;
             let buried = catch_unwind(AssertUnwindSafe(|| self.refuse_report(record, refusal.clone(), env)));
             match buried {
@@ -155,7 +156,7 @@ impl Owning {
     fn decide_record(&mut self, arrived: &Arrived, env: &mut Env) -> Result<Decided, Stop> {
         match arrived.record.topic {
             Topic::Requests => self.decide_request_or_letter(arrived, env),
-            Topic::Results => self.decide_report(&arrived.record, env),
+            Topic::Results | Topic::Local => self.decide_report(&arrived.record, env),
             // The third of the input topics.
             _ => self.decide_signal(&arrived.record, env),
         }

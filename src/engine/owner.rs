@@ -8,6 +8,7 @@ use super::delays::Delays;
 use super::input::Inputs;
 use super::io::{Claimant, Signal};
 use super::kept::Kept;
+use super::local::LocalWork;
 use super::partition::Env;
 use super::perform::EffectRef;
 use super::state::PartitionState;
@@ -18,6 +19,7 @@ use crate::core::command::Origin;
 use crate::core::id::WorkflowId;
 use crate::core::time::Timestamp;
 use crate::journal::record::{EffectsThrough, JournalRecord, Owner, Step};
+use crate::local::LocalReport;
 use crate::log::{Delivery, LogError, Topic};
 use crate::wire::journal;
 use std::collections::{BTreeSet, VecDeque};
@@ -111,6 +113,7 @@ pub struct Owning {
     pub(super) in_flight: VecDeque<PendingStep>,
     /// The predecessor wrote nothing: its crash may have been caused by the first input.
     pub(super) careful: bool,
+    pub(super) local: LocalWork,
     /// The input that is being tried: the head of this topic.
     pub(super) trying: Option<(Topic, Origin)>,
     /// The run that is being decided, or was when deciding it failed.
@@ -164,6 +167,7 @@ impl Owning {
             delays,
             continuing: BTreeSet::new(),
             failed_effects: VecDeque::new(),
+            local: LocalWork::new(careful),
             kept: Kept::default(),
             decided: state.rule.last_number,
             in_flight: VecDeque::new(),
@@ -188,6 +192,7 @@ impl Owning {
         for step in pending {
             owning.perform_again(step, &tail, env)?;
         }
+        owning.dispatch_what_was_local(env);
         tracing::info!(
             partition = claimant.partition,
             term,
@@ -222,6 +227,7 @@ impl Owning {
     pub fn is_at_rest(&self) -> bool {
         self.in_flight.is_empty()
             && self.inputs.is_empty()
+            && self.local.is_empty()
             && self.continuing.is_empty()
             && self.failed_effects.is_empty()
             && self.tracker.under_way() == 0
@@ -256,6 +262,11 @@ impl Owning {
                 Ok(())
             }
         }
+    }
+
+    /// An attempt in this process was reported.
+    pub fn on_local_report(&mut self, report: LocalReport) {
+        self.local.push(report);
     }
 
     /// Something became of an append.
@@ -308,7 +319,7 @@ impl Owning {
         if !draft.is_empty() {
             self.append(draft, env);
             self.idle_since = env.now;
-            return Ok(!self.inputs.is_empty() || !self.continuing.is_empty());
+            return Ok(!self.inputs.is_empty() || !self.continuing.is_empty() || !self.local.is_empty());
         }
         let idle = self.in_flight.is_empty() && env.now.since(self.idle_since) >= env.settings.mark_after;
         // A mark moves the place where recovery begins to read, and may not pass what was tried and not decided yet.
@@ -335,7 +346,8 @@ impl Owning {
         let record = JournalRecord::Step(step);
         let bytes = journal::encode(&record);
         env.io.append_journal(self.claimant, bytes.clone());
-        let StepDraft { planned, settles, .. } = draft;
+        let StepDraft { planned, mut settles, .. } = draft;
+        settles.append(&mut self.local.take_settled());
         let number = self.decided;
         self.in_flight.push_back(PendingStep { number, sent: env.now, record, bytes, planned, settles });
     }

@@ -6,6 +6,7 @@ use crate::core::breaker::BreakerPolicy;
 use crate::core::limits::Limits;
 use crate::core::time::Timestamp;
 use crate::engine::{Engine, EngineParts, EngineSettings};
+use crate::local::NoLocalAgents;
 use crate::log::Log;
 use crate::log::memory::ProcessId;
 use crate::projector::{Projector, ProjectorError};
@@ -93,7 +94,9 @@ impl World {
         let store = self.rng.random_bool(0.9).then_some(store);
         let seed = self.rng.random();
         // Where the log does not answer, the process tries again at its next turn.
-        slot.engine = Engine::new(EngineParts { log, store, settings, seed, on_threads: false }).ok();
+        slot.engine =
+            Engine::new(EngineParts { log, local: Arc::new(NoLocalAgents), store, settings, seed, on_threads: false })
+                .ok();
     }
 
     fn wrong_by(&mut self) -> i64 {

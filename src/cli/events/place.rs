@@ -122,7 +122,7 @@ pub(in crate::cli) mod tests {
             run_id: RunId::new(&"a".repeat(32)).unwrap(),
             sequence: 5,
             time: Timestamp(0),
-            event: Event::NodeStarted(NodeStarted { node_id: NodeId::new("sum").unwrap(), attempt: 1 }),
+            event: Event::NodeStarted(NodeStarted { node_id: NodeId::new("sum").unwrap(), attempt: 1, local: false }),
         })
     }
 

@@ -39,8 +39,10 @@ pub fn decide(run: &Run, frontier: &Frontier, command: &Command, given: &Given) 
     }
     let mut draft = Draft::over(run, frontier, given);
     match command {
-        Command::StartNode { node_id, attempt } => start_node::decide(&mut draft, node_id, *attempt)?,
-        Command::ProgressNode { node_id, attempt } => start_node::progress(&mut draft, node_id, *attempt)?,
+        Command::StartNode { node_id, attempt, local } => start_node::decide(&mut draft, node_id, *attempt, *local)?,
+        Command::ProgressNode { node_id, attempt, local } => {
+            start_node::progress(&mut draft, node_id, *attempt, *local)?;
+        }
         Command::CompleteNode { node_id, attempt, output, usage } => {
             complete_node::decide(&mut draft, node_id, *attempt, output, *usage)?;
         }

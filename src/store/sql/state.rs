@@ -61,6 +61,8 @@ pub struct Node {
     #[serde(default, skip_serializing_if = "is_default")]
     heartbeat: bool,
     #[serde(default, skip_serializing_if = "is_default")]
+    local: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
     deadline: Option<Timestamp>,
     input: Option<Json>,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -143,6 +145,7 @@ impl From<&NodeRun> for Node {
             attempt: node.attempt,
             timeout_ms: node.timeout_ms,
             heartbeat: node.heartbeat,
+            local: node.local,
             deadline: node.deadline,
             input: node.input.clone(),
             output: node.output.clone(),
@@ -168,6 +171,7 @@ impl From<Node> for NodeRun {
             attempt: node.attempt,
             timeout_ms: node.timeout_ms,
             heartbeat: node.heartbeat,
+            local: node.local,
             deadline: node.deadline,
             input: node.input,
             output: node.output,
