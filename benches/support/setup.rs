@@ -219,6 +219,15 @@ impl Roles {
         self.running.iter().find(|role| role.name == name).map(Role::pid)
     }
 
+    /// Kills them, as a crash would.
+    pub fn kill(mut self) -> Result<()> {
+        for role in &mut self.running {
+            role.child.kill()?;
+            role.child.wait()?;
+        }
+        Ok(())
+    }
+
     /// How many runs the engine has that have not ended.
     pub fn unfinished_runs(&self) -> Result<u64> {
         let engine = self.running.iter().find_map(|role| role.port.filter(|_| role.name == "engine"));

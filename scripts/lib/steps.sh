@@ -1,8 +1,6 @@
 # shellcheck shell=bash
 # The steps of scripts/test: their order, what each does and what it needs.
 
-venv=.venv-test
-
 # The integration tests that are there: tests/NAME.rs or tests/NAME/main.rs.
 test_targets() {
   local file name
@@ -87,7 +85,7 @@ perform() {
 }
 
 check_scripts() {
-  local scripts=(scripts/services scripts/test .ci/run)
+  local scripts=(scripts/services scripts/test scripts/torture .ci/run)
   if command -v shellcheck >/dev/null; then
     shellcheck --external-sources --check-sourced "${scripts[@]}"
   else
@@ -122,20 +120,6 @@ test_registry() {
   scripts/services start-registry
   cargo test --test registry
   scripts/services stop-registry
-}
-
-# Made anew when the requirements, Python or the place change; the stamp comes last.
-make_venv() {
-  local stamp
-  stamp=$(python3 --version && pwd && cat scripts/requirements.txt)
-  if [[ -f "$venv/stamp" && "$(<"$venv/stamp")" == "$stamp" ]]; then
-    echo "$venv is up to date"
-    return
-  fi
-  rm -rf "$venv"
-  python3 -m venv "$venv"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement scripts/requirements.txt
-  printf '%s\n' "$stamp" >"$venv/stamp"
 }
 
 # The services' folder goes; what they said about a failure stays.
