@@ -10,6 +10,7 @@ mod bad_input;
 mod clients;
 mod failing_workers;
 mod heartbeats;
+mod judged;
 mod kill;
 mod ready;
 mod rebuild;

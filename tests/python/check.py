@@ -3,8 +3,8 @@
 engine. What must hold after any number of crashes:
 
 - every accepted request has exactly one run, every run ends once, with one answer, and was answered;
-- a workflow has another run only where that takes up its last one, which has failed; what is carried over as completed is
-  what had been completed, and is not executed again;
+- a workflow has another run only where that takes up its last one, which has failed; what is carried over as completed,
+  from that one or by a fork, is what had been completed, and is not executed again;
 - every record of the event stream has right CloudEvents headers, a whole body of its schema, the next sequence of
   its run and the next link of its chain; a record that comes twice is identical;
 - each (run, node) has at most one output, and its attempts follow each other: one that failed and is not final
@@ -260,23 +260,31 @@ class Check:
         self.counts.update(workflows=len(runs_of), refused=len(refused), forwarded=forwarded)
 
     def lineage(self, workflow, runs):
-        """The runs of a workflow follow each other, each takes up the one before."""
+        """The runs of a workflow follow each other, each takes up the one before; the first may be a fork of any run."""
         before = None
         for run in runs:
             start = self.subjects[run]["events"][0][1]
             lineage = start.get("lineage")
-            what = f"run {run} of {workflow!r}: the run that it takes up"
-            self.expect(lineage and lineage["run_id"], before, what, "doubled")
-            if lineage and before:
-                self.counts["taken_up"] = self.counts.get("taken_up", 0) + 1
-                self.expect(self.fold.states[before]["status"], "failed", f"run {before}, which {run} takes up")
-                done = {node["node_id"]: node["output"] for node in self.subjects[before]["events"][0][1]["carried"]}
-                done.update((event["node_id"], event["output"]) for name, event, _ in self.subjects[before]["events"]
-                            if name.startswith("NodeCompleted"))
-                for node in start["carried"]:
-                    if node["status"] == "completed":
-                        self.expect(node["output"], done.get(node["node_id"]), f"run {run}: carried {node['node_id']}")
+            if lineage and lineage["kind"] == "fork":
+                self.counts["forked"] = self.counts.get("forked", 0) + 1
+                self.carried(run, start, lineage["run_id"])
+            else:
+                what = f"run {run} of {workflow!r}: the run that it takes up"
+                self.expect(lineage and lineage["run_id"], before, what, "doubled")
+                if lineage and before:
+                    self.counts["taken_up"] = self.counts.get("taken_up", 0) + 1
+                    self.expect(self.fold.states[before]["status"], "failed", f"run {before}, which {run} takes up")
+                    self.carried(run, start, before)
             before = run
+
+    def carried(self, run, start, origin):
+        """What counts as completed is what had been completed."""
+        story = self.subjects[origin]["events"]
+        done = {node["node_id"]: node["output"] for node in story[0][1]["carried"]}
+        done.update((event["node_id"], event["output"]) for name, event, _ in story if name.startswith("NodeCompleted"))
+        for node in start["carried"]:
+            if node["status"] == "completed":
+                self.expect(node["output"], done.get(node["node_id"]), f"run {run}: carried {node['node_id']}")
 
     # The tables
 
