@@ -11,6 +11,7 @@ use crate::core::id::DispatchId;
 use crate::journal::record::{EffectsThrough, JournalRecord};
 use crate::journal::rule::Verdict;
 use crate::log::{Record, Topic};
+use crate::planted::{Bug, is_planted};
 use std::collections::BTreeSet;
 
 /// What a record of the journal says of itself.
@@ -43,6 +44,7 @@ impl Owning {
             }
         };
         match (verdict, found) {
+            (Verdict::Counts, Found::Taking(_)) if is_planted(Bug::IgnoresATaking) => Ok(()),
             (Verdict::Counts, Found::Taking(term)) => Err(Stop::Superseded(term)),
             (Verdict::Counts, Found::Step(number)) => self.act(number, record, env),
             (Verdict::Gap, Found::Step(number)) => Err(Stop::Gap(number)),
@@ -88,7 +90,10 @@ impl Owning {
         let performances: Vec<_> =
             planned.iter().flat_map(|p| performances(p, place)).filter(|(effect, _)| wanted(effect)).collect();
         self.tracker.set_off(at, publications + performances.len(), planned.is_empty());
-        for (effect, record) in performances {
+        for (effect, mut record) in performances {
+            if is_planted(Bug::AnswersDifferAfterATaking) && effect.kind == EffectKind::Respond {
+                record.value = record.value.map(|value| [&value[..], &vec![b' '; self.term as usize]].concat().into());
+            }
             // A plan may name any agent: only those that a definition names get topics from the engine, and the others
             // have them from their workers.
             if let Topic::Ready(agent) = &record.topic
@@ -97,6 +102,14 @@ impl Owning {
                 env.io.ensure_agent(agent);
             }
             env.io.perform(self.claimant, at.step, effect, record);
+        }
+    }
+
+    /// A planted fault: nobody knows yet whether the step counts.
+    pub(super) fn act_too_early(&mut self, planned: &[Planned], env: &mut Env) {
+        let place = self.place(0, env);
+        for (effect, record) in planned.iter().flat_map(|p| performances(p, place)) {
+            env.io.perform(self.claimant, 0, effect, record);
         }
     }
 
@@ -121,7 +134,7 @@ impl Owning {
         let planned = step.planned()?;
         let open = open_dispatches(&self.state, &planned);
         let wanted = |effect: &EffectRef| match (&effect.kind, &effect.dispatch_id) {
-            (EffectKind::Dispatch, Some(id)) => open.contains(id),
+            (EffectKind::Dispatch, Some(id)) => open.contains(id) && !is_planted(Bug::HandsOutNothingAgain),
             _ => true,
         };
         let at = EffectsThrough { step: step.number, offset: step.offset };
