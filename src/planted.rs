@@ -10,7 +10,7 @@ use std::fmt;
 pub enum Bug {
     /// Effects are performed when the step is appended, not when it is read back.
     ActsBeforeReadBack,
-    /// An owner goes on when another one has taken the partition.
+    /// An owner goes on when another one has taken the partition, and acts on its own steps even where they are void.
     IgnoresATaking,
     /// A step counts whoever wrote it, if its number is next.
     AcceptsAVoidStep,

@@ -36,6 +36,7 @@ impl Owning {
     pub(super) fn on_journal(&mut self, record: &Record, env: &mut Env) -> Result<(), Stop> {
         // What one has written oneself is known by its bytes: it need not be decoded.
         let own = self.in_flight.front().filter(|pending| record.value.as_ref() == Some(&pending.bytes));
+        let is_own = own.is_some();
         let (verdict, found) = match own {
             Some(own) => (self.state.judge(&own.record), Found::Step(own.number)),
             None => {
@@ -47,6 +48,7 @@ impl Owning {
             (Verdict::Counts, Found::Taking(_)) if is_planted(Bug::IgnoresATaking) => Ok(()),
             (Verdict::Counts, Found::Taking(term)) => Err(Stop::Superseded(term)),
             (Verdict::Counts, Found::Step(number)) => self.act(number, record, env),
+            (_, Found::Step(number)) if is_own && is_planted(Bug::IgnoresATaking) => self.act(number, record, env),
             (Verdict::Gap, Found::Step(number)) => Err(Stop::Gap(number)),
             _ => {
                 tracing::debug!(offset = record.offset, ?verdict, "a void record of the journal");

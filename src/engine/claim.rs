@@ -298,7 +298,10 @@ impl Claim {
     /// Below the store's position stands the record that it remembers, and above that no step that counts: one that does
     /// has come where the journal has lost void records, and is not in the store's state.
     fn check_mark(&mut self, record: &JournalRecord, offset: u64, verdict: Verdict) -> Option<Progress> {
-        self.mark = self.mark.filter(|_| !is_planted(Bug::TrustsTheStore));
+        if is_planted(Bug::TrustsTheStore) {
+            self.mark = None;
+            return None;
+        }
         let Some(mark) = self.mark else {
             let JournalRecord::Step(step) = record else { return None };
             let is_unknown = verdict == Verdict::Counts && offset < self.fold_from;

@@ -65,7 +65,7 @@ impl Agents {
         let longest = if honest { 20 } else { 6_000 };
         let delay = |rng: &mut StdRng| Duration::from_millis(rng.random_range(0..longest));
         let mut all = Vec::new();
-        if rng.random_bool(0.6) {
+        if rng.random_bool(0.8) {
             all.push(said(task, Duration::ZERO, ReportOutcome::Started));
         }
         if one_in(rng, 5) {

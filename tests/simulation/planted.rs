@@ -6,7 +6,32 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Within so many seeds, from 0 on, each of them is found (docs/simulation.md has the table). The engine as it is holds
 /// over more: `every_invariant_holds_under_faults`.
-pub const FOUND_WITHIN: &[(Bug, u64)] = &[];
+pub const FOUND_WITHIN: &[(Bug, u64)] = &[
+    (Bug::ActsBeforeReadBack, 10),
+    (Bug::IgnoresATaking, 20),
+    (Bug::AcceptsAVoidStep, 10),
+    (Bug::AcceptsAnEqualTerm, 10),
+    (Bug::ForgetsAPosition, 5),
+    (Bug::MovesEffectsThroughEarly, 5),
+    (Bug::TakesUnconfirmedAsDone, 100),
+    (Bug::HandsOutNothingAgain, 10),
+    (Bug::ForgetsRetries, 10),
+    (Bug::ForgetsEndedRuns, 10),
+    (Bug::AcceptsASecondCompletion, 5),
+    (Bug::WaitsForOneDependency, 10),
+    (Bug::RetriesOnceMore, 20),
+    (Bug::DeadlineOvertakesResults, 120),
+    (Bug::TrustsItsClock, 20),
+    (Bug::WritesNoLetter, 5),
+    (Bug::ForwardsWithoutOrigin, 10),
+    (Bug::IgnoresBreakers, 20),
+    (Bug::TakesUpAnything, 10),
+    (Bug::TrustsTheStore, 120),
+    (Bug::StoresPositionApart, 10),
+    (Bug::ProjectsNoResults, 5),
+    (Bug::HoldsRequestsBackForGood, 10),
+    (Bug::AnswersDifferAfterATaking, 10),
+];
 
 #[test]
 fn every_planted_fault_is_found_within_its_seeds() {
