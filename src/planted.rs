@@ -48,6 +48,8 @@ pub enum Bug {
     TakesUpAnything,
     /// Recovery does not check the record that the store's position remembers.
     TrustsTheStore,
+    /// An owner reads on where its journal has lost records.
+    ReadsOnWhereTheJournalIsLost,
     /// The projector's position is durable before its rows are.
     StoresPositionApart,
     /// The projector writes no outputs of nodes.
@@ -60,7 +62,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::ActsBeforeReadBack,
         Self::IgnoresATaking,
         Self::AcceptsAVoidStep,
@@ -81,6 +83,7 @@ impl Bug {
         Self::IgnoresBreakers,
         Self::TakesUpAnything,
         Self::TrustsTheStore,
+        Self::ReadsOnWhereTheJournalIsLost,
         Self::StoresPositionApart,
         Self::ProjectsNoResults,
         Self::HoldsRequestsBackForGood,
