@@ -19,6 +19,7 @@
 //! | [`embedded`] | Everything in one process and one folder |
 //! | [`demo`] | Three requests about a coffee shop, live |
 //! | [`simulation`] | Engines, projectors and workers on the log in memory, under every fault, by seed |
+//! | [`planted`] | Faults of the engine that are planted to see whether the simulation finds them; without a feature of tests, nothing |
 //! | [`config`] | Every setting, in one table |
 //! | [`cli`] | One file per verb; the place that puts the parts together |
 //! | [`api`], [`ui`] | What a running process answers; how things look in a terminal |
@@ -39,6 +40,7 @@ pub mod installation;
 pub mod journal;
 pub mod local;
 pub mod log;
+pub mod planted;
 pub mod projector;
 pub mod registry;
 pub mod shutdown;

@@ -12,6 +12,7 @@ use crate::core::run::{NodeRun, Run};
 use crate::journal::record::{EffectsThrough, JournalRecord};
 use crate::journal::rule::Verdict;
 use crate::log::Record;
+use crate::planted::{Bug, is_planted};
 use std::collections::BTreeSet;
 
 /// What a record of the journal says of itself.
@@ -36,6 +37,7 @@ impl Owning {
     pub(super) fn on_journal(&mut self, record: &Record, env: &mut Env) -> Result<(), Stop> {
         // What one has written oneself is known by its bytes: it need not be decoded.
         let own = self.in_flight.front().filter(|pending| record.value.as_ref() == Some(&pending.bytes));
+        let is_own = own.is_some();
         let (verdict, found) = match own {
             Some(own) => (self.state.judge(&own.record), Found::Step(own.number)),
             None => {
@@ -44,8 +46,10 @@ impl Owning {
             }
         };
         match (verdict, found) {
+            (Verdict::Counts, Found::Taking(_)) if is_planted(Bug::IgnoresATaking) => Ok(()),
             (Verdict::Counts, Found::Taking(term)) => Err(Stop::Superseded(term)),
             (Verdict::Counts, Found::Step(number)) => self.act(number, record, env),
+            (_, Found::Step(number)) if is_own && is_planted(Bug::IgnoresATaking) => self.act(number, record, env),
             (Verdict::Gap, Found::Step(number)) => Err(Stop::Gap(number)),
             _ => {
                 tracing::debug!(offset = record.offset, ?verdict, "a void record of the journal");
@@ -92,7 +96,23 @@ impl Owning {
         for (effect, deed) in performances {
             match deed {
                 Deed::Attempt(task, traceparent) => self.dispatch(at.step, task, traceparent, env),
-                Deed::Record(record) => env.io.perform(self.claimant, at.step, effect, record),
+                Deed::Record(mut record) => {
+                    if is_planted(Bug::AnswersDifferAfterATaking) && effect.kind == EffectKind::Respond {
+                        record.value = record.value.map(|v| [&v[..], &vec![b' '; self.term as usize]].concat().into());
+                    }
+                    env.io.perform(self.claimant, at.step, effect, record);
+                }
+            }
+        }
+    }
+
+    /// A planted fault: nobody knows yet whether the step counts.
+    pub(super) fn act_too_early(&mut self, planned: &[Planned], env: &mut Env) {
+        let place = self.place(0, env);
+        for (effect, deed) in planned.iter().flat_map(|p| performances(p, place)) {
+            match deed {
+                Deed::Attempt(task, traceparent) => self.dispatch(0, task, traceparent, env),
+                Deed::Record(record) => env.io.perform(self.claimant, 0, effect, record),
             }
         }
     }
@@ -118,7 +138,7 @@ impl Owning {
         let planned = step.planned()?;
         let open = open_dispatches(&self.state, &planned);
         let wanted = |effect: &EffectRef| match (&effect.kind, &effect.dispatch_id) {
-            (EffectKind::Dispatch, Some(id)) => open.contains(id),
+            (EffectKind::Dispatch, Some(id)) => open.contains(id) && !is_planted(Bug::HandsOutNothingAgain),
             _ => true,
         };
         let at = EffectsThrough { step: step.number, offset: step.offset };

@@ -15,6 +15,7 @@ use crate::core::partition::partition_of;
 use crate::core::rejection::{Refusal, RefusalReason, Rejection};
 use crate::journal::record::{Cause, InputPosition};
 use crate::log::{Record, Topic};
+use crate::planted::{Bug, is_planted};
 use crate::shutdown::anew::panic_message;
 use crate::wire::{headers, request};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -289,7 +290,7 @@ impl Owning {
         // Most attempts end long before their deadline: nothing is asked for them.
         self.deadlines.drop_ended(now, |deadline| self.state.awaits(deadline));
         let Some(next) = self.deadlines.next().filter(|next| *next <= now) else { return Ok(()) };
-        if env.now < self.quiet_until {
+        if env.now < self.quiet_until && !is_planted(Bug::DeadlineOvertakesResults) {
             return Ok(());
         }
         if self.results_end.is_none_or(|(asked, _)| asked < next) {
@@ -307,7 +308,7 @@ impl Owning {
             }
         }
         let Some((asked, high)) = self.results_end else { return Ok(()) };
-        if self.inputs.decided_to(&Topic::Results) < high {
+        if self.inputs.decided_to(&Topic::Results) < high && !is_planted(Bug::DeadlineOvertakesResults) {
             return Ok(());
         }
         for _ in 0..at_most {

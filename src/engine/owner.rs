@@ -18,9 +18,10 @@ use super::tracker::EffectsTracker;
 use crate::core::command::Origin;
 use crate::core::id::WorkflowId;
 use crate::core::time::Timestamp;
-use crate::journal::record::{EffectsThrough, JournalRecord, Owner, Step};
+use crate::journal::record::{EffectsThrough, InputPosition, JournalRecord, Owner, Step};
 use crate::local::LocalReport;
 use crate::log::{Delivery, LogError, Topic};
+use crate::planted::{Bug, is_planted};
 use crate::wire::journal;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -246,6 +247,7 @@ impl Owning {
         }
         match delivery {
             Delivery::Record(record) if record.topic == Topic::Journal => self.on_journal(&record, env),
+            Delivery::Lost { topic: Topic::Journal, .. } if is_planted(Bug::ReadsOnWhereTheJournalIsLost) => Ok(()),
             Delivery::Lost { topic: Topic::Journal, wanted, low, high, .. } => {
                 Err(Stop::JournalLost(format!("offset {wanted} is not there, the journal holds {low} to {high}")))
             }
@@ -339,7 +341,7 @@ impl Owning {
             owner: self.owner,
             number: self.decided,
             time: self.clock.at(env.now),
-            positions: self.state.inputs.values().cloned().collect(),
+            positions: self.state.inputs.values().filter(|input| is_written(input)).cloned().collect(),
             effects_through: self.tracker.through(),
             transitions: draft.transitions(),
         };
@@ -348,6 +350,9 @@ impl Owning {
         env.io.append_journal(self.claimant, bytes.clone());
         let StepDraft { planned, mut settles, .. } = draft;
         settles.append(&mut self.local.take_settled());
+        if is_planted(Bug::ActsBeforeReadBack) {
+            self.act_too_early(&planned, env);
+        }
         let number = self.decided;
         self.in_flight.push_back(PendingStep { number, sent: env.now, record, bytes, planned, settles });
     }
@@ -355,7 +360,8 @@ impl Owning {
     /// Backpressure: `requests` waits while there is too much that can move without it.
     fn hold_back(&mut self, env: &mut Env) -> Result<(), Stop> {
         let settings = env.settings;
-        self.full = self.state.runs.len() >= settings.max_unfinished
+        self.full = (self.full && is_planted(Bug::HoldsRequestsBackForGood))
+            || self.state.runs.len() >= settings.max_unfinished
             || self.state.bytes >= settings.max_unfinished_bytes
             || self.tracker.under_way() >= settings.max_effects_under_way;
         self.inputs.flow(self.full, env).map_err(Stop::Log)
@@ -376,11 +382,18 @@ impl Owning {
     }
 
     fn derive_timers(&mut self) {
+        let (mut nowhere, forgets) = (Timers::default(), is_planted(Bug::ForgetsRetries));
         for (workflow_id, entry) in &self.state.runs {
-            add_timers(&entry.run, &mut self.deadlines, &mut self.delays.heap);
+            let retries = if forgets { &mut nowhere } else { &mut self.delays.heap };
+            add_timers(&entry.run, &mut self.deadlines, retries);
             if entry.can_go_on() {
                 self.continuing.insert(workflow_id.clone());
             }
         }
     }
+}
+
+/// Every position is written with a step.
+fn is_written(input: &InputPosition) -> bool {
+    !is_planted(Bug::ForgetsAPosition) || input.topic != Topic::Results.to_string()
 }

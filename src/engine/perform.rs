@@ -9,6 +9,7 @@ use crate::core::partition::partition_of;
 use crate::core::rejection::Rejection;
 use crate::journal::record::InputRecord;
 use crate::log::{Header, NewRecord, Topic};
+use crate::planted::{Bug, is_planted};
 use crate::wire::answer::Response;
 use crate::wire::event::{PartitionRecorded, Published};
 use crate::wire::task::Task;
@@ -234,7 +235,7 @@ fn perform_refusal(
     out: &mut Vec<(EffectRef, Deed)>,
 ) {
     let workflow_id = refused.workflow_id.clone();
-    if let Some(input) = &planned.input {
+    if let Some(input) = planned.input.as_ref().filter(|_| !is_planted(Bug::WritesNoLetter)) {
         let value = dead_letter::encode_input(letter_id, refused, input);
         let record = letter(place, workflow_id.as_ref(), value, trace(planned));
         out.push((reference(EffectKind::DeadLetter, workflow_id.clone(), None), Deed::Record(record)));
@@ -269,7 +270,9 @@ fn forward(forwarded: &InputForwarded, input: &InputRecord) -> NewRecord {
     // Nothing else is ever sent on.
     let topic = [Topic::Requests, Topic::Signals].iter().find(is_of).cloned().unwrap_or(Topic::Results);
     let mut headers = input.headers.clone();
-    headers.push((headers::ORIGIN.into(), Bytes::from(request::write_origin(&forwarded.origin))));
+    if !is_planted(Bug::ForwardsWithoutOrigin) {
+        headers.push((headers::ORIGIN.into(), Bytes::from(request::write_origin(&forwarded.origin))));
+    }
     NewRecord {
         topic,
         partition: Some(forwarded.to_partition),

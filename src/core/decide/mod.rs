@@ -26,6 +26,8 @@ use super::frontier::Frontier;
 use super::id::NodeId;
 use super::rejection::Rejection;
 use super::run::{NodeRun, Run};
+use super::status::NodeStatus;
+use crate::planted::{Bug, is_planted};
 use draft::Draft;
 pub use draft::Given;
 
@@ -63,7 +65,8 @@ pub fn decide(run: &Run, frontier: &Frontier, command: &Command, given: &Given) 
 fn open_attempt<'a>(run: &'a Run, node_id: &NodeId, attempt: u32) -> Result<&'a NodeRun, Rejection> {
     let name = || node_id.to_string();
     let node = run.nodes.get(node_id).ok_or_else(|| Rejection::UnknownNode { node: name() })?;
-    if attempt < node.attempt || (attempt == node.attempt && !node.status.is_open()) {
+    let again = is_planted(Bug::AcceptsASecondCompletion) && node.status == NodeStatus::Completed;
+    if attempt < node.attempt || (attempt == node.attempt && !node.status.is_open() && !again) {
         Err(Rejection::AttemptEnded { node: name(), attempt })
     } else if attempt > node.attempt {
         Err(Rejection::OtherAttempt { node: name(), found: attempt, expected: node.attempt })
