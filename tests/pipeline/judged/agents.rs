@@ -30,7 +30,8 @@ impl<'a> Agents<'a> {
         let mut reader = at.log().reader().unwrap();
         for agent in AGENTS {
             let topic = Topic::Ready(AgentName::new(agent).unwrap());
-            for partition in 0..at.log().partitions(&topic).unwrap().unwrap() {
+            // One that no graph names has no tasks.
+            for partition in 0..at.log().partitions(&topic).unwrap().unwrap_or_default() {
                 reader.assign(&topic, partition, 0).unwrap();
             }
         }

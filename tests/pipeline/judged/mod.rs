@@ -43,7 +43,7 @@ fn replay_is_at_every_number_what_live_folding_was_there_and_damage_is_named() {
     let told = |what: &str| println!("{:5.1} s: {what}", began.elapsed().as_secs_f64());
     let at = Installation::new(Leg::Kafka);
     replays::keep_live_rows(&at);
-    let definitions = storm::definitions(&at, &mut dice, workflows.div_ceil(10).min(100));
+    let definitions = storm::definitions(&at, &mut dice, workflows.div_ceil(10).clamp(20, 100));
     let (stop, seed) = (AtomicBool::new(false), dice.random());
     let mut storm = storm::Storm::new(&at, &definitions);
     let forked = std::thread::scope(|scope| {

@@ -2,11 +2,13 @@
 
 use crate::support::{Installation, python, repository, run, until};
 use crate::verify::verified;
+use orchestrator::core::attempts::attempts;
 use orchestrator::core::event::Recorded;
 use orchestrator::core::run::Run;
 use orchestrator::history::point::{To, state};
 use orchestrator::log::Topic;
 use orchestrator::ui::run::json as run_json;
+use orchestrator::ui::used::{add_used, of_attempts};
 use orchestrator::wire::event::{Published, decode};
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -89,6 +91,7 @@ pub fn program_says_the_same(at: &Installation, histories: &Histories, dice: &mu
         let told = at.run(&["replay", id, "--run", run_id, "--to", &to, "--output", "json"]).expect(0).json();
         assert_eq!((&told["at"]["sequence"], &told["at"]["of"]), (&json!(sequence), &json!(events.len())));
         let mut expected = run_json(&run, at.home(id), &BTreeMap::new());
+        add_used(&mut expected, &of_attempts(&attempts(&events[..usize::try_from(sequence).unwrap()])));
         for (node, state) in expected["nodes"].as_object_mut().unwrap() {
             // Told of the events around it.
             state["stand_in"] = told["nodes"][node]["stand_in"].clone();

@@ -138,7 +138,10 @@ impl<'a> Storm<'a> {
         self.strike(dice);
         let code = redrive.wait();
         let said = fs::read_to_string(self.at.folder().join("redrive.log")).unwrap();
-        assert_eq!(code, 0, "{said}");
+        // What was to undo something is not done again by another run, and is said to be left to a person.
+        let left: Vec<&str> = said.lines().filter(|line| line.contains("cannot be redriven")).collect();
+        assert!(left.iter().all(|line| line.contains("it was to undo what node")), "{left:?}");
+        assert_eq!(code, i32::from(!left.is_empty()), "{said}");
         self.rest(before + 1);
     }
 }
