@@ -15,7 +15,7 @@ test_targets() {
 # Needs neither a broker nor a database; a test that is not listed gets both.
 is_pure_test() {
   case $1 in
-    architecture | config | decide | definitions | history | simulation | wire) true ;;
+    architecture | config | decide | definitions | fuzz | history | simulation | wire) true ;;
     *) false ;;
   esac
 }
@@ -63,7 +63,10 @@ need_tools_of() {
 
 perform() {
   case $1 in
-    format) cargo fmt --check ;;
+    format)
+      cargo fmt --check
+      rustfmt --check --edition 2024 fuzz/fuzz_targets/*.rs
+      ;;
     clippy) cargo clippy --all-targets -- -D warnings ;;
     shell) check_scripts ;;
     compose) check_compose ;;
