@@ -50,8 +50,8 @@ pub fn result(data: &[u8]) {
     let (mut run, frontier) = started(request).expect("a plain request is accepted");
     let (node_id, attempt, usage) = ("a".parse().expect("a legal id"), 1, report.usage);
     let command = match report.outcome {
-        ReportOutcome::Started => Command::StartNode { node_id, attempt },
-        ReportOutcome::Heartbeat => Command::ProgressNode { node_id, attempt },
+        ReportOutcome::Started => Command::StartNode { node_id, attempt, local: false },
+        ReportOutcome::Heartbeat => Command::ProgressNode { node_id, attempt, local: false },
         ReportOutcome::Completed(output) => Command::CompleteNode { node_id, attempt, output, usage },
         ReportOutcome::Failed(failed) => {
             Command::FailNode { node_id, attempt, failure: NodeFault::Reported(failed), usage }
