@@ -12,6 +12,7 @@ mod failing_workers;
 mod heartbeats;
 mod judged;
 mod kill;
+mod local;
 mod ready;
 mod rebuild;
 mod retries;
