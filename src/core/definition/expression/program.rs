@@ -218,7 +218,8 @@ fn parse_fault(errors: &cel::ParseErrors) -> String {
     format!("does not parse as CEL at {line}:{column}: {}", shortened(&first.msg))
 }
 
-fn quote(source: &str) -> String {
+/// A part of a source as it stands in a sentence.
+pub(super) fn quote(source: &str) -> String {
     format!("`{}`", shortened(source))
 }
 
