@@ -10,6 +10,7 @@
 //! | [`log`] | Topics of records: Kafka, SQLite, memory |
 //! | [`registry`] | Ids of a schema registry in the event stream's frames, in place of fingerprints |
 //! | [`store`] | Tables projected from the journal: Postgres, SQLite, memory |
+//! | [`local`] | Attempts in memory, between an engine and the agents of its own process |
 //! | [`engine`] | One partition's life: take, recover, drain, decide, append, read back, perform |
 //! | [`projector`] | Journal to store |
 //! | [`history`] | What was recorded, read again: the state at a point of it; whether stream, journal and tables agree |
@@ -18,6 +19,7 @@
 //! | [`embedded`] | Everything in one process and one folder |
 //! | [`demo`] | Three requests about a coffee shop, live |
 //! | [`simulation`] | Engines, projectors and workers on the log in memory, under every fault, by seed |
+//! | [`planted`] | Faults of the engine that are planted to see whether the simulation finds them; without a feature of tests, nothing |
 //! | [`config`] | Every setting, in one table |
 //! | [`cli`] | One file per verb; the place that puts the parts together |
 //! | [`api`], [`ui`] | What a running process answers; how things look in a terminal |
@@ -36,7 +38,9 @@ pub mod engine;
 pub mod history;
 pub mod installation;
 pub mod journal;
+pub mod local;
 pub mod log;
+pub mod planted;
 pub mod projector;
 pub mod registry;
 pub mod shutdown;

@@ -6,32 +6,51 @@ use std::path::{Path, PathBuf};
 
 /// Which rooms a room may import. What is not in the table is a mistake of the table.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("core", &[]),
-    ("journal", &["core"]),
+    // Names of faults, and nothing at all without its feature.
+    ("planted", &[]),
+    ("core", &["planted"]),
+    ("journal", &["core", "planted"]),
     // Of the log only the form of a header.
     ("wire", &["core", "journal", "log"]),
     ("log", &["core"]),
     ("registry", &["core", "wire", "log"]),
-    ("store", &["core", "journal", "wire"]),
+    ("store", &["core", "journal", "wire", "planted"]),
     ("config", &["core"]),
     ("telemetry", &["config"]),
     ("shutdown", &[]),
-    ("engine", &["core", "journal", "wire", "log", "store", "api", "shutdown"]),
-    ("projector", &["core", "journal", "wire", "log", "store", "api", "shutdown"]),
+    ("local", &["core", "wire"]),
+    ("engine", &["core", "journal", "wire", "log", "store", "api", "shutdown", "local", "planted"]),
+    ("projector", &["core", "journal", "wire", "log", "store", "api", "shutdown", "planted"]),
     // Of the projector only the rows that events make.
     ("history", &["core", "journal", "wire", "log", "store", "installation", "projector"]),
-    ("worker", &["core", "wire", "log", "api", "shutdown"]),
+    ("worker", &["core", "wire", "log", "api", "shutdown", "local"]),
     ("context", &["core", "journal", "wire"]),
     ("ui", &["core", "wire"]),
     ("installation", &["core", "wire", "log"]),
     ("embedded", &["core", "journal", "wire", "log", "store", "engine", "projector", "worker", "installation"]),
-    ("simulation", &["core", "journal", "wire", "log", "store", "engine", "projector", "history"]),
+    (
+        "simulation",
+        &[
+            "core",
+            "journal",
+            "wire",
+            "log",
+            "store",
+            "engine",
+            "projector",
+            "worker",
+            "history",
+            "shutdown",
+            "local",
+            "planted",
+        ],
+    ),
     ("demo", &["core", "wire", "log", "engine", "worker", "installation", "embedded", "ui"]),
     ("api", &["core", "journal", "wire", "log", "store", "engine", "projector", "history", "config", "shutdown"]),
 ];
 
 /// Rooms that put the parts together and may import everything.
-const TOP: [&str; 3] = ["cli", "lib", "main"];
+const TOP: [&str; 4] = ["cli", "lib", "main", "bin"];
 
 /// Where log and store may be named together.
 const LOG_AND_STORE: [&str; 8] = ["engine", "projector", "history", "cli", "api", "demo", "embedded", "simulation"];
@@ -274,6 +293,31 @@ fn nothing_is_left_to_be_done() {
     report("something is not finished", &faults);
 }
 
+/// Whoever plants a fault in the engine does so for one build of a test; no default, image or script of a release does.
+#[test]
+fn planted_faults_are_in_no_release() {
+    let feature = "planted-bugs";
+    let text = |path: &str| fs::read_to_string(root().join(path)).unwrap_or_default();
+    let manifest = text("Cargo.toml");
+    assert!(manifest.contains(&format!("{feature} = []")), "the feature {feature} is another one");
+    let mut faults = Vec::new();
+    if manifest.lines().any(|line| line.trim_start().starts_with("default") && line.contains(feature)) {
+        faults.push("Cargo.toml: it is a default feature".to_owned());
+    }
+    for path in ["Dockerfile", "docker-compose.yml", ".ci/run", "scripts/bench"] {
+        if text(path).contains(feature) || text(path).contains("all-features") {
+            faults.push(format!("{path}: builds it"));
+        }
+    }
+    for file in sources().iter().filter(|file| !["planted", "simulation"].contains(&file.room.as_str())) {
+        // One place decides whether a fault is planted; everywhere else asks it.
+        if file.all_code().contains(feature) {
+            faults.push(format!("{}: names the feature", file.path));
+        }
+    }
+    report("faults are planted in a release", &faults);
+}
+
 #[test]
 fn whatever_is_printed_can_be_piped() {
     let mut faults = Vec::new();
@@ -318,8 +362,11 @@ fn no_place_of_one_machine_is_named() {
 #[test]
 fn the_map_names_every_room() {
     let map = fs::read_to_string(root().join("src/lib.rs")).expect("src/lib.rs");
-    let rooms: BTreeSet<_> =
-        sources().into_iter().map(|file| file.room).filter(|room| room != "lib" && room != "main").collect();
+    let rooms: BTreeSet<_> = sources()
+        .into_iter()
+        .map(|file| file.room)
+        .filter(|room| !["lib", "main", "bin"].contains(&room.as_str()))
+        .collect();
     let missing: Vec<_> = rooms.into_iter().filter(|room| !map.contains(&format!("[`{room}`]"))).collect();
     report("rooms that src/lib.rs does not show", &missing);
 }

@@ -115,7 +115,7 @@ fn scheduled(node: &str) -> Event {
 }
 
 fn running(node: &str) -> Event {
-    Event::NodeStarted(NodeStarted { node_id: NodeId::new(node).unwrap(), attempt: 1 })
+    Event::NodeStarted(NodeStarted { node_id: NodeId::new(node).unwrap(), attempt: 1, local: false })
 }
 
 fn completed(node: &str) -> Event {

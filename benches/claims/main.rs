@@ -1,4 +1,5 @@
-//! `cargo bench --bench claims -- [reliability] [due-times] [retry-storm] [rebuild]`: what is claimed of failures, retries and tables,
+//! `cargo bench --bench claims -- [reliability] [due-times] [retry-storm] [rebuild] [readers]`: what is claimed of failures, retries, tables and the
+//! stream's readers,
 //! measured on a Kafka and a Postgres of its own, with the roles as processes and this process as worker and client.
 //!
 //! Reading order: [`support`] (services, installations, processes, plain rdkafka), [`hand`] (a worker), then a module
@@ -6,6 +7,7 @@
 
 mod due_times;
 mod hand;
+mod readers;
 mod rebuild;
 mod reliability;
 mod retry_storm;
@@ -32,6 +34,8 @@ enum Claim {
     RetryStorm,
     /// How fast tables are made anew from the journal, and the bound beside it
     Rebuild,
+    /// How fast `export` and the example's consumer read the event stream, and a plain client beside them
+    Readers,
 }
 
 #[derive(Parser)]
@@ -65,6 +69,7 @@ fn main() -> Result<()> {
             Claim::DueTimes => due_times::measure(&services)?,
             Claim::RetryStorm => retry_storm::measure(&services)?,
             Claim::Rebuild => rebuild::measure(&services)?,
+            Claim::Readers => readers::measure(&services)?,
         }
     }
     Ok(())

@@ -40,7 +40,7 @@ pub fn measure(services: &Services) -> Result<()> {
 }
 
 /// Runs all workflows, until they are in the tables.
-fn live(installation: &Installation) -> Result<()> {
+pub fn live(installation: &Installation) -> Result<()> {
     let _roles = Roles::start(installation, &["engine", "projector", "worker"])?;
     let producer = clients::producer(installation.services.brokers())?;
     let requests = installation.topic("requests");
@@ -171,7 +171,8 @@ fn report(took: Duration, done: &Value, bound: &Bound) {
     goal("rebuild-events-per-second", events / took.as_secs_f64(), EVENTS_PER_SECOND, true);
 }
 
-fn chain() -> Value {
+/// The definition of the workflows.
+pub fn chain() -> Value {
     let node = |i: usize| {
         let dependencies: Vec<String> = i.checked_sub(1).map(|before| format!("n{before}")).into_iter().collect();
         json!({ "node_id": format!("n{i}"), "agent_name": "echo", "dependencies": dependencies, "input": "request" })

@@ -8,6 +8,8 @@ use std::time::Duration;
 /// Everything.
 #[derive(Default)]
 pub struct Figures {
+    /// Whether the engine and its agents were one process.
+    pub together: bool,
     pub rounds: Vec<Round>,
     pub memory: Option<Memory>,
 }

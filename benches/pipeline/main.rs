@@ -36,6 +36,9 @@ const PAYLOAD_BYTES: usize = 200;
 const PARTITIONS: [u32; 2] = [1, 4];
 /// Records in flight through the bare pipe.
 const IN_FLIGHT: [usize; 5] = [1, 16, 64, 256, 1024];
+/// The processes, by their roles.
+const APART: &[&str] = &["engine", "projector", "worker"];
+const TOGETHER: &[&str] = &["engine,worker", "projector"];
 /// Workflows in flight.
 const CHAINS: [usize; 4] = [1, 16, 64, 256];
 const FANS: [usize; 3] = [1, 4, 16];
@@ -93,6 +96,9 @@ struct Args {
     /// How long one case alone is run, in seconds
     #[arg(long, default_value_t = 20, requires = "only")]
     seconds: u64,
+    /// The engine and its agents in one process, which hands attempts over in memory
+    #[arg(long)]
+    together: bool,
     /// Leave Kafka and Postgres running
     #[arg(long)]
     keep: bool,
@@ -107,17 +113,18 @@ fn main() -> Result<()> {
     let partitions = if args.partitions.is_empty() { PARTITIONS.to_vec() } else { args.partitions.clone() };
     say("starting Kafka and Postgres");
     let services = Services::up(args.program, args.keep)?;
-    let mut figures = Figures::default();
+    let roles = if args.together { TOGETHER } else { APART };
+    let mut figures = Figures { together: args.together, ..Figures::default() };
     if let Some(case) = args.only {
         let window = Duration::from_secs(args.seconds);
         for partitions in partitions {
-            figures.rounds.push(measure_one(&services, partitions, case, window)?);
+            figures.rounds.push(measure_one(&services, roles, partitions, case, window)?);
         }
         print!("{}", report::tables(&figures));
         return Ok(());
     }
     for partitions in partitions {
-        figures.rounds.extend(measure(&services, partitions, plan)?);
+        figures.rounds.extend(measure(&services, roles, partitions, plan)?);
     }
     say("10,000 unfinished runs in an engine without workers");
     figures.memory = Some(memory::measure(&services)?);
@@ -131,21 +138,27 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn measure(services: &Services, partitions: u32, plan: Plan) -> Result<Vec<Round>> {
+fn measure(services: &Services, roles: &[&'static str], partitions: u32, plan: Plan) -> Result<Vec<Round>> {
     say(&format!("{partitions} partitions"));
     let installation = Installation::make(services, &format!("p{partitions}"), partitions, &definitions::all())?;
     let mut pipe = Pipe::open(services, partitions)?;
     let mut hops = Hops::open(services, partitions)?;
-    let roles = Roles::start(&installation, &["engine", "projector", "worker"])?;
+    let roles = Roles::start(&installation, roles)?;
     let mut load = Load::open(&installation, &roles)?;
     warm_up(&mut pipe, &mut hops, &mut load)?;
     (0..plan.rounds).map(|_| measure_round(&mut pipe, &mut hops, &mut load, partitions, plan)).collect()
 }
 
 /// One case; says which process is which.
-fn measure_one(services: &Services, partitions: u32, case: Case, window: Duration) -> Result<Round> {
+fn measure_one(
+    services: &Services,
+    roles: &[&'static str],
+    partitions: u32,
+    case: Case,
+    window: Duration,
+) -> Result<Round> {
     let installation = Installation::make(services, &format!("p{partitions}"), partitions, &definitions::all())?;
-    let roles = Roles::start(&installation, &["engine", "projector", "worker"])?;
+    let roles = Roles::start(&installation, roles)?;
     let mut load = Load::open(&installation, &roles)?;
     for group in roles.groups() {
         say(&format!("{} is process {}", group.name, group.pid));

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 /// Bounds of the goals.
 const CHAIN_P50: f64 = 1.3;
+const TOGETHER_P50: f64 = 0.8;
 const CHAIN_THROUGHPUT: f64 = 0.25;
 const FAN_P50: f64 = 4.0;
 const CPU_PER_NODE_MICROS: f64 = 200.0;
@@ -47,6 +48,9 @@ pub fn goals(figures: &Figures) -> Vec<Goal> {
                 goals.push(Goal { name: format!("{name}-p{partitions}"), value, bound, at_least });
             }
         };
+        if figures.together {
+            goal("chain-p50-to-ten-rounds", TOGETHER_P50, false, chain_to_rounds);
+        }
         goal("chain-p50-to-hops", CHAIN_P50, false, chain_to_hops);
         goal("chain-nodes-to-pipe", CHAIN_THROUGHPUT, true, chain_to_pipe);
         goal("fan-p50-to-burst", FAN_P50, false, fan_to_burst);
@@ -61,6 +65,12 @@ pub fn goals(figures: &Figures) -> Vec<Goal> {
 
 fn chain_to_hops(round: &Round) -> Option<f64> {
     ratio(round.load("chain", 1)?.times.p50_ms(), round.hops.p50_ms())
+}
+
+/// To as many rounds of the bare pipe as it has nodes.
+fn chain_to_rounds(round: &Round) -> Option<f64> {
+    let rounds = CHAIN_NODES as f64 * round.pipe(Protocol::Bare, 1)?.times.p50_ms();
+    ratio(round.load("chain", 1)?.times.p50_ms(), rounds)
 }
 
 fn chain_to_pipe(round: &Round) -> Option<f64> {

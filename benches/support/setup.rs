@@ -219,6 +219,15 @@ impl Roles {
         self.running.iter().find(|role| role.name == name).map(Role::pid)
     }
 
+    /// Kills them, as a crash would.
+    pub fn kill(mut self) -> Result<()> {
+        for role in &mut self.running {
+            role.child.kill()?;
+            role.child.wait()?;
+        }
+        Ok(())
+    }
+
     /// How many runs the engine has that have not ended.
     pub fn unfinished_runs(&self) -> Result<u64> {
         let engine = self.running.iter().find_map(|role| role.port.filter(|_| role.name == "engine"));
@@ -247,7 +256,7 @@ impl Role {
         let is_ready = || {
             let Some(report) = ask(port, "/ready") else { return Ok(None) };
             let owned = report["engine"]["partitions"].as_array().map_or(0, Vec::len);
-            let owns = self.name != "engine" || owned == partitions as usize;
+            let owns = !self.name.starts_with("engine") || owned == partitions as usize;
             Ok((report["ready"] == true && owns).then_some(()))
         };
         let ready = wait::until(self.name, READY_WITHIN, is_ready);

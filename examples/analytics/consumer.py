@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Keeps the event stream in a SQLite file, each event once, and says what agents cost and how long they take.
 
-Reads the topic `events` by confluent-kafka, fastavro and the files of schemas/ alone. May be killed at any moment and
-started again: events and offsets are written in one transaction, so it goes on where the file ends.
+Reads the topic `events` by confluent-kafka, fastavro and the files of schemas/ alone; where the installation has a schema
+registry, with that in place of the files. May be killed at any moment and started again: events and offsets are written
+in one transaction, so it goes on where the file ends.
 
     ./consumer.py --brokers localhost:9092                              follows the stream, until Ctrl-C
     ./consumer.py --brokers localhost:9092 --to-end --chart agents.png  ends where it ends now, and draws
@@ -40,15 +41,38 @@ WHERE ended.type IN ('NodeCompleted', 'NodeFailed') AND scheduled.type = 'NodeSc
 """
 
 
+class Schemas:
+    """The schema of a record: of its schema registry's id, or of the file that its header names. Each is read once."""
+
+    def __init__(self, registry):
+        self.registry, self.known = registry, {}
+
+    def of(self, name, value):
+        """The schema, and where the body begins."""
+        if value[:1] != b"\0":  # Avro's single-object framing: C3 01 and a fingerprint of 8 bytes
+            return self.schema(name, lambda: (SCHEMAS / f"{name}.avsc").read_text()), 10
+        number = int.from_bytes(value[1:5], "big")  # Confluent's framing: 00 and the id
+        return self.schema(number, lambda: self.registered(name, number)), 5
+
+    def schema(self, key, text):
+        if key not in self.known:
+            self.known[key] = fastavro.parse_schema(json.loads(text()))
+        return self.known[key]
+
+    def registered(self, name, number):
+        if not self.registry:
+            raise SystemExit(f"a {name} has the id {number} of a schema registry: name that one with --registry URL")
+        from confluent_kafka.schema_registry import SchemaRegistryClient
+
+        return SchemaRegistryClient({"url": self.registry}).get_schema(number).schema_str
+
+
 def read(message, schemas):
-    """The event's id, its name, and the event, by the schema that the header names."""
+    """The event's id, its name, and the event."""
     headers = {name: value.decode() for name, value in message.headers()}
     name = headers["ce_type"].removeprefix("orchestrator.")  # NodeCompleted.v1
-    if name not in schemas:
-        schemas[name] = fastavro.schema.load_schema(SCHEMAS / f"{name}.avsc")
-    # Avro's single-object framing has ten bytes, that of a schema registry five.
-    body = message.value()[10 if message.value()[:2] == b"\xc3\x01" else 5:]
-    return headers["ce_id"], name.split(".")[0], fastavro.schemaless_reader(io.BytesIO(body), schemas[name])
+    schema, start = schemas.of(name, message.value())
+    return headers["ce_id"], name.split(".")[0], fastavro.schemaless_reader(io.BytesIO(message.value()[start:]), schema)
 
 
 def row(event_id, name, event):
@@ -82,7 +106,7 @@ def follow(args, database):
     unread = set(consumer.list_topics(topic, 30).topics[topic].partitions)
     nexts = dict(database.execute("SELECT partition, next FROM offsets WHERE topic = ?", (topic,)))
     consumer.assign([TopicPartition(topic, partition, nexts.get(partition, 0)) for partition in unread])
-    schemas, new = {}, 0
+    schemas, new = Schemas(args.registry), 0
     while unread or not args.to_end:
         messages = consumer.consume(1000, 0.5)
         for error in (message.error() for message in messages if message.error()):
@@ -157,6 +181,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--brokers", default="localhost:9092")
     parser.add_argument("--db", default="analytics.db", help="the SQLite file (analytics.db)")
+    parser.add_argument("--registry", metavar="URL", default=os.environ.get("ORCHESTRATOR_SCHEMA_REGISTRY_URL"),
+                        help="the schema registry, where records name ids of one (ORCHESTRATOR_SCHEMA_REGISTRY_URL)")
     parser.add_argument("--to-end", action="store_true", help="end where the stream ends now")
     parser.add_argument("--chart", metavar="FILE", help="draw cost and latency of the agents (PNG)")
     args = parser.parse_args()

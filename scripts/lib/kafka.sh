@@ -20,7 +20,9 @@ kafka_running() { process_is "$(kafka_pid)" "$kafka_dir/server.properties"; }
 kafka_check() {
   local port
   kafka_running && return
-  for port in "$kafka_port" "$((kafka_port + 1))" "$((kafka_port + 2))"; do need_port "$port" KAFKA; done
+  for port in "$kafka_port" "$((kafka_port + 1))" "$((kafka_port + 2))" ${kafka_proxy_port:+"$((kafka_port + 3))"}; do
+    need_port "$port" KAFKA
+  done
 }
 
 kafka_start() {
@@ -92,14 +94,15 @@ kafka_status() {
 kafka_erase() { rm -rf "$kafka_dir"; }
 
 kafka_write_properties() {
+  local proxied=${kafka_proxy_port:+,PROXIED://127.0.0.1}
   cat >"$kafka_dir/server.properties" <<EOF2
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$((kafka_port + 1))
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:$kafka_port,CONTROLLER://127.0.0.1:$((kafka_port + 1)),SECURE://127.0.0.1:$((kafka_port + 2))
-advertised.listeners=PLAINTEXT://127.0.0.1:$kafka_port,SECURE://127.0.0.1:$((kafka_port + 2))
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL
+listeners=PLAINTEXT://127.0.0.1:$kafka_port,CONTROLLER://127.0.0.1:$((kafka_port + 1)),SECURE://127.0.0.1:$((kafka_port + 2))${proxied:+$proxied:$((kafka_port + 3))}
+advertised.listeners=PLAINTEXT://127.0.0.1:$kafka_port,SECURE://127.0.0.1:$((kafka_port + 2))${proxied:+$proxied:$kafka_proxy_port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL,PROXIED:PLAINTEXT
 log.dirs=$kafka_dir/data
 
 # The certificate is made by kafka_make_certificate; a user of SCRAM, by whoever needs one.

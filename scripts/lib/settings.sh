@@ -11,6 +11,8 @@ kafka_port=${ORCHESTRATOR_KAFKA_PORT:-19092}
 postgres_port=${ORCHESTRATOR_POSTGRES_PORT:-15432}
 # Of a service that comes and goes: not remembered.
 registry_port=${ORCHESTRATOR_REGISTRY_PORT:-18081}
+# Given only by scripts/torture, at every call: see kafka.sh.
+kafka_proxy_port=${ORCHESTRATOR_KAFKA_PROXY_PORT:-}
 # docker or native; empty until chosen.
 with=${ORCHESTRATOR_SERVICES_WITH:-}
 

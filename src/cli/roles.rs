@@ -11,7 +11,7 @@ use crate::log::Log;
 use crate::projector::ProjectorThread;
 use crate::shutdown::Stop;
 use crate::store::Store;
-use crate::worker::{Agents, BuiltinSettings, ExecAgent, Runner, RunnerSettings, builtin};
+use crate::worker::{Agents, BuiltinSettings, ExecAgent, LocalDesk, Runner, RunnerSettings, builtin};
 use anyhow::{Result, anyhow};
 use std::ffi::OsString;
 use std::sync::{Arc, Mutex};
@@ -27,6 +27,8 @@ pub struct Parts {
     pub log: Arc<dyn Log>,
     /// The store; it may be away. None: this process needs none, or it could not be opened.
     pub store: Option<Arc<dyn Store>>,
+    /// Where the engine hands attempts to the agents of this process.
+    pub local: Arc<LocalDesk>,
     /// The pinned number of partitions.
     pub partitions: u32,
     /// What `GET /health` and `GET /ready` answer.
@@ -106,6 +108,7 @@ pub fn start_engine(parts: &Parts) -> Result<Running> {
     let doing = Arc::new(Mutex::new(EngineStatus::default()));
     let engine = engine::thread::spawn(ThreadParts {
         log: parts.log.clone(),
+        local: parts.local.clone(),
         store: parts.store.clone(),
         settings: engine_settings(&parts.settings, parts.partitions),
         stop: parts.stop.flag(),
@@ -200,6 +203,7 @@ pub fn start_workers(parts: &Parts, kinds: &[WorkerKind]) -> Result<Running> {
             ..RunnerSettings::default()
         },
     );
+    let runner = if settings.local_agents { runner.with_local_desk(parts.local.clone()) } else { runner };
     let (status, stop, standing) = (parts.status.clone(), parts.stop.clone(), runner.standing());
     let flag = stop.flag();
     let running = std::thread::Builder::new().name("worker".to_owned()).spawn(move || runner.run(&flag))?;

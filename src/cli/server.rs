@@ -95,7 +95,7 @@ impl Server {
             true => (None, false),
             false => open_store_if_there(&settings)?,
         };
-        let parts = Parts { settings, log, store, partitions, status, stop: stop.clone() };
+        let parts = Parts { settings, log, local: Arc::default(), store, partitions, status, stop: stop.clone() };
         Ok(Some(Self { parts, store_is_there, hold, running: Vec::new() }))
     }
 

@@ -243,6 +243,13 @@ impl Values {
         }
     }
 
+    fn flag(&self, name: &str) -> bool {
+        match self.values.get(name) {
+            Some(Value::Bool(flag)) => *flag,
+            other => mismatch(name, other),
+        }
+    }
+
     fn list(&self, name: &str) -> Vec<String> {
         match self.values.get(name) {
             Some(Value::List(list)) => list.clone(),
@@ -292,6 +299,7 @@ fn settings(values: &Values, kafka: Vec<KafkaProperty>) -> Settings {
         max_request_bytes: size(table::MAX_REQUEST_BYTES),
         max_unfinished: size(table::MAX_UNFINISHED),
         duplicate_window: values.duration(table::DUPLICATE_WINDOW),
+        local_agents: values.flag(table::LOCAL_AGENTS),
         worker_concurrency: size(table::WORKER_CONCURRENCY),
         worker_stop_timeout: values.duration(table::WORKER_STOP_TIMEOUT),
         http_agent_hosts: values.list(table::HTTP_AGENT_HOSTS),
@@ -302,10 +310,7 @@ fn settings(values: &Values, kafka: Vec<KafkaProperty>) -> Settings {
             Some(Value::Folder(folder)) => folder.clone(),
             other => mismatch(table::DATA, other),
         },
-        structured_logging: match values.values.get(table::STRUCTURED_LOGGING) {
-            Some(Value::Bool(structured)) => *structured,
-            other => mismatch(table::STRUCTURED_LOGGING, other),
-        },
+        structured_logging: values.flag(table::STRUCTURED_LOGGING),
         log_level: match values.values.get(table::LOG_LEVEL) {
             Some(Value::Level(level)) => *level,
             other => mismatch(table::LOG_LEVEL, other),

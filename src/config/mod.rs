@@ -91,6 +91,8 @@ pub struct Settings {
     pub max_unfinished: usize,
     /// How long after the end of a run a start with its id is a duplicate.
     pub duplicate_window: Duration,
+    /// Whether the agents of a process are handed nodes by its engine in memory.
+    pub local_agents: bool,
     /// How many nodes of an agent one worker process runs at once.
     pub worker_concurrency: usize,
     /// How long a worker that is stopped goes on with what it runs.

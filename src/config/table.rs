@@ -57,7 +57,7 @@ names!(
     MAX_RETRIES BASE_RETRY_DELAY RETRY_EXPONENTIAL_BASE MAX_RETRY_DELAY RETRY_JITTER
     BREAKER_FAILURE_PERCENT BREAKER_MIN_CALLS BREAKER_WINDOW BREAKER_OPEN BREAKER_PROBES
     MAX_REQUEST_BYTES MAX_UNFINISHED DUPLICATE_WINDOW JOURNAL_TIMEOUT DEADLINE_GRACE
-    WORKER_CONCURRENCY WORKER_STOP_TIMEOUT HTTP_AGENT_HOSTS EXEC_AGENT_PROGRAMS
+    LOCAL_AGENTS WORKER_CONCURRENCY WORKER_STOP_TIMEOUT HTTP_AGENT_HOSTS EXEC_AGENT_PROGRAMS
     STRUCTURED_LOGGING LOG_LEVEL
 );
 
@@ -252,6 +252,12 @@ pub const SETTINGS: &[Setting] = &[
         "10s",
         "How long deadlines wait after an interruption of reading, so that an outage times out no node whose result is \
          on its way; three times as long after a partition has been taken over.",
+    ),
+    setting(
+        LOCAL_AGENTS,
+        Kind::Bool,
+        "true",
+        "Whether a process with the roles `engine` and `worker` hands nodes to its own agents in memory, while they have          places free. Two topics are left out on the way; an attempt that runs so is run again when its partition moves to          another process. `false`: every attempt goes through the topics, and outlives its partition's owner.",
     ),
     setting(
         WORKER_CONCURRENCY,

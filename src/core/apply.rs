@@ -139,6 +139,7 @@ fn node_started(run: &mut Run, event: &NodeStarted, time: Timestamp) {
     if let Some(node) = run.nodes.get_mut(&event.node_id) {
         node.status = NodeStatus::Running;
         node.started_at = Some(time);
+        node.local = event.local;
     }
 }
 

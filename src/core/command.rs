@@ -103,6 +103,8 @@ pub enum Command {
         node_id: NodeId,
         /// The attempt.
         attempt: u32,
+        /// Whether the engine has handed it over in memory.
+        local: bool,
     },
     /// A worker reports an attempt's output.
     CompleteNode {
@@ -132,6 +134,8 @@ pub enum Command {
         node_id: NodeId,
         /// The attempt.
         attempt: u32,
+        /// Whether the engine has handed it over in memory.
+        local: bool,
     },
     /// A person gives a node its output.
     SupplyNode {

@@ -1,6 +1,7 @@
 //! Which agents are not to be called now, or not often: what the circuit breakers of a partition tell its decisions.
 
 use super::id::AgentName;
+use crate::planted::{Bug, is_planted};
 use std::collections::BTreeMap;
 
 /// How many more calls each agent may be given. Agents that it does not name may be called without bound.
@@ -23,6 +24,6 @@ impl Gate {
 
     /// Whether an agent may be given another call, after those of the present decision.
     pub fn allows(&self, agent: &AgentName, calls: u32) -> bool {
-        self.0.get(agent).is_none_or(|left| calls < *left)
+        self.0.get(agent).is_none_or(|left| calls < *left) || is_planted(Bug::IgnoresBreakers)
     }
 }

@@ -47,4 +47,32 @@ mod tests {
             assert_eq!(murmur2(text.as_bytes()) as i32, hash, "{text}");
         }
     }
+
+    /// Vectors of librdkafka's own `unittest_murmur2`, which has them from Java: every length modulo 4, and the empty key.
+    #[test]
+    fn murmur2_agrees_with_librdkafka() {
+        for (text, hash) in [
+            ("kafka", 0xd067_cf64_u32),
+            ("giberish123456789", 0x8f55_2b0c),
+            ("1234", 0x9fc9_7b14),
+            ("234", 0xe7c0_09ca),
+            ("34", 0x8739_30da),
+            ("4", 0x5a4b_5ca1),
+            ("PreAmbleWillBeRemoved,ThePrePartThatIs", 0x7842_4f1c),
+            ("reAmbleWillBeRemoved,ThePrePartThatIs", 0x4a62_b377),
+            ("eAmbleWillBeRemoved,ThePrePartThatIs", 0xe0e4_e09e),
+            ("AmbleWillBeRemoved,ThePrePartThatIs", 0x62b8_b43f),
+            ("", 0x106e_08d9),
+        ] {
+            assert_eq!(murmur2(text.as_bytes()), hash, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_key_has_a_partition_that_there_is(key: Vec<u8>, partitions in 1..100_000_u32) {
+            proptest::prop_assert!(partition_of(&key, partitions) < partitions);
+            proptest::prop_assert_eq!(partition_of(&key, 1), 0);
+        }
+    }
 }

@@ -94,6 +94,8 @@ pub struct NodeRun {
     pub heartbeat: bool,
     /// When the node has to have ended, over all its attempts.
     pub deadline: Option<Timestamp>,
+    /// Whether the attempt has begun in the process of the partition's owner.
+    pub local: bool,
     /// The input, while the attempt is open.
     pub input: Option<Json>,
     /// The output, once it is completed. Readers that do not decide may leave it out.
@@ -150,6 +152,7 @@ impl NodeRun {
             attempt,
             timeout_ms: 0,
             heartbeat: false,
+            local: false,
             deadline: None,
             input: None,
             output: None,
@@ -164,6 +167,11 @@ impl NodeRun {
             scheduled_by: sequence,
             ended_by: None,
         }
+    }
+
+    /// Whether the attempt has begun in the process of the partition's owner, and goes on.
+    pub fn is_running_locally(&self) -> bool {
+        self.local && self.status == NodeStatus::Running
     }
 
     /// A node whose output is taken over with the run's first event.

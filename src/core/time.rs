@@ -30,7 +30,9 @@ impl Timestamp {
     }
 }
 
-/// Whole milliseconds, as messages and log lines have them.
+/// Whole milliseconds, as messages and log lines have them: no more than Avro's `long` holds (292 million years), as
+/// they may stand in an event, and anyone may ask for any delay.
 pub fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    const LONGEST: u64 = i64::MAX as u64;
+    u64::try_from(duration.as_millis()).map_or(LONGEST, |millis| millis.min(LONGEST))
 }

@@ -6,7 +6,7 @@ use crate::engine::{EngineSettings, thread};
 use crate::log::Log;
 use crate::projector::{Lags, ProjectorThread};
 use crate::store::Store;
-use crate::worker::{Agents, Runner, RunnerError, RunnerSettings};
+use crate::worker::{Agents, LocalDesk, Runner, RunnerError, RunnerSettings};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -54,8 +54,10 @@ impl Threads {
         let [engine_stop, projector_stop, worker_stop] = flags.clone();
         let partitions = (0..engine.partitions).collect();
         let projector = ProjectorThread::spawn(log.clone(), store.clone(), partitions, projector_stop.clone())?;
+        let local = Arc::new(LocalDesk::default());
         let engine = thread::spawn(ThreadParts {
             log: log.clone(),
+            local: local.clone(),
             store: Some(store.clone()),
             settings: engine,
             stop: engine_stop.clone(),
@@ -64,7 +66,7 @@ impl Threads {
         let worker = if agents.is_empty() {
             None
         } else {
-            let (runner, stop) = (Runner::new(log.clone(), agents, runner), worker_stop.clone());
+            let (runner, stop) = (Runner::new(log.clone(), agents, runner).with_local_desk(local), worker_stop.clone());
             let run = move || runner.run(&stop);
             Some((worker_stop, std::thread::Builder::new().name("worker".to_owned()).spawn(run)?))
         };

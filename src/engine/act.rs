@@ -3,14 +3,16 @@
 use super::claim::{CountedStep, read_journal};
 use super::owner::{Owning, Stop};
 use super::partition::Env;
-use super::perform::{EffectKind, EffectRef, Place, performances, publications};
+use super::perform::{Deed, EffectKind, EffectRef, Place, performances, publications};
 use super::state::PartitionState;
 use super::step::Planned;
 use super::tail::{Tail, skip_published};
 use crate::core::id::DispatchId;
+use crate::core::run::{NodeRun, Run};
 use crate::journal::record::{EffectsThrough, JournalRecord};
 use crate::journal::rule::Verdict;
-use crate::log::{Record, Topic};
+use crate::log::Record;
+use crate::planted::{Bug, is_planted};
 use std::collections::BTreeSet;
 
 /// What a record of the journal says of itself.
@@ -35,6 +37,7 @@ impl Owning {
     pub(super) fn on_journal(&mut self, record: &Record, env: &mut Env) -> Result<(), Stop> {
         // What one has written oneself is known by its bytes: it need not be decoded.
         let own = self.in_flight.front().filter(|pending| record.value.as_ref() == Some(&pending.bytes));
+        let is_own = own.is_some();
         let (verdict, found) = match own {
             Some(own) => (self.state.judge(&own.record), Found::Step(own.number)),
             None => {
@@ -43,8 +46,10 @@ impl Owning {
             }
         };
         match (verdict, found) {
+            (Verdict::Counts, Found::Taking(_)) if is_planted(Bug::IgnoresATaking) => Ok(()),
             (Verdict::Counts, Found::Taking(term)) => Err(Stop::Superseded(term)),
             (Verdict::Counts, Found::Step(number)) => self.act(number, record, env),
+            (_, Found::Step(number)) if is_own && is_planted(Bug::IgnoresATaking) => self.act(number, record, env),
             (Verdict::Gap, Found::Step(number)) => Err(Stop::Gap(number)),
             _ => {
                 tracing::debug!(offset = record.offset, ?verdict, "a void record of the journal");
@@ -88,15 +93,27 @@ impl Owning {
         let performances: Vec<_> =
             planned.iter().flat_map(|p| performances(p, place)).filter(|(effect, _)| wanted(effect)).collect();
         self.tracker.set_off(at, publications + performances.len(), planned.is_empty());
-        for (effect, record) in performances {
-            // A plan may name any agent: only those that a definition names get topics from the engine, and the others
-            // have them from their workers.
-            if let Topic::Ready(agent) = &record.topic
-                && env.definitions.name_agent(agent)
-            {
-                env.io.ensure_agent(agent);
+        for (effect, deed) in performances {
+            match deed {
+                Deed::Attempt(task, traceparent) => self.dispatch(at.step, task, traceparent, env),
+                Deed::Record(mut record) => {
+                    if is_planted(Bug::AnswersDifferAfterATaking) && effect.kind == EffectKind::Respond {
+                        record.value = record.value.map(|v| [&v[..], &vec![b' '; self.term as usize]].concat().into());
+                    }
+                    env.io.perform(self.claimant, at.step, effect, record);
+                }
             }
-            env.io.perform(self.claimant, at.step, effect, record);
+        }
+    }
+
+    /// A planted fault: nobody knows yet whether the step counts.
+    pub(super) fn act_too_early(&mut self, planned: &[Planned], env: &mut Env) {
+        let place = self.place(0, env);
+        for (effect, deed) in planned.iter().flat_map(|p| performances(p, place)) {
+            match deed {
+                Deed::Attempt(task, traceparent) => self.dispatch(0, task, traceparent, env),
+                Deed::Record(record) => env.io.perform(self.claimant, 0, effect, record),
+            }
         }
     }
 
@@ -121,7 +138,7 @@ impl Owning {
         let planned = step.planned()?;
         let open = open_dispatches(&self.state, &planned);
         let wanted = |effect: &EffectRef| match (&effect.kind, &effect.dispatch_id) {
-            (EffectKind::Dispatch, Some(id)) => open.contains(id),
+            (EffectKind::Dispatch, Some(id)) => open.contains(id) && !is_planted(Bug::HandsOutNothingAgain),
             _ => true,
         };
         let at = EffectsThrough { step: step.number, offset: step.offset };
@@ -136,6 +153,12 @@ impl Owning {
     }
 }
 
+/// The node of an attempt, while that is under way.
+pub(super) fn is_awaited<'a>(run: &'a Run, dispatch_id: &DispatchId) -> Option<&'a NodeRun> {
+    let node = run.nodes.get(&dispatch_id.node_id).filter(|_| run.run_id == dispatch_id.run_id)?;
+    (node.status.is_open() && node.attempt == dispatch_id.attempt).then_some(node)
+}
+
 /// The dispatches of these transitions whose attempts are still under way.
 fn open_dispatches(state: &PartitionState, planned: &[Planned]) -> BTreeSet<DispatchId> {
     let mut open = BTreeSet::new();
@@ -143,14 +166,12 @@ fn open_dispatches(state: &PartitionState, planned: &[Planned]) -> BTreeSet<Disp
         for (published, _) in &transition.events {
             let crate::wire::event::Published::Run(recorded) = published else { continue };
             let crate::core::event::Event::NodeScheduled(event) = &recorded.event else { continue };
-            let run = state.runs.get(&recorded.workflow_id).map(|entry| &entry.run);
-            let node = run.filter(|run| run.run_id == recorded.run_id).and_then(|run| run.nodes.get(&event.node_id));
-            if node.is_some_and(|node| node.status.is_open() && node.attempt == event.attempt) {
-                open.insert(DispatchId {
-                    run_id: recorded.run_id.clone(),
-                    node_id: event.node_id.clone(),
-                    attempt: event.attempt,
-                });
+            let Some(entry) = state.runs.get(&recorded.workflow_id) else { continue };
+            let (run_id, node_id, attempt) = (recorded.run_id.clone(), event.node_id.clone(), event.attempt);
+            let dispatch_id = DispatchId { run_id, node_id, attempt };
+            // One that has begun in memory is handed out again with all of these.
+            if is_awaited(&entry.run, &dispatch_id).is_some_and(|node| !node.is_running_locally()) {
+                open.insert(dispatch_id);
             }
         }
     }

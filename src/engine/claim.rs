@@ -12,6 +12,7 @@ use crate::core::time::Timestamp;
 use crate::journal::record::{JournalRecord, Owner, PartitionTaken, Step, Transition};
 use crate::journal::rule::Verdict;
 use crate::log::{Delivery, LogError, Record, Topic};
+use crate::planted::{Bug, is_planted};
 use crate::store::{JournalMark, Snapshot};
 use crate::wire::{WireError, journal};
 use bytes::Bytes;
@@ -297,6 +298,10 @@ impl Claim {
     /// Below the store's position stands the record that it remembers, and above that no step that counts: one that does
     /// has come where the journal has lost void records, and is not in the store's state.
     fn check_mark(&mut self, record: &JournalRecord, offset: u64, verdict: Verdict) -> Option<Progress> {
+        if is_planted(Bug::TrustsTheStore) {
+            self.mark = None;
+            return None;
+        }
         let Some(mark) = self.mark else {
             let JournalRecord::Step(step) = record else { return None };
             let is_unknown = verdict == Verdict::Counts && offset < self.fold_from;

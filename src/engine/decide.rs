@@ -15,6 +15,7 @@ use crate::core::partition::partition_of;
 use crate::core::rejection::{Refusal, RefusalReason, Rejection};
 use crate::journal::record::{Cause, InputPosition};
 use crate::log::{Record, Topic};
+use crate::planted::{Bug, is_planted};
 use crate::shutdown::anew::panic_message;
 use crate::wire::{headers, request};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,7 +36,7 @@ impl Decided {
     }
 
     /// Adds it to a step; `false`: it has to wait.
-    fn join(self, draft: &mut StepDraft) -> bool {
+    pub(super) fn join(self, draft: &mut StepDraft) -> bool {
         match self {
             Decided::To(planned) => draft.push(*planned),
             Decided::Several(planned) => planned.into_iter().for_each(|planned| draft.push(planned)),
@@ -69,6 +70,7 @@ impl Owning {
         self.decide_failed_effects(&mut draft, env)?;
         self.decide_deadlines(DUE_FIRST, &mut draft, env)?;
         self.decide_retries(DUE_FIRST, &mut draft, env)?;
+        self.decide_local(&mut draft, env)?;
         for topic in INPUT_TOPICS {
             if topic == Topic::Requests {
                 self.decide_continuations(&mut draft, env)?;
@@ -116,7 +118,7 @@ impl Owning {
 
     /// A panic buries its input in the dead letters: what decides does not change the state. One after the state has
     /// been changed leaves it in doubt: the memory is dropped.
-    fn decide_guarded(&mut self, arrived: &Arrived, env: &mut Env) -> Result<Decided, Stop> {
+    pub(super) fn decide_guarded(&mut self, arrived: &Arrived, env: &mut Env) -> Result<Decided, Stop> {
         let before = self.changes;
         let decided = catch_unwind(AssertUnwindSafe(|| self.decide_record(arrived, env)));
         decided.unwrap_or_else(|panic| {
@@ -135,7 +137,7 @@ impl Owning {
     /// An input that cannot be decided goes to the dead letters. Where it is a result, its attempt has failed: nothing
     /// else will come.
     fn bury(&mut self, record: &Record, refusal: Refusal, env: &mut Env) -> Result<Decided, Stop> {
-        if record.topic == Topic::Results {
+        if matches!(record.topic, Topic::Results | Topic::Local) {
             let before = self.changes;
             let buried = catch_unwind(AssertUnwindSafe(|| self.refuse_report(record, refusal.clone(), env)));
             match buried {
@@ -155,7 +157,7 @@ impl Owning {
     fn decide_record(&mut self, arrived: &Arrived, env: &mut Env) -> Result<Decided, Stop> {
         match arrived.record.topic {
             Topic::Requests => self.decide_request_or_letter(arrived, env),
-            Topic::Results => self.decide_report(&arrived.record, env),
+            Topic::Results | Topic::Local => self.decide_report(&arrived.record, env),
             // The third of the input topics.
             _ => self.decide_signal(&arrived.record, env),
         }
@@ -288,7 +290,7 @@ impl Owning {
         // Most attempts end long before their deadline: nothing is asked for them.
         self.deadlines.drop_ended(now, |deadline| self.state.awaits(deadline));
         let Some(next) = self.deadlines.next().filter(|next| *next <= now) else { return Ok(()) };
-        if env.now < self.quiet_until {
+        if env.now < self.quiet_until && !is_planted(Bug::DeadlineOvertakesResults) {
             return Ok(());
         }
         if self.results_end.is_none_or(|(asked, _)| asked < next) {
@@ -306,7 +308,7 @@ impl Owning {
             }
         }
         let Some((asked, high)) = self.results_end else { return Ok(()) };
-        if self.inputs.decided_to(&Topic::Results) < high {
+        if self.inputs.decided_to(&Topic::Results) < high && !is_planted(Bug::DeadlineOvertakesResults) {
             return Ok(());
         }
         for _ in 0..at_most {

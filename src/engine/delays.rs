@@ -167,4 +167,16 @@ mod tests {
             assert_eq!(tier_for(Duration::from_millis(millis)).map(DelayTier::as_str), tier, "{millis} ms");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_delay_has_a_tier_that_is_too_long_or_could_be_longer(seconds: u64, nanos in 0..1_000_000_000_u32, shift in 0..64_u32) {
+            let delay = Duration::new(seconds >> shift, nanos);
+            let tier = tier_for(delay);
+            let fits = |tier: &DelayTier| tier.delay() <= delay;
+            proptest::prop_assert!(tier.iter().all(fits), "{tier:?} is longer than {delay:?}");
+            let longer = DelayTier::ALL.into_iter().filter(|other| tier.is_none_or(|tier| other.delay() > tier.delay()));
+            proptest::prop_assert!(!longer.into_iter().any(|tier| fits(&tier)), "{delay:?} fits a longer tier than {tier:?}");
+        }
+    }
 }

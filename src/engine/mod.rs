@@ -22,6 +22,7 @@ mod handled;
 pub mod input;
 pub mod io;
 mod kept;
+mod local;
 pub mod owner;
 pub mod partition;
 pub mod perform;

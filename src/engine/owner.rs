@@ -8,6 +8,7 @@ use super::delays::Delays;
 use super::input::Inputs;
 use super::io::{Claimant, Signal};
 use super::kept::Kept;
+use super::local::LocalWork;
 use super::partition::Env;
 use super::perform::EffectRef;
 use super::state::PartitionState;
@@ -17,8 +18,10 @@ use super::tracker::EffectsTracker;
 use crate::core::command::Origin;
 use crate::core::id::WorkflowId;
 use crate::core::time::Timestamp;
-use crate::journal::record::{EffectsThrough, JournalRecord, Owner, Step};
+use crate::journal::record::{EffectsThrough, InputPosition, JournalRecord, Owner, Step};
+use crate::local::LocalReport;
 use crate::log::{Delivery, LogError, Topic};
+use crate::planted::{Bug, is_planted};
 use crate::wire::journal;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -111,6 +114,7 @@ pub struct Owning {
     pub(super) in_flight: VecDeque<PendingStep>,
     /// The predecessor wrote nothing: its crash may have been caused by the first input.
     pub(super) careful: bool,
+    pub(super) local: LocalWork,
     /// The input that is being tried: the head of this topic.
     pub(super) trying: Option<(Topic, Origin)>,
     /// The run that is being decided, or was when deciding it failed.
@@ -164,6 +168,7 @@ impl Owning {
             delays,
             continuing: BTreeSet::new(),
             failed_effects: VecDeque::new(),
+            local: LocalWork::new(careful),
             kept: Kept::default(),
             decided: state.rule.last_number,
             in_flight: VecDeque::new(),
@@ -188,6 +193,7 @@ impl Owning {
         for step in pending {
             owning.perform_again(step, &tail, env)?;
         }
+        owning.dispatch_what_was_local(env);
         tracing::info!(
             partition = claimant.partition,
             term,
@@ -222,6 +228,7 @@ impl Owning {
     pub fn is_at_rest(&self) -> bool {
         self.in_flight.is_empty()
             && self.inputs.is_empty()
+            && self.local.is_empty()
             && self.continuing.is_empty()
             && self.failed_effects.is_empty()
             && self.tracker.under_way() == 0
@@ -240,6 +247,7 @@ impl Owning {
         }
         match delivery {
             Delivery::Record(record) if record.topic == Topic::Journal => self.on_journal(&record, env),
+            Delivery::Lost { topic: Topic::Journal, .. } if is_planted(Bug::ReadsOnWhereTheJournalIsLost) => Ok(()),
             Delivery::Lost { topic: Topic::Journal, wanted, low, high, .. } => {
                 Err(Stop::JournalLost(format!("offset {wanted} is not there, the journal holds {low} to {high}")))
             }
@@ -256,6 +264,11 @@ impl Owning {
                 Ok(())
             }
         }
+    }
+
+    /// An attempt in this process was reported.
+    pub fn on_local_report(&mut self, report: LocalReport) {
+        self.local.push(report);
     }
 
     /// Something became of an append.
@@ -308,7 +321,7 @@ impl Owning {
         if !draft.is_empty() {
             self.append(draft, env);
             self.idle_since = env.now;
-            return Ok(!self.inputs.is_empty() || !self.continuing.is_empty());
+            return Ok(!self.inputs.is_empty() || !self.continuing.is_empty() || !self.local.is_empty());
         }
         let idle = self.in_flight.is_empty() && env.now.since(self.idle_since) >= env.settings.mark_after;
         // A mark moves the place where recovery begins to read, and may not pass what was tried and not decided yet.
@@ -328,14 +341,18 @@ impl Owning {
             owner: self.owner,
             number: self.decided,
             time: self.clock.at(env.now),
-            positions: self.state.inputs.values().cloned().collect(),
+            positions: self.state.inputs.values().filter(|input| is_written(input)).cloned().collect(),
             effects_through: self.tracker.through(),
             transitions: draft.transitions(),
         };
         let record = JournalRecord::Step(step);
         let bytes = journal::encode(&record);
         env.io.append_journal(self.claimant, bytes.clone());
-        let StepDraft { planned, settles, .. } = draft;
+        let StepDraft { planned, mut settles, .. } = draft;
+        settles.append(&mut self.local.take_settled());
+        if is_planted(Bug::ActsBeforeReadBack) {
+            self.act_too_early(&planned, env);
+        }
         let number = self.decided;
         self.in_flight.push_back(PendingStep { number, sent: env.now, record, bytes, planned, settles });
     }
@@ -343,7 +360,8 @@ impl Owning {
     /// Backpressure: `requests` waits while there is too much that can move without it.
     fn hold_back(&mut self, env: &mut Env) -> Result<(), Stop> {
         let settings = env.settings;
-        self.full = self.state.runs.len() >= settings.max_unfinished
+        self.full = (self.full && is_planted(Bug::HoldsRequestsBackForGood))
+            || self.state.runs.len() >= settings.max_unfinished
             || self.state.bytes >= settings.max_unfinished_bytes
             || self.tracker.under_way() >= settings.max_effects_under_way;
         self.inputs.flow(self.full, env).map_err(Stop::Log)
@@ -364,11 +382,18 @@ impl Owning {
     }
 
     fn derive_timers(&mut self) {
+        let (mut nowhere, forgets) = (Timers::default(), is_planted(Bug::ForgetsRetries));
         for (workflow_id, entry) in &self.state.runs {
-            add_timers(&entry.run, &mut self.deadlines, &mut self.delays.heap);
+            let retries = if forgets { &mut nowhere } else { &mut self.delays.heap };
+            add_timers(&entry.run, &mut self.deadlines, retries);
             if entry.can_go_on() {
                 self.continuing.insert(workflow_id.clone());
             }
         }
     }
+}
+
+/// Every position is written with a step.
+fn is_written(input: &InputPosition) -> bool {
+    !is_planted(Bug::ForgetsAPosition) || input.topic != Topic::Results.to_string()
 }

@@ -8,6 +8,7 @@ use super::owner::{Owning, Stop};
 use super::settings::EngineSettings;
 use super::snapshots::{Loaded, Snapshots};
 use crate::core::time::{Timestamp, millis};
+use crate::local::{LocalAgents, LocalReport};
 use crate::log::topic::DelayTier;
 use crate::log::{Delivery, Topic};
 use crate::store::StoreError;
@@ -21,6 +22,8 @@ pub struct Env<'a> {
     pub settings: &'a EngineSettings,
     /// Clients.
     pub io: &'a mut Io,
+    /// The agents of this process.
+    pub local: &'a dyn LocalAgents,
     /// Definitions.
     pub definitions: &'a mut Definitions,
     /// Where snapshots come from.
@@ -236,6 +239,14 @@ impl Partition {
                 }
             }
             Phase::Away | Phase::Resting(_) | Phase::Loading(_) | Phase::Restarting => {}
+        }
+    }
+
+    /// An attempt in this process was reported. Where the partition is not owned, its next owner may make use of it.
+    pub fn on_local_report(&mut self, report: LocalReport, env: &Env) {
+        match &mut self.phase {
+            Phase::Owning(owning) => owning.on_local_report(report),
+            _ => env.local.give_back(report),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::core::partition::partition_of;
 use crate::core::rejection::Rejection;
 use crate::journal::record::InputRecord;
 use crate::log::{Header, NewRecord, Topic};
+use crate::planted::{Bug, is_planted};
 use crate::wire::answer::Response;
 use crate::wire::event::{PartitionRecorded, Published};
 use crate::wire::task::Task;
@@ -93,8 +94,17 @@ fn key(published: &Published) -> Bytes {
     }
 }
 
-/// The records that perform the effects of a transition, except publication.
-pub fn performances(planned: &Planned, place: Place) -> Vec<(EffectRef, NewRecord)> {
+/// How an effect is performed.
+#[derive(Clone, Debug)]
+pub enum Deed {
+    /// By a record.
+    Record(NewRecord),
+    /// By handing an attempt to its agent, with the trace context of its run.
+    Attempt(Task, Option<Bytes>),
+}
+
+/// What performs the effects of a transition, except publication.
+pub fn performances(planned: &Planned, place: Place) -> Vec<(EffectRef, Deed)> {
     let mut out = Vec::new();
     for (published, _) in &planned.events {
         match published {
@@ -109,12 +119,12 @@ pub fn performances(planned: &Planned, place: Place) -> Vec<(EffectRef, NewRecor
     out
 }
 
-fn perform(recorded: &Recorded, effect: Effect, planned: &Planned, place: Place) -> Option<(EffectRef, NewRecord)> {
+fn perform(recorded: &Recorded, effect: Effect, planned: &Planned, place: Place) -> Option<(EffectRef, Deed)> {
     let workflow_id = recorded.workflow_id.clone();
-    Some(match effect {
+    let (effect, record) = match effect {
         Effect::Dispatch(dispatch) => {
             let reference = reference(EffectKind::Dispatch, Some(workflow_id), Some(dispatch.dispatch_id.clone()));
-            (reference, dispatch_record(recorded, dispatch, planned, place))
+            return Some((reference, attempt(recorded, dispatch, planned, place)));
         }
         Effect::Respond(answer) => {
             let record = response(place, answer_of(recorded, answer), trace(planned));
@@ -122,14 +132,15 @@ fn perform(recorded: &Recorded, effect: Effect, planned: &Planned, place: Place)
         }
         Effect::Delay(delay) => {
             let reference = reference(EffectKind::Delay, Some(workflow_id), Some(delay.dispatch_id.clone()));
-            return Some((reference, delay_record(recorded, delay, place)?));
+            (reference, delay_record(recorded, delay, place)?)
         }
         Effect::DeadLetterNode(node) => {
             let value = dead_letter::encode_node(&workflow_id, &node);
             let record = letter(place, Some(&workflow_id), value, trace(planned));
             (reference(EffectKind::DeadLetter, Some(workflow_id), Some(node.dispatch_id)), record)
         }
-    })
+    };
+    Some((effect, Deed::Record(record)))
 }
 
 /// None: the attempt waits in memory alone.
@@ -147,9 +158,7 @@ fn delay_record(recorded: &Recorded, delay: Delay, place: Place) -> Option<NewRe
     })
 }
 
-fn dispatch_record(recorded: &Recorded, dispatch: Dispatch, planned: &Planned, place: Place) -> NewRecord {
-    let key = task::key(&recorded.workflow_id, &dispatch.dispatch_id.node_id);
-    let topic = Topic::Ready(dispatch.agent_name.clone());
+fn attempt(recorded: &Recorded, dispatch: Dispatch, planned: &Planned, place: Place) -> Deed {
     let task = Task {
         dispatch_id: dispatch.dispatch_id,
         workflow_id: recorded.workflow_id.clone(),
@@ -160,12 +169,17 @@ fn dispatch_record(recorded: &Recorded, dispatch: Dispatch, planned: &Planned, p
         reply_topic: format!("{}.{}", place.namespace, Topic::Results),
         reply_partition: place.partition,
     };
+    Deed::Attempt(task, planned.traceparent.clone().map(Bytes::from))
+}
+
+/// The record by which an attempt goes to the workers of its agent.
+pub fn ready_record(task: &Task, traceparent: Option<Bytes>) -> NewRecord {
     NewRecord {
-        topic,
+        topic: Topic::Ready(task.agent_name.clone()),
         partition: None,
-        key: Some(Bytes::from(key)),
-        value: Some(task::encode(&task)),
-        headers: trace(planned),
+        key: Some(Bytes::from(task::key(&task.workflow_id, &task.dispatch_id.node_id))),
+        value: Some(task::encode(task)),
+        headers: traceparent.map(|value| (headers::TRACEPARENT.into(), value)).into_iter().collect(),
     }
 }
 
@@ -181,12 +195,7 @@ fn answer_of(recorded: &Recorded, answer: Answer) -> Response {
     }
 }
 
-fn perform_partition(
-    recorded: &PartitionRecorded,
-    planned: &Planned,
-    place: Place,
-    out: &mut Vec<(EffectRef, NewRecord)>,
-) {
+fn perform_partition(recorded: &PartitionRecorded, planned: &Planned, place: Place, out: &mut Vec<(EffectRef, Deed)>) {
     match &recorded.event {
         PartitionEvent::InputRefused(refused) => {
             let letter_id = LetterId::of_input(recorded.partition, recorded.sequence);
@@ -195,13 +204,19 @@ fn perform_partition(
         PartitionEvent::InputRejected(rejected) => {
             if is_request(&rejected.origin.topic) && rejected.reason != Rejection::ALREADY_ACCEPTED {
                 let record = response(place, refusal_of_duplicate(rejected), trace(planned));
-                out.push((reference(EffectKind::Respond, Some(rejected.workflow_id.clone()), None), record));
+                out.push((
+                    reference(EffectKind::Respond, Some(rejected.workflow_id.clone()), None),
+                    Deed::Record(record),
+                ));
             }
         }
         PartitionEvent::InputForwarded(forwarded) => {
             if let Some(input) = &planned.input {
                 let record = forward(forwarded, input);
-                out.push((reference(EffectKind::Forward, Some(forwarded.workflow_id.clone()), None), record));
+                out.push((
+                    reference(EffectKind::Forward, Some(forwarded.workflow_id.clone()), None),
+                    Deed::Record(record),
+                ));
             }
         }
         PartitionEvent::DeadLetterHandled(_)
@@ -217,13 +232,13 @@ fn perform_refusal(
     refused: &InputRefused,
     planned: &Planned,
     place: Place,
-    out: &mut Vec<(EffectRef, NewRecord)>,
+    out: &mut Vec<(EffectRef, Deed)>,
 ) {
     let workflow_id = refused.workflow_id.clone();
-    if let Some(input) = &planned.input {
+    if let Some(input) = planned.input.as_ref().filter(|_| !is_planted(Bug::WritesNoLetter)) {
         let value = dead_letter::encode_input(letter_id, refused, input);
         let record = letter(place, workflow_id.as_ref(), value, trace(planned));
-        out.push((reference(EffectKind::DeadLetter, workflow_id.clone(), None), record));
+        out.push((reference(EffectKind::DeadLetter, workflow_id.clone(), None), Deed::Record(record)));
     }
     if is_request(&refused.origin.topic) {
         let refusal = Response::Refused {
@@ -235,7 +250,7 @@ fn perform_refusal(
             origin: refused.origin.clone(),
         };
         let record = response(place, refusal, trace(planned));
-        out.push((reference(EffectKind::Respond, workflow_id, None), record));
+        out.push((reference(EffectKind::Respond, workflow_id, None), Deed::Record(record)));
     }
 }
 
@@ -255,7 +270,9 @@ fn forward(forwarded: &InputForwarded, input: &InputRecord) -> NewRecord {
     // Nothing else is ever sent on.
     let topic = [Topic::Requests, Topic::Signals].iter().find(is_of).cloned().unwrap_or(Topic::Results);
     let mut headers = input.headers.clone();
-    headers.push((headers::ORIGIN.into(), Bytes::from(request::write_origin(&forwarded.origin))));
+    if !is_planted(Bug::ForwardsWithoutOrigin) {
+        headers.push((headers::ORIGIN.into(), Bytes::from(request::write_origin(&forwarded.origin))));
+    }
     NewRecord {
         topic,
         partition: Some(forwarded.to_partition),

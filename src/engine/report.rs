@@ -8,7 +8,7 @@ use crate::core::failure::{Failure, FailureClass};
 use crate::core::json::Json;
 use crate::core::rejection::{Refusal, RefusalReason, Rejection};
 use crate::journal::record::Cause;
-use crate::log::Record;
+use crate::log::{Record, Topic};
 use crate::wire::dead_letter::WHOLE_BYTES;
 use crate::wire::report::{self, ReportOutcome, Whose};
 
@@ -22,10 +22,12 @@ impl Owning {
         if let Some(planned) = self.send_home(record, &report.workflow_id, env) {
             return Ok(Decided::to(planned));
         }
+        let local = record.topic == Topic::Local;
+        let (workflow_id, dispatch_id) = (report.workflow_id.clone(), report.dispatch_id.clone());
         let (node_id, attempt, usage) = (report.dispatch_id.node_id, report.dispatch_id.attempt, report.usage);
         let command = match report.outcome {
-            ReportOutcome::Started => Command::StartNode { node_id, attempt },
-            ReportOutcome::Heartbeat => Command::ProgressNode { node_id, attempt },
+            ReportOutcome::Started => Command::StartNode { node_id, attempt, local },
+            ReportOutcome::Heartbeat => Command::ProgressNode { node_id, attempt, local },
             ReportOutcome::Completed(output) => Command::CompleteNode { node_id, attempt, output, usage },
             ReportOutcome::Failed(failure) => {
                 Command::FailNode { node_id, attempt, failure: NodeFault::Reported(failure), usage }
@@ -44,6 +46,9 @@ impl Owning {
             }
             Err(rejection) => self.reject(record, report.workflow_id, Some(run_id), &rejection, env),
         };
+        if !local {
+            self.settle_local(&workflow_id, &dispatch_id);
+        }
         Ok(Decided::to(decided))
     }
 

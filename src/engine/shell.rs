@@ -7,6 +7,7 @@ use super::settings::EngineSettings;
 use super::snapshots::Snapshots;
 use super::thread::EngineStatus;
 use crate::core::time::Timestamp;
+use crate::local::{LocalAgents, LocalReport};
 use crate::log::{Committed, Delivery, Group, GroupEvent, Log, LogError, Membership, Topic};
 use crate::shutdown::anew::panic_message;
 use crate::store::Store;
@@ -21,6 +22,8 @@ use std::time::Duration;
 pub struct EngineParts {
     /// The log.
     pub log: Arc<dyn Log>,
+    /// The agents of this process.
+    pub local: Arc<dyn LocalAgents>,
     /// The store; none: every partition is recovered from its journal's start.
     pub store: Option<Arc<dyn Store>>,
     /// Limits.
@@ -40,6 +43,7 @@ const COMMIT_EVERY: Duration = Duration::from_secs(5);
 pub struct Engine {
     settings: EngineSettings,
     io: Io,
+    local: Arc<dyn LocalAgents>,
     group: Box<dyn Group>,
     definitions: Definitions,
     snapshots: Snapshots,
@@ -54,6 +58,13 @@ pub struct Engine {
     group_events: Vec<GroupEvent>,
     deliveries: Vec<Delivery>,
     signals: Vec<(Claimant, Signal)>,
+    reports: Vec<LocalReport>,
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.local.listen(false);
+    }
 }
 
 impl Engine {
@@ -62,12 +73,14 @@ impl Engine {
     /// # Errors
     /// Where the log does not answer.
     pub fn new(parts: EngineParts) -> Result<Self, LogError> {
-        let EngineParts { log, store, settings, seed, on_threads } = parts;
+        let EngineParts { log, local, store, settings, seed, on_threads } = parts;
         let mut io = Io::new(log.clone(), &settings)?;
         io.reader().assign(&Topic::Definitions, 0, 0)?;
         let group = log.group(&settings.group, &[Topic::Requests], Membership::AssignOnly)?;
+        local.listen(true);
         Ok(Self {
             io,
+            local,
             group,
             definitions: Definitions::default(),
             snapshots: Snapshots::new(store, on_threads),
@@ -81,6 +94,7 @@ impl Engine {
             group_events: Vec::new(),
             deliveries: Vec::new(),
             signals: Vec::new(),
+            reports: Vec::new(),
             settings,
         })
     }
@@ -94,7 +108,7 @@ impl Engine {
         let wait = match self.busy {
             true => Duration::ZERO,
             false if self.io.is_gathering() => wait.min(GATHERING_WAIT),
-            false => wait,
+            false => wait.min(self.local.look_within().unwrap_or(wait)),
         };
         self.io.reader().poll(wait, &mut deliveries)?;
         let now = self.local_time(now());
@@ -112,6 +126,7 @@ impl Engine {
             let partition = loaded.partition;
             self.with(partition, now, |partition, env| partition.on_snapshot(loaded, env));
         }
+        self.pass_reports(now);
         self.tick(now);
         Ok(())
     }
@@ -161,6 +176,7 @@ impl Engine {
     /// Leaves the group, so that others need not wait.
     pub fn leave(&mut self) {
         self.group.leave();
+        self.local.listen(false);
     }
 
     fn follow_group(&mut self, now: Timestamp) -> Result<(), LogError> {
@@ -257,6 +273,15 @@ impl Engine {
         self.signals = signals;
     }
 
+    fn pass_reports(&mut self, now: Timestamp) {
+        let mut reports = std::mem::take(&mut self.reports);
+        self.local.take_reports(&mut reports);
+        for report in reports.drain(..) {
+            self.with(report.partition, now, |partition, env| partition.on_local_report(report, env));
+        }
+        self.reports = reports;
+    }
+
     fn tick(&mut self, now: Timestamp) {
         let ids: Vec<u32> = self.partitions.keys().copied().collect();
         self.busy = false;
@@ -272,6 +297,7 @@ impl Engine {
         let mut env = Env {
             settings: &self.settings,
             io: &mut self.io,
+            local: &*self.local,
             definitions: &mut self.definitions,
             snapshots: &mut self.snapshots,
             rng: &mut self.rng,

@@ -2,6 +2,7 @@
 
 use super::{Engine, EngineParts, EngineSettings};
 use crate::core::time::{Timestamp, millis};
+use crate::local::LocalAgents;
 use crate::log::{Log, LogError};
 use crate::shutdown::anew::run_anew;
 use crate::store::Store;
@@ -34,6 +35,8 @@ pub struct EngineStatus {
 pub struct ThreadParts {
     /// The log.
     pub log: Arc<dyn Log>,
+    /// The agents of this process.
+    pub local: Arc<dyn LocalAgents>,
     /// The store.
     pub store: Option<Arc<dyn Store>>,
     /// Limits.
@@ -74,10 +77,10 @@ pub fn spawn(parts: ThreadParts) -> std::io::Result<JoinHandle<()>> {
 }
 
 fn run(parts: &ThreadParts) -> Result<(), LogError> {
-    let ThreadParts { log, store, settings, .. } = parts;
+    let ThreadParts { log, local, store, settings, .. } = parts;
     let seed = rand::random();
-    let (log, store, settings) = (log.clone(), store.clone(), settings.clone());
-    let mut engine = Engine::new(EngineParts { log, store, settings, seed, on_threads: true })?;
+    let (log, local, store, settings) = (log.clone(), local.clone(), store.clone(), settings.clone());
+    let mut engine = Engine::new(EngineParts { log, local, store, settings, seed, on_threads: true })?;
     let clock = steady_clock();
     while !parts.stop.load(Ordering::Relaxed) {
         engine.poll(&clock, WAIT)?;

@@ -6,6 +6,7 @@
 //! what counts, counts for ever, for everyone.
 
 use super::record::{JournalRecord, Owner, PartitionTaken, Step};
+use crate::planted::{Bug, is_planted};
 
 /// What a reader of the journal knows about who may write what comes next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,11 +60,13 @@ impl ReadersRule {
     }
 
     fn judge_taken(&self, taken: &PartitionTaken) -> Verdict {
-        if taken.term > self.current.map_or(0, |(term, _)| term) { Verdict::Counts } else { Verdict::OldTerm }
+        let current = self.current.map_or(0, |(term, _)| term);
+        let counts = taken.term > current || (is_planted(Bug::AcceptsAnEqualTerm) && taken.term == current);
+        if counts { Verdict::Counts } else { Verdict::OldTerm }
     }
 
     fn judge_step(&self, step: &Step) -> Verdict {
-        if self.current != Some((step.term, step.owner)) {
+        if self.current != Some((step.term, step.owner)) && !is_planted(Bug::AcceptsAVoidStep) {
             Verdict::NotTheOwner
         } else if step.number <= self.last_number {
             Verdict::Twin

@@ -29,6 +29,8 @@ pub enum Topic {
     Control(AgentName),
     /// Records that wait for a fixed time.
     Delay(DelayTier),
+    /// No topic: what agents report in the engine's own process, in memory.
+    Local,
 }
 
 /// The tiers of the delay topics, one fixed delay each.
@@ -92,6 +94,7 @@ impl fmt::Display for Topic {
             Self::Ready(agent) => write!(f, "ready.{agent}"),
             Self::Control(agent) => write!(f, "control.{agent}"),
             Self::Delay(tier) => write!(f, "delay.{}", tier.as_str()),
+            Self::Local => f.write_str("local"),
         }
     }
 }
@@ -110,6 +113,7 @@ impl std::str::FromStr for Topic {
             "dead-letters" => Self::DeadLetters,
             "events" => Self::Events,
             "definitions" => Self::Definitions,
+            "local" => Self::Local,
             other => {
                 if let Some(name) = other.strip_prefix("ready.") {
                     Self::Ready(agent(name)?)

@@ -10,6 +10,7 @@ use crate::core::time::Timestamp;
 use crate::journal::record::{InputRecord, JournalRecord, Step};
 use crate::journal::rule::{ReadersRule, Verdict};
 use crate::log::{Delivery, Record};
+use crate::planted::{Bug, is_planted};
 use crate::store::row::ProjectionBatch;
 use crate::store::{JournalMark, Position, Store, StoreError};
 use crate::wire::WireError;
@@ -163,12 +164,13 @@ impl Part {
         if self.pending.is_none() {
             self.fold_a_batch()?;
         }
-        let Some((batch, records)) = self.pending.take() else {
+        let Some((mut batch, records)) = self.pending.take() else {
             return match self.halt.take() {
                 Some(error) => Err(self.stop(error)),
                 None => Ok(self.progress(StoreAnswer::Done)),
             };
         };
+        batch.results.retain(|_| !is_planted(Bug::ProjectsNoResults));
         match store.commit(&batch) {
             Ok(()) => {
                 self.store_is_back(store);

@@ -21,14 +21,18 @@ pub enum Expected {
     Derived,
     /// It is refused for this reason.
     Refused(String),
+    /// Whatever is lawful: it asks for something that may not be possible any more.
+    Anything,
 }
 
 impl Expected {
-    fn write(&self) -> String {
+    /// The header.
+    pub fn write(&self) -> String {
         match self {
             Self::Run(id) => format!("run {id}"),
             Self::Derived => "derived".to_owned(),
             Self::Refused(reason) => format!("refused {reason}"),
+            Self::Anything => "anything".to_owned(),
         }
     }
 
@@ -37,6 +41,7 @@ impl Expected {
         match std::str::from_utf8(header).ok()?.split_once(' ') {
             Some(("run", id)) => WorkflowId::new(id).ok().map(Self::Run),
             Some(("refused", reason)) => Some(Self::Refused(reason.to_owned())),
+            _ if header == b"anything" => Some(Self::Anything),
             _ => (header == b"derived").then_some(Self::Derived),
         }
     }

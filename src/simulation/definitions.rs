@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 pub const AGENTS: [&str; 3] = ["adder", "writer", "planner"];
 
 /// How long an attempt may take: short, so that deadlines pass within a run.
-const TIMEOUT_SECONDS: f64 = 3.0;
+const TIMEOUT_SECONDS: f64 = 2.0;
 
 /// A random definition, the `number`-th.
 pub fn random(rng: &mut StdRng, number: usize) -> Definition {
@@ -37,9 +37,12 @@ pub fn random(rng: &mut StdRng, number: usize) -> Definition {
 
 fn plain_node(rng: &mut StdRng, i: usize) -> Value {
     let mut node = json!({ "node_id": format!("n{i}"), "agent_name": "adder", "dependencies": some_of(rng, i) });
-    if rng.random_bool(0.5) {
+    if rng.random_bool(0.8) {
         node["timeout"] = json!(TIMEOUT_SECONDS);
         node["heartbeat"] = json!(rng.random_bool(0.5));
+    }
+    if rng.random_bool(0.4) {
+        node["retry"] = json!({ "max_retries": rng.random_range(0..2), "base_delay": "300ms" });
     }
     if rng.random_bool(0.1) {
         node["total_timeout"] = json!(TIMEOUT_SECONDS * 2.0);

@@ -1,13 +1,16 @@
 //! Engines and projectors as processes: made, polled, killed.
 
-use super::judge::Clocks;
+use super::doomed::DoomedStore;
+use super::judge::{Clocks, Fault, Invariant};
+use super::trouble::Trouble;
 use super::world::World;
 use crate::core::breaker::BreakerPolicy;
 use crate::core::limits::Limits;
 use crate::core::time::Timestamp;
 use crate::engine::{Engine, EngineParts, EngineSettings};
+use crate::local::NoLocalAgents;
 use crate::log::Log;
-use crate::log::memory::ProcessId;
+use crate::log::memory::{Doom, MemoryProcess, ProcessId};
 use crate::projector::{Projector, ProjectorError};
 use crate::store::Store;
 use rand::RngExt;
@@ -33,7 +36,7 @@ const OPERATOR_COMES_AFTER: u32 = 40;
 pub(super) struct EngineSlot {
     pub(super) id: ProcessId,
     pub(super) engine: Option<Engine>,
-    pub(super) frozen: bool,
+    process: Option<MemoryProcess>,
     /// Microseconds that its clock is ahead.
     pub(super) ahead: i64,
 }
@@ -43,26 +46,27 @@ pub(super) struct ProjectorSlot {
     pub(super) id: ProcessId,
     partition: u32,
     pub(super) projector: Option<Projector>,
+    process: Option<MemoryProcess>,
     /// It has said that the journal has lost records, and was asked to go on so often since.
     stopped: Option<u32>,
 }
 
 impl EngineSlot {
     pub(super) fn new(id: ProcessId) -> Self {
-        Self { id, engine: None, frozen: false, ahead: 0 }
+        Self { id, engine: None, process: None, ahead: 0 }
     }
 }
 
 impl ProjectorSlot {
     pub(super) fn new(id: ProcessId, partition: u32) -> Self {
-        Self { id, partition, projector: None, stopped: None }
+        Self { id, partition, projector: None, process: None, stopped: None }
     }
 }
 
 impl World {
-    pub(super) fn poll_engine(&mut self, i: usize) -> Result<(), String> {
+    pub(super) fn poll_engine(&mut self, i: usize) -> Result<(), Fault> {
         let slot = &mut self.engines[i];
-        if slot.frozen {
+        if self.log.is_frozen(slot.id) {
             return Ok(());
         }
         let Some(engine) = &mut slot.engine else {
@@ -70,14 +74,21 @@ impl World {
             return Ok(());
         };
         let now = Timestamp(self.clock.now().0 + slot.ahead);
-        engine.poll(|| now, Duration::ZERO).map_err(|error| format!("an engine cannot go on: {error}"))
+        let polled = engine.poll(|| now, Duration::ZERO);
+        if slot.process.as_ref().is_some_and(MemoryProcess::is_dead) {
+            slot.engine = None;
+            (self.crashes, self.crashes_within) = (self.crashes + 1, self.crashes_within + 1);
+            return Ok(());
+        }
+        polled.map_err(|error| Invariant::NothingFails.broken(format!("an engine cannot go on: {error}")))
     }
 
     fn start_engine(&mut self, i: usize) {
         let ahead = self.wrong_by();
         let slot = &mut self.engines[i];
         slot.ahead = ahead;
-        let log: Arc<dyn Log> = Arc::new(self.log.process(slot.id));
+        let process = self.log.process(slot.id);
+        let log: Arc<dyn Log> = Arc::new(process.clone());
         let settings = EngineSettings {
             partitions: self.options.partitions,
             max_steps_ahead: 3,
@@ -89,11 +100,14 @@ impl World {
             deadline_grace: Duration::from_millis(300),
             ..EngineSettings::default()
         };
-        let store: Arc<dyn Store> = self.store.clone();
+        let store: Arc<dyn Store> = Arc::new(DoomedStore::new(self.store.clone(), process.clone()));
+        slot.process = Some(process);
         let store = self.rng.random_bool(0.9).then_some(store);
         let seed = self.rng.random();
         // Where the log does not answer, the process tries again at its next turn.
-        slot.engine = Engine::new(EngineParts { log, store, settings, seed, on_threads: false }).ok();
+        slot.engine =
+            Engine::new(EngineParts { log, local: Arc::new(NoLocalAgents), store, settings, seed, on_threads: false })
+                .ok();
     }
 
     fn wrong_by(&mut self) -> i64 {
@@ -120,29 +134,53 @@ impl World {
         if slot.engine.take().is_some() {
             self.crashes += 1;
         }
-        slot.frozen = false;
     }
 
-    pub(super) fn freeze_or_thaw(&mut self) {
-        let i = self.rng.random_range(0..self.engines.len());
-        let slot = &mut self.engines[i];
-        slot.frozen = !slot.frozen;
-        if slot.frozen {
-            self.log.freeze(slot.id);
-        } else {
-            self.log.thaw(slot.id);
+    /// A process will crash, or stand still, between two of its next operations.
+    pub(super) fn doom_a_process(&mut self) {
+        let operations = self.rng.random_range(0..60);
+        let doom = if self.rng.random_bool(0.7) { Doom::Dies } else { Doom::Freezes };
+        let engines = self.engines.iter().map(|slot| (slot.id, Trouble::EngineCrashes));
+        let workers = self.workers.iter().map(|slot| (slot.id, Trouble::Workers));
+        let projectors = self.projectors.iter().map(|slot| (slot.id, Trouble::ProjectorCrashes));
+        // Engines come twice: there is more between their operations.
+        let all: Vec<_> = engines.clone().chain(engines).chain(workers).chain(projectors).collect();
+        let (id, trouble) = all[self.rng.random_range(0..all.len())];
+        let trouble = if doom == Doom::Dies { trouble } else { Trouble::Freezes };
+        if self.may(trouble) {
+            self.log.doom(id, operations, doom);
         }
     }
 
-    pub(super) fn poll_projector(&mut self, i: usize) -> Result<(), String> {
+    /// A process stands still, or goes on.
+    pub(super) fn freeze_or_thaw(&mut self) {
+        let engines = self.engines.iter().map(|slot| slot.id);
+        let ids: Vec<_> = engines.clone().chain(engines).chain(self.workers.iter().map(|slot| slot.id)).collect();
+        let id = ids[self.rng.random_range(0..ids.len())];
+        if self.log.is_frozen(id) {
+            self.log.thaw(id);
+        } else {
+            self.log.freeze(id);
+        }
+    }
+
+    pub(super) fn poll_projector(&mut self, i: usize) -> Result<(), Fault> {
+        if self.log.is_frozen(self.projectors[i].id) {
+            return Ok(());
+        }
         if self.projectors[i].stopped.is_some() {
             self.wait_for_the_operator(i);
             return Ok(());
         }
         let slot = &mut self.projectors[i];
+        if slot.process.as_ref().is_some_and(MemoryProcess::is_dead) {
+            slot.projector = None;
+        }
         let Some(projector) = &mut slot.projector else {
-            let store: Arc<dyn Store> = self.store.clone();
-            slot.projector = Projector::new(&self.log.process(slot.id), store, slot.partition).ok();
+            let process = self.log.process(slot.id);
+            let store: Arc<dyn Store> = Arc::new(DoomedStore::new(self.store.clone(), process.clone()));
+            slot.projector = Projector::new(&process, store, slot.partition).ok();
+            slot.process = Some(process);
             return Ok(());
         };
         match projector.poll(Duration::ZERO) {
@@ -155,23 +193,22 @@ impl World {
                 (slot.projector, slot.stopped) = (None, Some(0));
                 self.name(partition, from, to, &found)
             }
-            Err(error) => Err(format!("partition {} cannot be projected: {error}", slot.partition)),
+            Err(error) => {
+                let what = format!("partition {} cannot be projected: {error}", slot.partition);
+                Err(Invariant::ProjectionIsTheFold.broken(what))
+            }
         }
     }
 
     /// A projector says that a journal has lost records.
-    fn name(&mut self, partition: u32, from: u64, to: u64, found: &str) -> Result<(), String> {
-        if !self.judge.has_lost(partition) {
-            return Err(format!(
-                "journal {partition} has lost nothing, and the projector says {from} to {to}: {found}"
-            ));
-        }
+    fn name(&mut self, partition: u32, from: u64, to: u64, found: &str) -> Result<(), Fault> {
+        Invariant::LossesAreNamed.holds(self.judge.has_lost(partition), || {
+            format!("journal {partition} has lost nothing, and the projector says {from} to {to}: {found}")
+        })?;
         if let Some(end) = self.unnamed.remove(&partition) {
-            if from >= to || to <= end {
-                return Err(format!(
-                    "journal {partition} has lost offsets from {end} on, the projector says {from} to {to}"
-                ));
-            }
+            Invariant::LossesAreNamed.holds(from < to && to > end, || {
+                format!("journal {partition} has lost offsets from {end} on, the projector says {from} to {to}")
+            })?;
             self.named_losses += 1;
         }
         Ok(())

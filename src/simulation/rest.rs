@@ -1,8 +1,8 @@
 //! How it ends: everything heals, and goes on until nothing is under way any more.
 
-use super::judge::Clocks;
-use super::worker::Worker;
-use super::world::{WORKER, World};
+use super::judge::{Clocks, Fault, Invariant};
+use super::worker::WorkerSlot;
+use super::world::World;
 use crate::engine::Engine;
 use crate::engine::owner::Owning;
 use crate::engine::partition::PhaseName;
@@ -26,34 +26,43 @@ impl World {
         } else {
             self.log.set_faults(Faults::default());
         }
-        for slot in &mut self.engines {
-            self.log.thaw(slot.id);
-            slot.frozen = false;
+        let engines = self.engines.iter().map(|slot| slot.id).chain(self.workers.iter().map(|slot| slot.id));
+        for id in engines.chain(self.projectors.iter().map(|slot| slot.id)) {
+            self.log.pardon(id);
+            self.log.thaw(id);
+        }
+        self.note("everything heals");
+        // A report that stood in the log and is lost comes no more by itself: that it is lost is said, and whoever reads
+        // it sets the groups of the workers back.
+        if self.judge.has_lost_results() {
+            for slot in &mut self.workers {
+                self.log.drop_process(slot.id);
+                slot.begin_anew();
+            }
+            self.note("the workers' groups are set back to the start");
         }
         if self.clocks == Clocks::Jumping {
             (0..self.engines.len()).for_each(|_| self.set_a_clock());
         }
         self.store.set_away(false);
-        // Reports that were lost by an error are sent again by workers that read their tasks anew.
-        self.worker =
-            Worker::new(&self.log.process(WORKER), self.options.partitions).expect("without faults the log answers");
         while self.published < self.options.requests {
             self.publish();
         }
     }
 
     /// Goes on until nothing is under way any more.
-    pub(super) fn come_to_rest(&mut self) -> Result<(), String> {
+    pub(super) fn come_to_rest(&mut self) -> Result<(), Fault> {
         let mut quiet = 0;
         for _ in 0..ROUNDS_TO_REST {
             self.client.poll();
+            self.operator.poll();
             for i in 0..self.engines.len() {
                 self.poll_engine(i)?;
             }
             for i in 0..self.projectors.len() {
                 self.poll_projector(i)?;
             }
-            self.poll_worker()?;
+            (0..self.workers.len()).for_each(|i| self.poll_worker(i));
             self.pass(Duration::from_millis(if self.waits_for_time_alone() { 2_000 } else { 20 }));
             self.judge()?;
             if self.is_at_rest() {
@@ -68,17 +77,19 @@ impl World {
                 return Ok(());
             }
         }
-        Err(format!("nothing comes to rest: {}", self.what_is_under_way()))
+        let what = format!("nothing comes to rest: {}", self.what_is_under_way());
+        Err(Invariant::EveryRequestEnds.broken(what))
     }
 
     /// Nothing is under way, and some attempt is due later: by a clock that was wrong it may be an hour.
     fn waits_for_time_alone(&self) -> bool {
         let owners = (0..self.options.partitions).map(|p| self.owner(p));
-        self.worker.is_at_rest() && owners.into_iter().all(|owner| owner.is_some_and(Owning::is_at_rest))
+        self.workers.iter().all(WorkerSlot::is_at_rest)
+            && owners.into_iter().all(|owner| owner.is_some_and(Owning::is_at_rest))
     }
 
     fn is_at_rest(&self) -> bool {
-        self.worker.is_at_rest()
+        self.workers.iter().all(WorkerSlot::is_at_rest)
             && (0..self.options.partitions).all(|p| {
                 self.owner(p).is_some_and(|owner| {
                     owner.is_at_rest() && owner.unfinished() == 0 && self.everything_is_decided(p, owner)
@@ -88,7 +99,7 @@ impl World {
     }
 
     fn everything_is_decided(&self, partition: u32, owner: &Owning) -> bool {
-        [Topic::Requests, Topic::Results].iter().all(|topic| {
+        [Topic::Requests, Topic::Results, Topic::Signals].iter().all(|topic| {
             let next = owner.state().inputs.get(&topic.to_string()).map_or(0, |input| input.next);
             self.log.records_from(topic, partition, next).is_empty()
         })
@@ -116,7 +127,8 @@ impl World {
                 words.push(self.what_is_open(partition, owner));
             }
         }
-        words.push(format!("worker at rest {}, strays {}", self.worker.is_at_rest(), self.log.under_way()));
+        let workers = self.workers.iter().all(WorkerSlot::is_at_rest);
+        words.push(format!("workers at rest {workers}, strays {}", self.log.under_way()));
         words.join("; ")
     }
 

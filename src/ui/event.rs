@@ -164,6 +164,7 @@ fn detail(event: &Event) -> String {
         Event::NodeScheduled(e) => {
             format!("{} ({}) attempt {} {}", e.node_id, e.agent_name, e.attempt, value(&e.input))
         }
+        Event::NodeStarted(e) if e.local => format!("{} attempt {} in the engine's process", e.node_id, e.attempt),
         Event::NodeStarted(e) => format!("{} attempt {}", e.node_id, e.attempt),
         Event::NodeProgressed(e) => format!("{} attempt {}", e.node_id, e.attempt),
         Event::NodeRecovered(e) => format!("{} {} {}", e.node_id, recovery_words(e), value(&e.output)),

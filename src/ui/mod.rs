@@ -12,6 +12,7 @@ pub mod style;
 pub mod table;
 pub mod time;
 pub mod timeline;
+pub mod used;
 pub mod why;
 
 /// A number of things: `1 node`, `2 nodes`.

@@ -5,6 +5,7 @@ use super::run::{failure_json, failure_words, json as run_json, show};
 use super::stand_in::StandIn;
 use super::style::{Paint, harmless, short};
 use super::time::{duration, rfc3339, short as moment};
+use super::used::{add_used, of_attempts};
 use super::why::{Answer, why_json};
 use crate::core::attempts::{Attempt, End, How};
 use crate::core::breaker::BreakerState;
@@ -44,7 +45,11 @@ impl View<'_> {
     /// The point, the run, its attempts, and why it was where it was.
     pub fn text(&self, paint: Paint) -> String {
         let Self { answer, stand_ins, .. } = self;
-        let mut text = format!("{}\n\n{}", self.headline(paint), show(answer.run, answer.partition, stand_ins, paint));
+        let mut text = format!(
+            "{}\n\n{}",
+            self.headline(paint),
+            show(answer.run, answer.partition, stand_ins, &of_attempts(self.attempts), paint)
+        );
         if !self.attempts.is_empty() {
             let _ = write!(text, "\n{}\n{}", paint.strong("Inputs and outputs"), self.attempts_text(paint));
         }
@@ -79,6 +84,7 @@ impl View<'_> {
     pub fn json(&self) -> Value {
         let Self { answer, event, .. } = self;
         let mut all = run_json(answer.run, answer.partition, self.stand_ins);
+        add_used(&mut all, &of_attempts(self.attempts));
         let attempts = self.attempts.iter();
         let attempts: Map<String, Value> =
             attempts.map(|(id, of)| (id.to_string(), of.iter().map(attempt_json).collect())).collect();

@@ -1,10 +1,12 @@
 //! A run as people read it (nodes, timeline, answer) and as JSON for programs.
 
+use super::money;
 use super::stand_in::StandIn;
 use super::style::{Paint, harmless};
 use super::table::{lines, state, table};
 use super::time::{duration, rfc3339, short};
 use super::timeline::{Kind, Span, timeline};
+use super::used::{Used, total};
 use crate::core::definition::DefinitionRef;
 use crate::core::failure::Failure;
 use crate::core::id::NodeId;
@@ -21,13 +23,13 @@ use std::fmt::Write;
 const BAR_WIDTH: usize = 40;
 
 /// A run for people. `partition` is where it lives; `stand_ins` are of nodes that were skipped or recovered.
-pub fn show(run: &Run, partition: u32, stand_ins: &BTreeMap<NodeId, StandIn>, paint: Paint) -> String {
-    let mut text = head(run, partition, paint);
+pub fn show(run: &Run, partition: u32, stand_ins: &BTreeMap<NodeId, StandIn>, used: &Used, paint: Paint) -> String {
+    let mut text = head(run, partition, used, paint);
     if !run.nodes.is_empty() {
         let _ = write!(
             text,
             "\n{}\n{}",
-            nodes(run, stand_ins, paint),
+            nodes(run, stand_ins, used, paint),
             timeline(&spans(run), end(run).since(run.started_at), BAR_WIDTH)
         );
     }
@@ -43,7 +45,7 @@ pub fn show(run: &Run, partition: u32, stand_ins: &BTreeMap<NodeId, StandIn>, pa
     text
 }
 
-fn head(run: &Run, partition: u32, paint: Paint) -> String {
+fn head(run: &Run, partition: u32, used: &Used, paint: Paint) -> String {
     let status = run.status.as_str();
     let status = match run.status.has_ended() {
         true if matches!(run.outcome, Some(Outcome::Answer(_))) => paint.good(status),
@@ -64,6 +66,7 @@ fn head(run: &Run, partition: u32, paint: Paint) -> String {
     if let Some(conversation) = &run.conversation_id {
         rows.push(("conversation", harmless(conversation.as_str())));
     }
+    rows.extend(total(used).map(|total| ("cost", money::words(total))));
     rows.iter().map(|(name, value)| format!("{name:12} {value}\n")).collect()
 }
 
@@ -97,8 +100,11 @@ fn in_order(run: &Run) -> Vec<(&NodeId, &NodeRun)> {
     nodes
 }
 
-fn nodes(run: &Run, stand_ins: &BTreeMap<NodeId, StandIn>, paint: Paint) -> String {
-    let mut rows = table(&["node", "agent", "state", "attempt", "waited", "ran", "note"], paint);
+fn nodes(run: &Run, stand_ins: &BTreeMap<NodeId, StandIn>, used: &Used, paint: Paint) -> String {
+    // Most runs have nothing to say of costs: no column then.
+    let cost = (!used.is_empty()).then_some("cost");
+    let columns = ["node", "agent", "state", "attempt", "waited", "ran"].into_iter().chain(cost).chain(["note"]);
+    let mut rows = table(&columns.collect::<Vec<_>>(), paint);
     for (node_id, node) in in_order(run) {
         let ended = node.ended_at;
         let waited = node.started_at.map(|started| duration(started.since(node.scheduled_at)));
@@ -110,15 +116,17 @@ fn nodes(run: &Run, stand_ins: &BTreeMap<NodeId, StandIn>, paint: Paint) -> Stri
         let note: Vec<String> = failure.into_iter().chain(next_words(node)).chain(stand_in).collect();
         // Its output was taken over from an earlier run.
         let attempt = if node.is_carried() { "carried".to_owned() } else { node.attempt.to_string() };
-        rows.add_row(vec![
+        let mut row = vec![
             node_id.as_str().into(),
             node.agent_name.as_str().into(),
             state(node.status.as_str()),
             attempt.into(),
             waited.unwrap_or_default().into(),
             ran.unwrap_or_default().into(),
-            note.join("; ").into(),
-        ]);
+        ];
+        row.extend(cost.map(|_| used.get(node_id).map_or_else(String::new, |usage| money::words(*usage)).into()));
+        row.push(note.join("; ").into());
+        rows.add_row(row);
     }
     lines(&rows)
 }
@@ -260,6 +268,7 @@ mod tests {
     use crate::core::id::{AgentName, DefinitionName, RunId, WorkflowId};
     use crate::core::retry::RetryPolicy;
     use crate::core::status::Status;
+    use crate::core::usage::{Cost, Usage};
 
     fn at(ms: i64) -> Timestamp {
         Timestamp::from_millis(1_738_324_800_000 + ms)
@@ -310,7 +319,7 @@ mod tests {
     }
 
     fn shown(run: &Run) -> String {
-        show(run, 3, &BTreeMap::new(), Paint::PLAIN)
+        show(run, 3, &BTreeMap::new(), &Used::new(), Paint::PLAIN)
     }
 
     #[test]
@@ -320,6 +329,20 @@ mod tests {
         assert!(text.find("z-first").unwrap() < text.find("a-second").unwrap(), "{text}");
         assert!(text.contains("295 ms and going on"), "{text}");
         assert!(!text.contains("Answer"), "{text}");
+    }
+
+    #[test]
+    fn what_was_used_stands_beside_the_nodes_and_in_sum() {
+        let usage =
+            |cost, input_tokens, output_tokens| Usage { cost: Cost::from_nanos(cost), input_tokens, output_tokens };
+        let used = Used::from([
+            (NodeId::new("z-first").unwrap(), usage(2_100_000, 850, 120)),
+            (NodeId::new("a-second").unwrap(), usage(400_000_000, 0, 0)),
+        ]);
+        let text = show(&run(), 3, &BTreeMap::new(), &used, Paint::PLAIN);
+        assert!(text.contains("cost         0.4021 (850 + 120 tokens)\n") && text.contains(" COST "), "{text}");
+        assert!(text.contains("0.0021 (850 + 120 tokens)\n") && text.contains(" 0.4\n"), "{text}");
+        assert!(!shown(&run()).to_lowercase().contains("cost"), "{text}");
     }
 
     #[test]
@@ -382,7 +405,7 @@ mod tests {
             (NodeId::new("given").unwrap(), stand_in(Recovery::Supply, Some("ada"), None)),
             (NodeId::new("left-out").unwrap(), stand_in(Recovery::Skip, None, Some(failure))),
         ]);
-        let text = show(&run, 3, &stand_ins, Paint::PLAIN);
+        let text = show(&run, 3, &stand_ins, &Used::new(), Paint::PLAIN);
         let words = |id: &str| {
             let line = text.lines().find(|line| line.contains(id)).unwrap();
             line.split_whitespace().collect::<Vec<_>>().join(" ")

@@ -188,10 +188,12 @@ pub fn read_origin(header: &[u8]) -> Option<Origin> {
     if parts.next().is_some() || topic.is_empty() || topic.len() > 249 {
         return None;
     }
-    Some(Origin {
+    let origin = Origin {
         topic: topic.to_owned(),
         partition: partition.parse().ok().filter(|partition| i32::try_from(*partition).is_ok())?,
         offset: offset.parse().ok().filter(|offset| i64::try_from(*offset).is_ok())?,
         time: Timestamp::from_millis(time.parse().ok()?),
-    })
+    };
+    // `+7` and `007` are numbers to the parser, and no spelling of ours.
+    (write_origin(&origin).as_bytes() == header).then_some(origin)
 }

@@ -45,7 +45,7 @@ static ALL: LazyLock<Vec<Schema>> = LazyLock::new(|| {
     files![
         "NodeCompleted" v 2,
         "NodeScheduled" v 2,
-        "NodeStarted" v 1,
+        "NodeStarted" v 2,
         "StateTransitioned" v 1,
         "WorkflowStarted" v 3,
         "PlanMade" v 1,
@@ -73,6 +73,7 @@ static ALL: LazyLock<Vec<Schema>> = LazyLock::new(|| {
         "WorkflowStarted" v 1,
         "NodeCompleted" v 1,
         "Trying" v 1,
+        "NodeStarted" v 1,
         "NodeFailed" v 2,
         "NodeFailed" v 1,
         "NodeScheduled" v 1,

@@ -22,5 +22,5 @@ pub use exec::ExecAgent;
 pub use heartbeat::Heartbeat;
 pub use meter::Meter;
 pub use registry::{Agents, agent_fn};
-pub use runner::{Runner, RunnerError, Standing};
+pub use runner::{LocalDesk, Runner, RunnerError, Standing};
 pub use settings::RunnerSettings;

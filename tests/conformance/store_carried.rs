@@ -39,7 +39,7 @@ fn forked(carried: Vec<Carried>) -> History {
     for number in 0..STEPS {
         let node_id = node(&format!("own-{number}"));
         history.then(10, scheduled(node_id.clone(), 1, 1, &Json::null()));
-        history.then(5, Event::NodeStarted(NodeStarted { node_id: node_id.clone(), attempt: 1 }));
+        history.then(5, Event::NodeStarted(NodeStarted { node_id: node_id.clone(), attempt: 1, local: false }));
         history.then(7, completed(node_id, 1, &Json::parse("1").unwrap()));
     }
     history

@@ -66,7 +66,7 @@ pub fn rows_of_a_run_read_back(store: Arc<dyn Store>) {
     let output = Json::parse(r#"{"total": 1.50, "total": 2}"#).unwrap();
     let mut history = History::started(1, "w", &Json::null());
     history.then(10, scheduled(node("a"), 1, 1, &Json::null()));
-    history.then(5, Event::NodeStarted(NodeStarted { node_id: node("a"), attempt: 1 }));
+    history.then(5, Event::NodeStarted(NodeStarted { node_id: node("a"), attempt: 1, local: false }));
     history.then(7_000, completed(node("a"), 1, &output));
     history.then(1, scheduled(node("b"), 0, 1, &Json::null()));
     history.then(1, super::histories::failed(node("b"), 1, "no such order"));

@@ -148,6 +148,15 @@ fn end(yaml: &str, seed: u64, order: u64) -> (Option<Outcome>, BTreeMap<String, 
             give(&mut run, seed, input.clone());
         }
     }
+    // What comes afterwards, in whatever order and once more, changes nothing.
+    let ended = run.live.as_ref().unwrap().0.clone();
+    let mut late = inputs(&run);
+    late.retain(|input| !matches!(input, Input::Time(_)));
+    while !late.is_empty() {
+        let input = late.swap_remove(dice.random_range(0..late.len()));
+        give(&mut run, seed, input);
+    }
+    assert_eq!(run.live.as_ref().unwrap().0, ended, "a run that has ended changed:\n{}", run.transcript);
     let told = |node: &NodeRun| {
         let code = node.failure.as_ref().map(|failure| failure.code.as_str());
         format!("{} {} {:?} {:?}", node.attempt, node.status.as_str(), node.output, code)

@@ -77,4 +77,24 @@ proptest! {
         let without = policy.delay(&attempt(run, 1), None);
         prop_assert_eq!(policy.delay(&attempt(run, 1), Some(asked)), without.max(asked));
     }
+
+    #[test]
+    fn no_number_is_too_large_for_back_off(base: u64, max: u64, thousandths in 1_000..=1_000_000_u32, number in 1..=u32::MAX) {
+        let policy = policy(base, f64::from(thousandths) / 1_000.0, max, Jitter::Equal);
+        let (delay, next) = (policy.backoff(number), policy.backoff(number.saturating_add(1)));
+        prop_assert!(delay <= next && next <= Duration::from_millis(max));
+        let week = Duration::from_secs(7 * 24 * 3_600);
+        let asked = policy.delay(&attempt(7, number), Some(Duration::MAX));
+        prop_assert!((week..=week.max(delay)).contains(&asked), "nobody is waited for longer than a week");
+    }
+
+    #[test]
+    fn jitter_spreads_what_failed_together(run: u128, jitter in proptest::sample::select(&[Jitter::Full, Jitter::Equal][..])) {
+        let policy = policy(60_000, 1.0, 60_000, jitter);
+        let delays = (0..200).map(|i| policy.delay(&attempt(run.wrapping_add(i), 1), None).as_millis());
+        let least = if jitter == Jitter::Equal { 30_000 } else { 0 };
+        // Of 200 in ten equal parts: that one stays empty has a chance of 1 in 10^8.
+        let parts: std::collections::BTreeSet<u128> = delays.map(|delay| (delay - least) * 10 / (60_001 - least)).collect();
+        prop_assert_eq!(parts.len(), 10);
+    }
 }

@@ -148,7 +148,7 @@ impl Scenario {
 
     pub fn start_attempt(&mut self, node: &str, attempt: u32) -> &mut Self {
         let said = if attempt == 1 { format!("started {node}") } else { format!("started {node}/{attempt}") };
-        self.when(&said, Command::StartNode { node_id: id(node), attempt })
+        self.when(&said, Command::StartNode { node_id: id(node), attempt, local: false })
     }
 
     pub fn complete(&mut self, node: &str, output: &str) -> &mut Self {
@@ -227,7 +227,7 @@ impl Scenario {
     }
 
     pub fn heartbeat(&mut self, node: &str) -> &mut Self {
-        self.when(&format!("heartbeat {node}"), Command::ProgressNode { node_id: id(node), attempt: 1 })
+        self.when(&format!("heartbeat {node}"), Command::ProgressNode { node_id: id(node), attempt: 1, local: false })
     }
 
     /// A person supplies an output.

@@ -235,3 +235,15 @@ fn inputs_too_large_or_too_deep_are_refused() {
     let size = InputMapping::compile(Some(&json!("[request, 1].size()")), &[]).unwrap().evaluate(&deep).unwrap();
     assert_eq!(size.as_str(), "2");
 }
+
+#[test]
+fn a_failure_is_told_in_the_same_words_each_time() {
+    for input in
+        ["request + request.name", "request.map - 1", "request.items[request.map]", "{request.map: 1}", "-request"]
+    {
+        let first = made(json!(input)).unwrap_err();
+        for _ in 0..20 {
+            assert_eq!(made(json!(input)).unwrap_err(), first, "{input}");
+        }
+    }
+}

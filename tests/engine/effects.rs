@@ -1,16 +1,13 @@
 //! Effects of a claim that is over are left to the next one.
 
 use super::town::{Town, id_in, one_node};
-use bytes::Bytes;
 use orchestrator::core::definition::validate::validate;
 use orchestrator::core::event::PartitionEvent;
 use orchestrator::core::failure::ReportedFailure;
 use orchestrator::core::id::AgentName;
 use orchestrator::core::json::Json;
-use orchestrator::journal::record::{JournalRecord, Owner, PartitionTaken};
 use orchestrator::log::topic::DelayTier;
 use orchestrator::log::{AppendError, Topic};
-use orchestrator::wire::journal;
 use orchestrator::wire::report::ReportOutcome;
 use serde_json::json;
 use std::time::Duration;
@@ -24,18 +21,7 @@ fn an_effect_is_tried_until_it_lands_but_not_by_a_claim_that_is_over() {
     town.board.lock().unwrap().effects_fail = Some(AppendError::Unconfirmed("the test says so".to_owned()));
     town.request("job", &id);
     town.until("the dispatch is tried again and again", |town| effects(town) > 10);
-    let taken = PartitionTaken {
-        term: 100,
-        owner: Owner([7; 16]),
-        time: town.now(),
-        group: String::new(),
-        host: String::new(),
-        version: String::new(),
-        cluster: String::new(),
-    };
-    let value: Bytes = journal::encode(&JournalRecord::PartitionTaken(taken));
-    town.append(Topic::Journal, Some(0), None, value, vec![]);
-    town.until("the partition is lost", |town| town.owner(0).is_none());
+    town.lose(0);
     town.turn();
     let before = effects(&town);
     for _ in 0..5 {

@@ -6,6 +6,7 @@ use super::wires::{Board, Wired};
 use orchestrator::core::time::Timestamp;
 use orchestrator::engine::EngineSettings;
 use orchestrator::engine::thread::{EngineStatus, ThreadParts, spawn};
+use orchestrator::local::NoLocalAgents;
 use orchestrator::log::Log;
 use orchestrator::log::Topic;
 use orchestrator::log::memory::{Clock, MemoryLog, ProcessId};
@@ -78,6 +79,7 @@ fn a_panic_of_the_whole_engine_does_not_end_its_thread() {
     let (stop, status) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(EngineStatus::default())));
     let thread = spawn(ThreadParts {
         log: Arc::new(Wired { process: log.process(ProcessId(1)), board: board.clone() }),
+        local: Arc::new(NoLocalAgents),
         store: None,
         settings: EngineSettings { partitions: 2, ..EngineSettings::default() },
         stop: stop.clone(),

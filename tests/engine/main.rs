@@ -6,10 +6,12 @@
 mod aside;
 mod careful;
 mod claims;
+mod desk;
 mod effects;
 mod faults;
 mod letters;
 mod lines;
+mod local;
 mod losses;
 mod storm;
 mod take_up;

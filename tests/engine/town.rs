@@ -1,5 +1,6 @@
 //! An installation of two partitions in memory, one engine, a projector, and whoever publishes by hand.
 
+use super::desk::Desk;
 use super::wires::{Board, Wired};
 use bytes::Bytes;
 use orchestrator::core::definition::validate::validate;
@@ -11,7 +12,7 @@ use orchestrator::core::partition::partition_of;
 use orchestrator::core::time::Timestamp;
 use orchestrator::engine::owner::Owning;
 use orchestrator::engine::{Engine, EngineParts, EngineSettings};
-use orchestrator::journal::record::JournalRecord;
+use orchestrator::journal::record::{JournalRecord, Owner, PartitionTaken};
 use orchestrator::log::memory::{Clock, MemoryLog, ProcessId};
 use orchestrator::log::plan::{agent_topics, topic_plan};
 use orchestrator::log::{Appender, Header, Log, NewRecord, Purpose, Record, Topic};
@@ -43,6 +44,8 @@ pub struct Town {
     pub log: MemoryLog,
     pub board: Board,
     pub engine: Option<Engine>,
+    /// The agents of its process.
+    pub desk: Arc<Desk>,
     store: Arc<MemoryStore>,
     clock: Clock,
     hand: Box<dyn Appender>,
@@ -66,8 +69,8 @@ impl Town {
         topics.extend(agent_topics(&AgentName::new("hand").unwrap(), PARTITIONS, 1));
         others.create_topics(&topics).unwrap();
         let hand = others.appender(Purpose::Client).unwrap();
-        let (board, store) = (Board::default(), Arc::new(MemoryStore::new()));
-        let mut town = Self { log, board, engine: None, store, clock, hand, token: 0, seed: 0 };
+        let (board, store, desk) = (Board::default(), Arc::new(MemoryStore::new()), Arc::default());
+        let mut town = Self { log, board, engine: None, desk, store, clock, hand, token: 0, seed: 0 };
         for definition in definitions {
             town.apply(definition);
         }
@@ -94,7 +97,14 @@ impl Town {
         let log = Arc::new(Wired { process: self.log.process(ENGINE), board: self.board.clone() });
         let settings = EngineSettings { partitions: PARTITIONS, ..EngineSettings::default() };
         let store: Arc<dyn Store> = self.store.clone();
-        let parts = EngineParts { log, store: Some(store), settings, seed: self.seed, on_threads: false };
+        let parts = EngineParts {
+            log,
+            local: self.desk.clone(),
+            store: Some(store),
+            settings,
+            seed: self.seed,
+            on_threads: false,
+        };
         self.engine = Some(Engine::new(parts).unwrap());
     }
 
@@ -108,6 +118,16 @@ impl Town {
     pub fn kill(&mut self) {
         self.log.drop_process(ENGINE);
         self.engine = None;
+    }
+
+    /// Somebody else takes a partition.
+    #[track_caller]
+    pub fn lose(&mut self, partition: u32) {
+        let (term, owner, time, text) = (1_000, Owner([7; 16]), self.now(), String::new);
+        let taken = PartitionTaken { term, owner, time, group: text(), host: text(), version: text(), cluster: text() };
+        let value = journal::encode(&JournalRecord::PartitionTaken(taken));
+        self.append(Topic::Journal, Some(partition), None, value, vec![]);
+        self.until("the partition is lost", |town| town.owner(partition).is_none());
     }
 
     /// The store takes in what the journals hold.

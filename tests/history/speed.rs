@@ -71,7 +71,7 @@ fn asked_for() -> History {
     for number in 0..16 {
         let node = NodeId::new(&format!("node-{number}")).unwrap();
         history.then(1, scheduled(node.clone(), number, 1, &Json::null()));
-        history.then(1, Event::NodeStarted(NodeStarted { node_id: node.clone(), attempt: 1 }));
+        history.then(1, Event::NodeStarted(NodeStarted { node_id: node.clone(), attempt: 1, local: false }));
         history.then(1, completed(node, 1, &Json::null()));
     }
     history.then(1, workflow_completed(&history.run, Json::null()));

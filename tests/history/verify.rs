@@ -87,11 +87,18 @@ fn every_changed_header_and_key_is_found_and_named() {
 fn every_removed_record_is_missed_unless_a_twin_is_left() {
     let of = installation(5);
     let records = stream(&of);
-    for at in firsts(&records) {
+    let firsts = firsts(&records);
+    for (i, at) in firsts.iter().copied().enumerate() {
         let mut damaged = records.clone();
         let (subject, sequence) = id(&damaged.remove(at));
         let heard = verify_copy(&of, &damaged);
-        let twin = damaged.iter().any(|record| id(record) == (subject.clone(), sequence));
+        let twin = damaged.iter().position(|record| id(record) == (subject.clone(), sequence));
+        // One that stands before whatever comes next takes its place.
+        if twin.is_some_and(|twin| firsts.get(i + 1).is_none_or(|next| twin + 1 < *next)) {
+            assert_eq!(heard.faults, [], "record {at} of {}", records.len());
+            continue;
+        }
+        let twin = twin.is_some();
         let what = format!("record {at} of {}: {:?}", records.len(), heard.faults);
         if at == records.len() - 1 {
             // A copy may have been made before it was published.

@@ -31,7 +31,9 @@ fn header(value: &[u8]) -> Vec<Header> {
 #[test]
 fn a_trace_goes_from_the_request_to_everything_that_follows() {
     for leg in Leg::all() {
-        let mut watched = Watched::serving(Installation::new(leg), &[CHAIN, FAILING], &[]);
+        // Through the topics, whose records are looked at.
+        let topics = ["--local-agents", "false"];
+        let mut watched = Watched::serving(Installation::new(leg), &[CHAIN, FAILING], &topics);
         let mut ready = watched.at.stream(Topic::Ready(AgentName::new("echo").expect("a legal name")));
         watched.at.request_with("w", "chain", &json!({ "text": "hello" }), header(TRACE.as_bytes()));
         watched.answer("w");

@@ -3,8 +3,8 @@
 engine. What must hold after any number of crashes:
 
 - every accepted request has exactly one run, every run ends once, with one answer, and was answered;
-- a workflow has another run only where that takes up its last one, which has failed; what is carried over as completed is
-  what had been completed, and is not executed again;
+- a workflow has another run only where that takes up its last one, which has failed; what is carried over as completed,
+  from that one or by a fork, is what had been completed, and is not executed again;
 - every record of the event stream has right CloudEvents headers, a whole body of its schema, the next sequence of
   its run and the next link of its chain; a record that comes twice is identical;
 - each (run, node) has at most one output, and its attempts follow each other: one that failed and is not final
@@ -17,7 +17,7 @@ engine. What must hold after any number of crashes:
     check.py --kafka localhost:9092 --namespace NAME --store postgres://... --schemas schemas [--workflows N]
     check.py --data DIR --schemas schemas
 
-Exit code 0 and a line of JSON with counts, or 1 and a line for each fault.
+Exit code 0 and a line of JSON with counts; 1 where there are faults, and on the standard error a line for each.
 """
 
 import argparse
@@ -31,6 +31,8 @@ from wire import Schemas, next_chain, partition_of
 
 STARTS = b"\0" * 16
 RUN_ENDS = ("WorkflowCompleted", "WorkflowFailed")
+# What a fault is: something is missing, stands twice, is not what something else says, or came before what it follows.
+KINDS = ("lost", "doubled", "contradictory", "out_of_order")
 # The delay topics, in milliseconds.
 TIERS = {"1s": 1_000, "10s": 10_000, "1m": 60_000, "10m": 600_000, "1h": 3_600_000, "1d": 86_400_000}
 
@@ -45,12 +47,12 @@ class Check:
         # By dispatch_id of the attempt that is awaited: partition, workflow, delay in ms, when it is due.
         self.retries = {}
 
-    def fault(self, text):
-        self.faults.append(text)
+    def fault(self, text, kind="contradictory"):
+        self.faults.append((kind, text))
 
-    def expect(self, found, expected, what):
+    def expect(self, found, expected, what, kind="contradictory"):
         if found != expected:
-            self.fault(f"{what}: expected {expected!r}, found {found!r}")
+            self.fault(f"{what}: expected {expected!r}, found {found!r}", kind)
 
     # The event stream
 
@@ -97,7 +99,7 @@ class Check:
             self.expect(identity, self.seen[headers["ce_id"]], f"{place}: a twin that is not identical")
             return 1
         self.seen[headers["ce_id"]] = identity
-        self.expect(event["sequence"], len(story["events"]) + 1, f"{place}: sequence of {who}")
+        self.expect(event["sequence"], len(story["events"]) + 1, f"{place}: sequence of {who}", "out_of_order")
         story["chain"] = next_chain(story["chain"], record.value)
         self.expect(headers.get("orchestrator_chain"), story["chain"].hex(), f"{place}: chain of {who}")
         story["events"].append((name, event, record.value))
@@ -115,15 +117,16 @@ class Check:
     def story(self, run, story):
         names = [name.split(".")[0] for name, _, _ in story["events"]]
         ends = [name for name in names if name in RUN_ENDS]
-        self.expect((len(ends), names[-1] in RUN_ENDS), (1, True), f"run {run}: one end, as its last event")
+        kind = "lost" if not ends else "doubled" if len(ends) > 1 else "out_of_order"
+        self.expect((len(ends), names[-1] in RUN_ENDS), (1, True), f"run {run}: one end, as its last event", kind)
         outputs = [event["node_id"] for name, event, _ in story["events"]
                    if name.startswith(("NodeCompleted", "NodeRecovered"))]
         for node in sorted({node for node in outputs if outputs.count(node) > 1}):
-            self.fault(f"run {run}: node {node} has {outputs.count(node)} outputs")
+            self.fault(f"run {run}: node {node} has {outputs.count(node)} outputs", "doubled")
         self.attempts(run, names, story)
         times = [event["time"] for _, event, _ in story["events"]]
         if times != sorted(times):
-            self.fault(f"run {run}: time runs backwards")
+            self.fault(f"run {run}: time runs backwards", "out_of_order")
         self.counts["completed_nodes"] = self.counts.get("completed_nodes", 0) + names.count("NodeCompleted")
 
     def attempts(self, run, names, story):
@@ -140,14 +143,14 @@ class Check:
                 ended.add(node)
                 continue
             if node in ended:
-                self.fault(f"{what}: the node had ended")
+                self.fault(f"{what}: the node had ended", "doubled")
             awaited, due_at = expected.get(node, (1, 0))
             if event.get("final_because") == "total_timeout" and node in expected and due_at is not None:
                 awaited -= 1  # its time was up while it awaited the next attempt
-            self.expect(attempt, awaited, f"{what}: attempt")
+            self.expect(attempt, awaited, f"{what}: attempt", "out_of_order")
             if name == "NodeScheduled":
                 if due_at is None or due_at > time:
-                    self.fault(f"{what}: due at {due_at}, scheduled at {time}")
+                    self.fault(f"{what}: due at {due_at}, scheduled at {time}", "out_of_order")
                 expected[node] = (attempt, None)
                 self.counts["attempts"] = self.counts.get("attempts", 0) + 1
             elif name == "NodeRetryScheduled":
@@ -206,7 +209,8 @@ class Check:
             published = [body for _, _, body in self.subjects.get(who, {"events": []})["events"]]
             if published != stories.get(who, []):
                 self.fault(f"{who}: {len(stories.get(who, []))} events count in the journal,"
-                           f" {len(published)} were published, and they are not the same")
+                           f" {len(published)} were published, and they are not the same",
+                           "lost" if len(published) < len(stories.get(who, [])) else "contradictory")
         self.counts["takings"] = sum(rule["takings"] for rule in rules.values())
         self.counts["void_records"] = sum(rule["void"] for rule in rules.values())
 
@@ -239,7 +243,7 @@ class Check:
                 self.expect(response["error"].get("context"), json.loads(told or "null"), f"run {run}: its context")
         for run in self.fold.states:
             if run not in answers:
-                self.fault(f"run {run} was never answered")
+                self.fault(f"run {run} was never answered", "lost")
         started = {place_of(s) for s in map(origin_of, self.fold.states.values())}
         forwarded = 0
         for record in self.topics.records("requests"):
@@ -247,30 +251,40 @@ class Check:
                 forwarded += 1
                 continue
             if ("requests", record.partition, record.offset) not in started | refused:
-                self.fault(f"the request at {record.partition}/{record.offset} was neither started nor refused")
+                self.fault(f"the request at {record.partition}/{record.offset} was neither started nor refused", "lost")
         for workflow, runs in runs_of.items():
             self.lineage(workflow, runs)
         if expected_workflows is not None:
-            self.expect(len(runs_of), expected_workflows, "number of workflows")
+            kind = "lost" if len(runs_of) < expected_workflows else "doubled"
+            self.expect(len(runs_of), expected_workflows, "number of workflows", kind)
         self.counts.update(workflows=len(runs_of), refused=len(refused), forwarded=forwarded)
 
     def lineage(self, workflow, runs):
-        """The runs of a workflow follow each other, each takes up the one before."""
+        """The runs of a workflow follow each other, each takes up the one before; the first may be a fork of any run."""
         before = None
         for run in runs:
             start = self.subjects[run]["events"][0][1]
             lineage = start.get("lineage")
-            self.expect(lineage and lineage["run_id"], before, f"run {run} of {workflow!r}: the run that it takes up")
-            if lineage and before:
-                self.counts["taken_up"] = self.counts.get("taken_up", 0) + 1
-                self.expect(self.fold.states[before]["status"], "failed", f"run {before}, which {run} takes up")
-                done = {node["node_id"]: node["output"] for node in self.subjects[before]["events"][0][1]["carried"]}
-                done.update((event["node_id"], event["output"]) for name, event, _ in self.subjects[before]["events"]
-                            if name.startswith("NodeCompleted"))
-                for node in start["carried"]:
-                    if node["status"] == "completed":
-                        self.expect(node["output"], done.get(node["node_id"]), f"run {run}: carried {node['node_id']}")
+            if lineage and lineage["kind"] == "fork":
+                self.counts["forked"] = self.counts.get("forked", 0) + 1
+                self.carried(run, start, lineage["run_id"])
+            else:
+                what = f"run {run} of {workflow!r}: the run that it takes up"
+                self.expect(lineage and lineage["run_id"], before, what, "doubled")
+                if lineage and before:
+                    self.counts["taken_up"] = self.counts.get("taken_up", 0) + 1
+                    self.expect(self.fold.states[before]["status"], "failed", f"run {before}, which {run} takes up")
+                    self.carried(run, start, before)
             before = run
+
+    def carried(self, run, start, origin):
+        """What counts as completed is what had been completed."""
+        story = self.subjects[origin]["events"]
+        done = {node["node_id"]: node["output"] for node in story[0][1]["carried"]}
+        done.update((event["node_id"], event["output"]) for name, event, _ in story if name.startswith("NodeCompleted"))
+        for node in start["carried"]:
+            if node["status"] == "completed":
+                self.expect(node["output"], done.get(node["node_id"]), f"run {run}: carried {node['node_id']}")
 
     # The tables
 
@@ -287,7 +301,10 @@ class Check:
 
     def compare(self, name, found, folded):
         for key in sorted(set(found) ^ set(folded)):
-            self.fault(f"{name} {key}: " + ("no event says so" if key in found else "missing"))
+            if key in found:
+                self.fault(f"{name} {key}: no event says so")
+            else:
+                self.fault(f"{name} {key}: missing", "lost")
         for key in set(found) & set(folded):
             for column, value in folded[key].items():
                 if isinstance(value, str):
@@ -340,9 +357,10 @@ def main():
     check.journal()
     check.answers(args.workflows)
     check.tables()
-    print(json.dumps(check.counts))
-    for fault in check.faults[:50]:
-        print(fault, file=sys.stderr)
+    kinds = [kind for kind, _ in check.faults]
+    print(json.dumps(check.counts | {"faults_by_kind": {kind: kinds.count(kind) for kind in KINDS}}))
+    for kind, fault in check.faults[:50]:
+        print(f"{kind}: {fault}", file=sys.stderr)
     if check.faults:
         print(f"{len(check.faults)} faults", file=sys.stderr)
     return 1 if check.faults else 0

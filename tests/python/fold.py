@@ -20,6 +20,11 @@ BUCKETS = [
 ]
 
 
+def past_attempts(node):
+    """How many attempts of a node have failed, the latest one too."""
+    return 0 if node is None else node.get("failed_attempts", 0) + ("error_code" in node)
+
+
 class Fold:
     """What the events of all runs and partitions lead to: rows by table and key."""
 
@@ -31,7 +36,8 @@ class Fold:
         run, sequence, time = event["run_id"], event["sequence"], event["time"]
         if name == "WorkflowStarted":
             # What is carried over from an earlier run counts as completed from the start.
-            self.nodes[run] = {node["node_id"]: {**node, "status": "completed"} for node in event.get("carried", [])}
+            self.nodes[run] = {
+                node["node_id"]: {"status": "completed", "attempt": 0, **node} for node in event.get("carried", [])}
             definition, origin = event["definition"], event["origin"]
             self.states[run] = {
                 "workflow_id": event["workflow_id"], "partition": partition, "status": "initializing",
@@ -50,11 +56,12 @@ class Fold:
             nodes[event["node_id"]] = {
                 "status": "open", "agent_name": event["agent_name"], "attempt": event["attempt"],
                 "timeout_ms": event["timeout_ms"], "scheduled_at": time, "started_at": None,
+                "failed_attempts": past_attempts(node),
             }
         elif name == "NodeStarted":
             node["started_at"] = time
         elif name == "NodeCompleted":
-            node["status"] = "completed"
+            node.update(status="completed", output=event["output"], ended_at=time)
             self.ended(event, node, "completed", {"output": event["output"]})
         elif name == "NodeFailed":
             called = node is not None and node["status"] == "open"
@@ -63,10 +70,12 @@ class Fold:
                     "agent_name": event["agent_name"], "attempt": event["attempt"], "timeout_ms": 0,
                     "scheduled_at": time, "started_at": None,
                 }
+            if node["status"] == "awaiting_retry":  # its time was up: it fails once more
+                node["failed_attempts"] = past_attempts(node)
             # Version 1 has no such field: every failure was final.
             final = event.get("final_because", "retries_exhausted") is not None
-            node["status"] = "failed" if final else "awaiting_retry"
             outcome = {"error_" + k: event[k] for k in ("class", "code", "message", "details")}
+            node.update(status="failed" if final else "awaiting_retry", ended_at=time, due_at=None, **outcome)
             # A node may fail before it is scheduled, and once more while it awaits its next attempt: no agent was called.
             (self.ended if called else self.result)(event, node, "failed", outcome)
             self.error(event, name, node)
@@ -77,8 +86,10 @@ class Fold:
                     "attempt": event["attempt"], "class": event["class"], "code": event["code"],
                     "definition_name": state["definition_name"],
                 })
+        elif name == "NodeRetryScheduled":
+            node["due_at"] = event["due_at"]
         elif name == "NodeRecovered":
-            node["status"] = "skipped" if event["how"] == "skip" else "recovered"
+            node.update(status="skipped" if event["how"] == "skip" else "recovered", output=event["output"], ended_at=time)
             self.result(event, node, node["status"], {"output": event["output"]})
         elif name == "StateTransitioned":
             state["status"] = event["to"]
@@ -90,7 +101,7 @@ class Fold:
             state.update(status="completed", ended_at=time, answer=event["answer"])
         elif name == "WorkflowFailed":
             for cut_short in (node for node in nodes.values() if node["status"] in OPEN):
-                cut_short["status"] = "cancelled"
+                cut_short.update(status="cancelled", ended_at=time, due_at=None)
             state.update(status="failed", ended_at=time, error_node=event["node_id"],
                          **{"error_" + k: event[k] for k in ("class", "code", "message")})
             self.error(event, name, nodes.get(event["node_id"]) or {})

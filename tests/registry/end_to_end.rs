@@ -19,7 +19,8 @@ fn serve(at: &Installation, registry: Option<&str>) -> Process {
     at.start_command(command, "serve")
 }
 
-fn ask(at: &Installation, arguments: &[&str], registry: Option<&str>) -> End {
+/// Runs a command that knows the registry, or none.
+pub fn ask(at: &Installation, arguments: &[&str], registry: Option<&str>) -> End {
     let mut command = at.command(arguments);
     command.envs(registry.map(|url| ("ORCHESTRATOR_SCHEMA_REGISTRY_URL", url)));
     run(command, b"")
@@ -30,7 +31,7 @@ fn wait_for_end(responses: &mut Stream, workflow_id: &str) {
 }
 
 /// Two runs: one ended before there was a registry, the other goes through the change and a crash after it.
-fn with_a_past(at: &Installation, registry: &str) {
+pub fn with_a_past(at: &Installation, registry: &str) {
     at.apply(DEFINITION);
     let mut hand = Hand::new(at);
     let mut responses = at.stream(Topic::Responses);
@@ -72,7 +73,8 @@ fn raw_events(at: &Installation) -> Vec<Vec<u8>> {
     stream.records().iter().map(|record| record.value.as_ref().unwrap().to_vec()).collect()
 }
 
-fn lines(end: &End) -> Vec<Value> {
+/// The lines of JSON that a command has printed.
+pub fn lines(end: &End) -> Vec<Value> {
     end.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 

@@ -9,6 +9,7 @@
 #[allow(dead_code, unused_imports, reason = "shared with other test targets")]
 mod support;
 
+mod commands;
 mod end_to_end;
 mod player;
 mod processes;

@@ -137,7 +137,7 @@ impl History {
             0..100 => scheduled(fresh(), choice.which, 1, &json(&choice.text)),
             100..130 => {
                 let (node_id, attempt) = self.open(choice.which)?;
-                Event::NodeStarted(NodeStarted { node_id, attempt })
+                Event::NodeStarted(NodeStarted { node_id, attempt, local: false })
             }
             130..190 => {
                 let (node_id, attempt) = self.open(choice.which)?;

@@ -110,7 +110,7 @@ pub fn run_events() -> Vec<Recorded> {
             input: json(r#"{"customer":"c-7"}"#),
             timeout_ms: 60_000,
         }),
-        Event::NodeStarted(NodeStarted { node_id: node("find-orders"), attempt: 1 }),
+        Event::NodeStarted(NodeStarted { node_id: node("find-orders"), attempt: 1, local: true }),
         Event::NodeCompleted(NodeCompleted {
             node_id: node("find-orders"),
             attempt: 1,

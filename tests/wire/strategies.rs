@@ -251,7 +251,7 @@ fn node_event() -> impl Strategy<Value = Event> {
                 input: json,
                 timeout_ms,
             }),
-            1 => Event::NodeStarted(NodeStarted { node_id, attempt }),
+            1 => Event::NodeStarted(NodeStarted { node_id, attempt, local: attempt % 2 == 0 }),
             2 => Event::NodeCompleted(NodeCompleted { node_id, attempt, output: json, usage }),
             3 => {
                 let delay_ms = timeout_ms;

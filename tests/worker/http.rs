@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get};
 use orchestrator::core::failure::{FailureClass, ReportedFailure};
+use orchestrator::core::usage::{Cost, Usage};
 use orchestrator::worker::Agent;
 use orchestrator::worker::builtin::Http;
 use serde_json::{Value, json};
@@ -19,6 +20,7 @@ async fn serve(other: String) -> String {
     let address = listener.local_addr().unwrap().to_string();
     let router = Router::new()
         .route("/echo", any(echo))
+        .route("/model/{which}", any(model))
         .route("/text", get(|| async { "plain" }))
         .route("/rubbish", get(|| async { ([(header::CONTENT_TYPE, "application/json")], "{") }))
         .route("/bytes", get(|| async { vec![0xffu8, 0xfe] }))
@@ -41,6 +43,16 @@ async fn echo(request: Request) -> Response {
     let names = ["content-type", "traceparent", "idempotency-key", "x-cups"];
     let shown: Vec<Option<String>> = names.into_iter().map(shown).collect();
     axum::Json(json!({ "method": method, "headers": shown, "body": String::from_utf8_lossy(&body) })).into_response()
+}
+
+/// The parts of the answers of two APIs of models that are read, and of one that does not say what it has used.
+async fn model(axum::extract::Path(which): axum::extract::Path<String>) -> Response {
+    let usage = match which.as_str() {
+        "openai" => json!({ "prompt_tokens": 850, "completion_tokens": 120, "total_tokens": 970 }),
+        "anthropic" => json!({ "input_tokens": 850, "output_tokens": 120, "cache_read_input_tokens": 0 }),
+        _ => Value::Null,
+    };
+    axum::Json(json!({ "model": which, "usage": usage })).into_response()
 }
 
 async fn status(axum::extract::Path(status): axum::extract::Path<u16>) -> (StatusCode, HeaderMap, &'static str) {
@@ -168,5 +180,29 @@ fn a_host_that_does_not_answer_in_time_is_a_timeout_and_one_that_is_not_there_is
             agent(&[&gone]).run(call(json!({ "url": format!("http://{gone}/?key=secret") }))).await.unwrap_err();
         assert_eq!((failure.class, failure.code.as_str()), (None, "http_unreachable"));
         assert!(!failure.message.contains("secret"), "{}", failure.message);
+    });
+}
+
+#[test]
+fn tokens_that_a_model_has_used_are_reported_and_cost_what_the_definition_says() {
+    block_on(async {
+        let host = serve(String::new()).await;
+        let agent = agent(&[&host]);
+        let prices = json!({ "input": 3, "output": 15.0 });
+        let usage = |cost: f64| Usage { cost: Cost::new(cost).unwrap(), input_tokens: 850, output_tokens: 120 };
+        for (which, prices, expected) in [
+            ("openai", Value::Null, Some(usage(0.0))),
+            ("openai", prices.clone(), Some(usage(0.00435))),
+            ("anthropic", prices.clone(), Some(usage(0.00435))),
+            ("other", prices.clone(), None),
+        ] {
+            let input = json!({ "url": format!("http://{host}/model/{which}"), "body": {}, "prices": prices });
+            let call = call(input);
+            let meter = call.meter.clone();
+            assert_eq!(agent.run(call).await.unwrap()["body"]["model"], which);
+            assert_eq!(meter.total(), expected, "{which} {prices}");
+        }
+        let free = json!({ "url": format!("http://{host}/model/openai"), "prices": { "input": -3, "output": 0 } });
+        assert_eq!(word(agent.run(call(free)).await), "failed non_retryable bad_input");
     });
 }

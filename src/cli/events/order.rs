@@ -90,7 +90,7 @@ mod tests {
                 started_at: Timestamp(0),
                 answer: Json::null(),
             }),
-            _ => Event::NodeStarted(NodeStarted { node_id: NodeId::new("n").unwrap(), attempt: 1 }),
+            _ => Event::NodeStarted(NodeStarted { node_id: NodeId::new("n").unwrap(), attempt: 1, local: false }),
         };
         let (workflow_id, run_id) = (WorkflowId::new("w").unwrap(), RunId::new(&format!("{run:032x}")).unwrap());
         Published::Run(Recorded { workflow_id, run_id, sequence, time: Timestamp(0), event })

@@ -122,7 +122,7 @@ pub(in crate::cli) mod tests {
             run_id: RunId::new(&"a".repeat(32)).unwrap(),
             sequence: 5,
             time: Timestamp(0),
-            event: Event::NodeStarted(NodeStarted { node_id: NodeId::new("sum").unwrap(), attempt: 1 }),
+            event: Event::NodeStarted(NodeStarted { node_id: NodeId::new("sum").unwrap(), attempt: 1, local: false }),
         })
     }
 
@@ -140,12 +140,12 @@ pub(in crate::cli) mod tests {
 
     #[test]
     fn an_event_has_the_id_of_its_header_and_its_place() {
-        for (published, id) in [(started(), format!("{}/5", "a".repeat(32))), (rejected(), "partition-2/9".to_owned())]
-        {
+        let run = format!("{}/5", "a".repeat(32));
+        for (published, id, version) in [(started(), run, 2), (rejected(), "partition-2/9".to_owned(), 1)] {
             let record = record(&published);
             assert_eq!(record.header("ce_id"), Some(id.as_bytes()));
             let json = Placed::read(&record).unwrap().json();
-            assert_eq!((&json["event_id"], &json["version"]), (&id.into(), &1.into()));
+            assert_eq!((&json["event_id"], &json["version"]), (&id.into(), &version.into()));
             let position = json!({ "partition": 2, "offset": 11, "time": "2025-01-31T12:00:00Z" });
             assert_eq!(json["position"], position);
             let members: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();

@@ -162,7 +162,7 @@ mod tests {
         };
         assert_eq!(town.reads(130, completed(1)), expected(30));
         town.reads(200, scheduled(2));
-        let started = Event::NodeStarted(NodeStarted { node_id: node(), attempt: 2 });
+        let started = Event::NodeStarted(NodeStarted { node_id: node(), attempt: 2, local: false });
         assert_eq!(town.reads(220, started).agent_name, adder);
         assert_eq!(town.reads(250, completed(2)), expected(50));
         assert_eq!(town.reads(260, completed(2)), Known::default(), "it has ended");

@@ -156,7 +156,7 @@ mod tests {
             run_id: RunId::new(&run.to_string().repeat(32)).unwrap(),
             sequence,
             time: Timestamp(0),
-            event: Event::NodeStarted(NodeStarted { node_id: NodeId::new("n").unwrap(), attempt: 1 }),
+            event: Event::NodeStarted(NodeStarted { node_id: NodeId::new("n").unwrap(), attempt: 1, local: false }),
         })
     }
 

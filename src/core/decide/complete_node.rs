@@ -14,6 +14,7 @@ use crate::core::id::NodeId;
 use crate::core::json::Json;
 use crate::core::rejection::Rejection;
 use crate::core::usage::Usage;
+use crate::planted::{Bug, is_planted};
 
 /// The first result of an attempt counts.
 pub fn decide(
@@ -30,7 +31,9 @@ pub fn decide(
         Err(failure) => fail_node::by_engine(draft, index, attempt, failure, usage),
         Ok(()) => {
             let event = NodeCompleted { node_id: node_id.clone(), attempt, output: output.clone(), usage };
-            draft.end_attempt(index);
+            if !is_planted(Bug::AcceptsASecondCompletion) {
+                draft.end_attempt(index);
+            }
             draft.has_output(index, output.clone(), Event::NodeCompleted(event));
             if node.node.role == Role::Planner {
                 join_plan(draft, node_id, output);

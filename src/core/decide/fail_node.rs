@@ -17,6 +17,7 @@ use crate::core::json::Json;
 use crate::core::rejection::Rejection;
 use crate::core::time::millis;
 use crate::core::usage::Usage;
+use crate::planted::{Bug, is_planted};
 use std::time::Duration;
 
 /// A failure with all that is known of it.
@@ -96,7 +97,7 @@ fn delay(
         return Err(FinalBecause::NotRetryable);
     }
     // What is exhausted by itself is a dead letter, whatever became of the run.
-    if attempt > policy.max_retries {
+    if attempt > policy.max_retries + u32::from(is_planted(Bug::RetriesOnceMore)) {
         return Err(FinalBecause::RetriesExhausted);
     }
     if draft.failure().is_some() && !undoes(draft, index) {

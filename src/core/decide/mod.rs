@@ -26,6 +26,8 @@ use super::frontier::Frontier;
 use super::id::NodeId;
 use super::rejection::Rejection;
 use super::run::{NodeRun, Run};
+use super::status::NodeStatus;
+use crate::planted::{Bug, is_planted};
 use draft::Draft;
 pub use draft::Given;
 
@@ -39,8 +41,10 @@ pub fn decide(run: &Run, frontier: &Frontier, command: &Command, given: &Given) 
     }
     let mut draft = Draft::over(run, frontier, given);
     match command {
-        Command::StartNode { node_id, attempt } => start_node::decide(&mut draft, node_id, *attempt)?,
-        Command::ProgressNode { node_id, attempt } => start_node::progress(&mut draft, node_id, *attempt)?,
+        Command::StartNode { node_id, attempt, local } => start_node::decide(&mut draft, node_id, *attempt, *local)?,
+        Command::ProgressNode { node_id, attempt, local } => {
+            start_node::progress(&mut draft, node_id, *attempt, *local)?;
+        }
         Command::CompleteNode { node_id, attempt, output, usage } => {
             complete_node::decide(&mut draft, node_id, *attempt, output, *usage)?;
         }
@@ -61,7 +65,8 @@ pub fn decide(run: &Run, frontier: &Frontier, command: &Command, given: &Given) 
 fn open_attempt<'a>(run: &'a Run, node_id: &NodeId, attempt: u32) -> Result<&'a NodeRun, Rejection> {
     let name = || node_id.to_string();
     let node = run.nodes.get(node_id).ok_or_else(|| Rejection::UnknownNode { node: name() })?;
-    if attempt < node.attempt || (attempt == node.attempt && !node.status.is_open()) {
+    let again = is_planted(Bug::AcceptsASecondCompletion) && node.status == NodeStatus::Completed;
+    if attempt < node.attempt || (attempt == node.attempt && !node.status.is_open() && !again) {
         Err(Rejection::AttemptEnded { node: name(), attempt })
     } else if attempt > node.attempt {
         Err(Rejection::OtherAttempt { node: name(), found: attempt, expected: node.attempt })

@@ -100,6 +100,10 @@ pub struct NodeStarted {
     pub node_id: NodeId,
     /// The attempt.
     pub attempt: u32,
+    /// Whether it runs in the process of the partition's owner, which handed it over in memory: whoever takes the
+    /// partition hands it out again.
+    #[serde(default)]
+    pub local: bool,
 }
 
 /// A worker still works on the attempt. Recorded where its node asks for it.

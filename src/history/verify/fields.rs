@@ -63,6 +63,7 @@ fn of_nodes(at: &str, expected: &NodeRun, found: &NodeRun, all: &mut Vec<Differe
             attempt,
             timeout_ms,
             heartbeat,
+            local,
             deadline,
             input,
             output,

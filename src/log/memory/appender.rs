@@ -22,6 +22,7 @@ fn size_of(record: &NewRecord) -> usize {
 impl Appender for MemoryAppender {
     fn append(&mut self, record: NewRecord, token: Token) -> Result<(), AppendError> {
         let mut world = self.world.lock();
+        world.operate(self.life);
         let topic = record.topic.clone();
         let Some(state) = world.topics.get(&topic) else {
             return Err(AppendError::Refused(crate::log::LogError::UnknownTopic(topic.to_string()).to_string()));
@@ -49,6 +50,7 @@ impl Appender for MemoryAppender {
 
     fn poll(&mut self, acks: &mut Vec<Ack>) {
         let mut world = self.world.lock();
+        world.operate(self.life);
         world.pump();
         if world.standing(self.life) == Standing::Alive {
             world.take_acks(self.id, acks);

@@ -93,6 +93,7 @@ impl World {
         if self.standing(life) == Standing::Frozen {
             due = HELD_BACK;
         }
+        self.next_due = self.next_due.min(due);
         if let Some(appender) = self.appenders.get_mut(&id) {
             appender.in_flight += 1;
             appender.lanes.entry(place).or_default().push_back(Flying { token, record, due, fate });
@@ -143,6 +144,9 @@ impl World {
     /// partitions take turns by the dice.
     pub(super) fn pump(&mut self) {
         let now = self.clock.now();
+        if now < self.next_due {
+            return;
+        }
         let mixed = self.faults != super::Faults::default();
         loop {
             let mut due: Vec<(u64, Place)> = Vec::new();
@@ -167,6 +171,10 @@ impl World {
             }
         }
         self.orphans.retain(|orphan| !orphan.records.is_empty());
+        let lanes = self.appenders.values().flat_map(|appender| appender.lanes.values());
+        let first = lanes.filter_map(|lane| lane.front()).map(|flying| flying.due);
+        let strays = self.orphans.iter().filter_map(|orphan| orphan.records.front()).map(|(due, ..)| *due);
+        self.next_due = first.chain(strays).min().unwrap_or(HELD_BACK);
     }
 
     /// What is at the head of a lane meets its fate.
@@ -302,6 +310,7 @@ impl World {
             due = due.max(self.within(longest));
             row.push_back((due, token, record));
         }
+        self.next_due = Timestamp(i64::MIN);
         self.orphans.push(Orphan { life, place: place.clone(), what, records: row });
     }
 
@@ -357,6 +366,7 @@ impl World {
         for appender in self.appenders.values_mut().filter(|appender| appender.life.process == process) {
             let held = appender.lanes.values_mut().flatten().filter(|flying| flying.due == HELD_BACK);
             held.for_each(|flying| flying.due = now);
+            self.next_due = Timestamp(i64::MIN);
         }
     }
 
@@ -369,6 +379,7 @@ impl World {
 
     /// Lets some of what is under way land now, whenever it was due.
     pub(super) fn land_some(&mut self) {
+        self.next_due = Timestamp(i64::MIN);
         let now = self.clock.now();
         for appender in self.appenders.values_mut() {
             for lane in appender.lanes.values_mut() {
@@ -383,6 +394,7 @@ impl World {
     /// From now on nothing goes wrong, and what is under way lands.
     pub(super) fn settle(&mut self) {
         self.faults = super::Faults::default();
+        self.next_due = Timestamp(i64::MIN);
         let now = self.clock.now();
         for appender in self.appenders.values_mut() {
             let flying = appender.lanes.values_mut().flatten().filter(|flying| flying.due != HELD_BACK);

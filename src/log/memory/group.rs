@@ -265,6 +265,7 @@ impl MemoryGroup {
 impl Group for MemoryGroup {
     fn poll(&mut self, _wait: Duration, out: &mut Vec<GroupEvent>) -> Result<(), LogError> {
         let mut world = self.world.lock();
+        world.operate(self.life);
         world.pump();
         if world.standing(self.life) == Standing::Alive {
             world.poll_member(&self.name, self.id, self.life, out);
@@ -285,6 +286,7 @@ impl Group for MemoryGroup {
             return Err(LogError::Refused(refused));
         }
         let mut world = self.world.lock();
+        world.operate(self.life);
         let place = (topic.clone(), partition);
         let alive = world.standing(self.life) == Standing::Alive;
         if !alive || !world.may_commit(&self.name, self.id, &place) {

@@ -24,6 +24,8 @@ mod world;
 
 use super::{Appender, Ends, Group, GroupSeen, Log, LogError, Membership, Purpose, Reader, Record, Topic, TopicSpec};
 use crate::core::time::Timestamp;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,6 +34,7 @@ use world::{Life, Standing, TopicState, World};
 pub use clock::Clock;
 pub use faults::Faults;
 pub use trace::{Happening, What};
+pub use world::Doom;
 
 /// Names a simulated process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +75,37 @@ impl MemoryLog {
     /// out, and what it had under way may still land ([`Faults::orphans`]). The id may be used again.
     pub fn drop_process(&self, id: ProcessId) {
         self.0.lock().drop_process(id);
+    }
+
+    /// A process comes to its doom in the middle of what it does: before the operation after so many others.
+    pub fn doom(&self, id: ProcessId, operations: u32, doom: Doom) {
+        self.0.lock().doom(id, operations, doom);
+    }
+
+    /// A process is spared what it was doomed to.
+    pub fn pardon(&self, id: ProcessId) {
+        self.0.lock().pardon(id);
+    }
+
+    /// Whether a process stands still.
+    pub fn is_frozen(&self, id: ProcessId) -> bool {
+        self.0.lock().is_frozen(id)
+    }
+
+    /// How often what stands in it has changed.
+    pub fn changes(&self) -> u64 {
+        self.0.lock().changes
+    }
+
+    /// Stands for every record of every topic: SHA-256, in hexadecimal digits.
+    pub fn digest(&self) -> String {
+        self.0.lock().digest()
+    }
+
+    /// From here on the dice fall as this number says: what happens from now on depends on it, and not on how often
+    /// they were rolled before.
+    pub fn reseed(&self, seed: u64) {
+        self.0.lock().rng = StdRng::seed_from_u64(seed);
     }
 
     /// A process stands still: nothing that it has not sent leaves it, and its parts say nothing.
@@ -148,8 +182,21 @@ pub struct MemoryProcess {
 }
 
 impl MemoryProcess {
+    /// It does something that is no operation of the log. Whether it is there to do it, and sees what comes of it.
+    pub fn operate(&self) -> bool {
+        let mut world = self.world.lock();
+        world.operate(self.life);
+        world.standing(self.life) == Standing::Alive
+    }
+
+    /// Whether it has died.
+    pub fn is_dead(&self) -> bool {
+        self.world.lock().standing(self.life) == Standing::Dead
+    }
+
     fn ask<T>(&self, question: impl FnOnce(&mut World) -> Result<T, LogError>) -> Result<T, LogError> {
         let mut world = self.world.lock();
+        world.operate(self.life);
         world.pump();
         let unreachable = world.faults.unreachable;
         let unanswered = world.standing(self.life) != Standing::Alive || world.happens(unreachable);

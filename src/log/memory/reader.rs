@@ -119,6 +119,7 @@ impl Reader for MemoryReader {
 
     fn poll(&mut self, _wait: Duration, out: &mut Vec<Delivery>) -> Result<(), LogError> {
         let mut world = self.world.lock();
+        world.operate(self.life);
         world.pump();
         if world.standing(self.life) != Standing::Alive {
             return Ok(());

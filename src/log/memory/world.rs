@@ -9,6 +9,7 @@ use crate::core::time::Timestamp;
 use crate::log::{Ends, LogError, NewRecord, Record, Token, Topic};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -26,6 +27,17 @@ pub(super) struct Life {
 struct Process {
     incarnation: u32,
     frozen: bool,
+    /// What happens to it before an operation, and after how many others.
+    doom: Option<(u32, Doom)>,
+}
+
+/// What may happen to a process in the middle of what it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doom {
+    /// It dies.
+    Dies,
+    /// It stands still.
+    Freezes,
 }
 
 /// How a part's process is.
@@ -55,6 +67,10 @@ pub(super) struct World {
     pub(super) orphans: Vec<Orphan>,
     pub(super) groups: BTreeMap<String, GroupState>,
     pub(super) trace: Trace,
+    /// How often what stands in the log has changed.
+    pub(super) changes: u64,
+    /// Nothing lands before; the beginning of time where that is not known.
+    pub(super) next_due: Timestamp,
     last_part: u64,
 }
 
@@ -71,6 +87,8 @@ impl World {
             orphans: vec![],
             groups: BTreeMap::new(),
             trace: Trace::default(),
+            changes: 0,
+            next_due: Timestamp(i64::MIN),
             last_part: 0,
         }
     }
@@ -123,6 +141,38 @@ impl World {
         }
     }
 
+    pub(super) fn doom(&mut self, process: ProcessId, operations: u32, doom: Doom) {
+        self.processes.entry(process).or_default().doom = Some((operations, doom));
+    }
+
+    pub(super) fn pardon(&mut self, process: ProcessId) {
+        self.processes.entry(process).or_default().doom = None;
+    }
+
+    pub(super) fn is_frozen(&self, process: ProcessId) -> bool {
+        self.processes.get(&process).is_some_and(|process| process.frozen)
+    }
+
+    /// A process does something: it may come to its doom before.
+    pub(super) fn operate(&mut self, life: Life) {
+        let Some(process) = self.processes.get_mut(&life.process) else { return };
+        if process.incarnation != life.incarnation || process.frozen {
+            return;
+        }
+        match &mut process.doom {
+            Some((0, doom)) => {
+                let doom = *doom;
+                process.doom = None;
+                match doom {
+                    Doom::Dies => self.drop_process(life.process),
+                    Doom::Freezes => self.freeze(life.process),
+                }
+            }
+            Some((operations, _)) => *operations -= 1,
+            None => {}
+        }
+    }
+
     pub(super) fn freeze(&mut self, process: ProcessId) {
         self.processes.entry(process).or_default().frozen = true;
         self.note(What::Frozen, Some(process), None);
@@ -139,6 +189,7 @@ impl World {
         let state = self.processes.entry(process).or_default();
         state.incarnation += 1;
         state.frozen = false;
+        state.doom = None;
         self.note(What::Dropped, Some(process), None);
         let parts: Vec<u64> =
             self.appenders.iter().filter(|(_, a)| a.life.process == process).map(|(id, _)| *id).collect();
@@ -171,6 +222,7 @@ impl World {
     /// Puts a record at the end of its partition.
     pub(super) fn write(&mut self, (topic, partition): &Place, new: &NewRecord) -> u64 {
         let now = self.clock.now();
+        self.changes += 1;
         let records = self.topics.get_mut(topic).and_then(|state| state.partitions.get_mut(*partition as usize));
         let Some(records) = records else { return 0 };
         let offset = records.len() as u64;
@@ -190,11 +242,26 @@ impl World {
     pub(super) fn lose_suffix(&mut self, topic: &Topic, partition: u32, records: usize) {
         let state = self.topics.get_mut(topic).and_then(|state| state.partitions.get_mut(partition as usize));
         let Some(state) = state.filter(|state| !state.is_empty()) else { return };
+        self.changes += 1;
         state.truncate(state.len().saturating_sub(records));
         let high = state.len() as u64;
         if let Some(state) = self.topics.get_mut(topic) {
             state.losses.push((partition, high));
         }
         self.note_append(What::SuffixLost, None, Some(&(topic.clone(), partition)), Some(high), None);
+    }
+
+    pub(super) fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        let partitions = self.topics.values().flat_map(|state| &state.partitions);
+        for record in partitions.flatten() {
+            hash.update(format!("{}/{}/{}/{}", record.topic, record.partition, record.offset, record.time.0));
+            for bytes in [&record.key, &record.value].into_iter().flatten() {
+                hash.update((bytes.len() as u64).to_be_bytes());
+                hash.update(bytes);
+            }
+            record.headers.iter().for_each(|(name, value)| hash.update([name.as_bytes(), value].concat()));
+        }
+        hex::encode(hash.finalize())
     }
 }

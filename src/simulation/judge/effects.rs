@@ -2,6 +2,7 @@
 //! follows is there, always the same.
 
 use super::Forgotten;
+use super::invariant::{Breaks, Fault, Invariant};
 use super::journal::Told;
 use crate::core::command::Origin;
 use crate::core::effect::{Effect, effects};
@@ -111,7 +112,8 @@ fn of_partition(event: &PartitionEvent) -> Vec<(EffectId, &'static str, Option<W
 #[derive(Default)]
 pub(super) struct Performed {
     effects: BTreeMap<EffectId, Bytes>,
-    next: BTreeMap<(Topic, u32), u64>,
+    /// Where effects stand, and up to where each was read.
+    places: Vec<(Topic, u32, u64)>,
 }
 
 impl Performed {
@@ -125,7 +127,8 @@ impl Performed {
 
     /// A topic ends earlier than it did.
     pub(super) fn forget_place(&mut self, topic: &Topic, partition: u32, end: u64) {
-        if let Some(next) = self.next.get_mut(&(topic.clone(), partition)) {
+        let is_it = |place: &&mut (Topic, u32, u64)| place.0 == *topic && place.1 == partition;
+        if let Some((_, _, next)) = self.places.iter_mut().find(is_it) {
             *next = end.min(*next);
         }
     }
@@ -137,35 +140,41 @@ impl Performed {
         partitions: u32,
         told: &[Told],
         forgotten: &Forgotten,
-    ) -> Result<(), String> {
-        for (topic, partition) in places(partitions) {
-            let next = self.next.entry((topic.clone(), partition)).or_default();
-            for record in log.records_from(&topic, partition, *next) {
+    ) -> Result<(), Fault> {
+        if self.places.is_empty() {
+            self.places = places(partitions).map(|(topic, partition)| (topic, partition, 0)).collect();
+        }
+        for (topic, partition, next) in &mut self.places {
+            for record in log.records_from(topic, *partition, *next) {
                 *next = record.offset + 1;
-                let Some(id) = performed(&record)? else { continue };
-                let counts = told.iter().any(|told| told.due.contains_key(&id));
-                if !counts && !forgotten.effects.contains(&id) {
-                    return Err(format!("an effect of no step that counts stands in {topic}: {id}"));
-                }
+                let Some(id) = performed(&record).breaks(Invariant::EveryEffectHasItsEvent)? else { continue };
+                every_effect_has_its_event(&id, topic, told, forgotten)?;
                 let value = record.value.clone().unwrap_or_default();
                 let before = self.effects.entry(id.clone()).or_insert_with(|| value.clone());
-                if *before != value && !is_retold(&id, told, forgotten) {
-                    return Err(format!("{id} was performed twice, differently"));
-                }
+                let is_the_same = *before == value || is_retold(&id, told, forgotten);
+                Invariant::OneAnswerPerRun.holds(is_the_same, || format!("{id} was performed twice, differently"))?;
             }
         }
         Ok(())
     }
 
     /// Nothing that follows is missing, but what failed for good and was recorded as that.
-    pub(super) fn check_complete(&self, told: &[Told]) -> Result<(), String> {
+    pub(super) fn no_effect_is_missing(&self, told: &[Told]) -> Result<(), Fault> {
         for told in told {
             if let Some(lost) = told.due.keys().find(|id| !self.has(id) && !told.has_failed(id)) {
-                return Err(format!("partition {}: {lost} was never performed", told.partition));
+                let what = format!("partition {}: {lost} was never performed", told.partition);
+                return Err(Invariant::NoEffectIsMissing.broken(what));
             }
         }
         Ok(())
     }
+}
+
+/// What was done follows from an event that counts already, or did before the journal lost it.
+fn every_effect_has_its_event(id: &EffectId, topic: &Topic, told: &[Told], forgotten: &Forgotten) -> Result<(), Fault> {
+    let follows = told.iter().any(|told| told.due.contains_key(id)) || forgotten.effects.contains(id);
+    Invariant::EveryEffectHasItsEvent
+        .holds(follows, || format!("an effect of no step that counts stands in {topic}: {id}"))
 }
 
 /// What was decided anew after a loss may have been decided otherwise: by a journal that has lost what it said, or because
@@ -178,7 +187,8 @@ fn is_retold(id: &EffectId, told: &[Told], forgotten: &Forgotten) -> bool {
 
 fn places(partitions: u32) -> impl Iterator<Item = (Topic, u32)> {
     let ready = AGENTS.map(|agent| Topic::Ready(AgentName::new(agent).expect("the agents have legal names")));
-    let topics = [Topic::Responses, Topic::DeadLetters, Topic::Requests, Topic::Results].into_iter().chain(ready);
+    let inputs = [Topic::Requests, Topic::Results, Topic::Signals];
+    let topics = [Topic::Responses, Topic::DeadLetters].into_iter().chain(inputs).chain(ready);
     let topics = topics.chain(DelayTier::ALL.map(Topic::Delay));
     topics.flat_map(move |topic| (0..partitions).map(move |partition| (topic.clone(), partition)))
 }
@@ -230,7 +240,7 @@ mod tests {
     use crate::log::{Log, NewRecord, Purpose};
 
     /// Two refusals of one request, for different reasons, and what the judge says of them.
-    fn refused_twice(forgotten: &Forgotten) -> Result<(), String> {
+    fn refused_twice(forgotten: &Forgotten) -> Result<(), Fault> {
         let log = MemoryLog::new(Clock::at(Timestamp(0)), 1);
         let client = log.process(ProcessId(1));
         client.create_topics(&topic_plan(2, 1)).expect("topics");
@@ -254,10 +264,8 @@ mod tests {
     #[test]
     fn a_request_is_refused_by_two_partitions_only_where_its_sending_on_is_forgotten() {
         let mut forgotten = Forgotten::default();
-        assert_eq!(
-            refused_twice(&forgotten),
-            Err("refusal requests/1/1/0 was performed twice, differently".to_owned())
-        );
+        let fault = Invariant::OneAnswerPerRun.broken("refusal requests/1/1/0 was performed twice, differently");
+        assert_eq!(refused_twice(&forgotten), Err(fault));
         forgotten.effects.insert(forward("requests/1/1/0"));
         assert_eq!(refused_twice(&forgotten), Ok(()));
     }

@@ -1,25 +1,28 @@
 //! What a journal says: which records count, by the judge's own rule, and what follows from those.
 
 use super::effects::{self, Due, EffectId, Performed};
+use super::invariant::{Breaks, Fault, Invariant};
+use super::life::check_event;
 use super::stream::{self, Stream};
 use super::timeouts::Timeout;
 use super::{Clocks, Forgotten, Graphs, memory};
 use crate::core::apply::fold;
 use crate::core::breaker::{self, BreakerState, BreakerStatus};
-use crate::core::definition::graph::StandsBy;
-use crate::core::event::{Event, NodeScheduled, PartitionEvent, Recorded};
-use crate::core::frontier::Frontier;
+use crate::core::event::{Event, InputRefused, PartitionEvent, Recorded};
+use crate::core::failure::Recovery;
 use crate::core::id::{AgentName, RunId, WorkflowId};
-use crate::core::run::{NodeRun, Run};
+use crate::core::lineage::LineageKind;
+use crate::core::rejection::RefusalReason;
+use crate::core::run::Run;
+use crate::core::status::Status;
 use crate::core::time::Timestamp;
-
-use crate::core::status::NodeStatus;
 use crate::engine::EngineSettings;
 use crate::engine::state::PartitionState;
 use crate::journal::record::{Cause, EffectsThrough, JournalRecord, Owner, PartitionTaken, Step, Transition};
 use crate::journal::rule::Verdict;
 use crate::log::memory::MemoryLog;
 use crate::log::{Record, Topic};
+use crate::simulation::agent::LIE;
 use crate::wire::event::{Published, decode};
 use crate::wire::{chain, journal, request};
 use bytes::Bytes;
@@ -29,6 +32,9 @@ use std::time::Duration;
 /// How far a step's time may be from its append time: less than wrong clocks are wrong, and more than the longest that
 /// an engine stands still, for that bounds what it can learn of the log's clock.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(400);
+
+/// So often an input is tried at which the process ends, before it is buried.
+const TRIES: u32 = 4;
 
 /// What one input led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +64,24 @@ pub(super) struct Told {
     pub(super) state: PartitionState,
     /// All runs, by the core's fold alone.
     pub(super) runs: BTreeMap<RunId, Run>,
-    workflows: BTreeSet<WorkflowId>,
+    /// The last run of each workflow.
+    pub(super) workflows: BTreeMap<WorkflowId, RunId>,
+    /// The state of each run after each of its events.
+    pub(super) states: BTreeMap<RunId, Vec<Run>>,
+    /// The partition's own sequence, chain and `effects_through` after each step that counts.
+    pub(super) standings: BTreeMap<u64, Standing>,
+    /// How often in a row the last input that was tried with care has been.
+    tries: u32,
+    /// Inputs that were buried after they had been tried so often.
+    pub(super) buried: u64,
+    /// Dead letters that someone has handled.
+    pub(super) handled: usize,
+    /// Runs that took up another one, or forked it.
+    pub(super) descended: usize,
+    /// Nodes that were given their output by hand.
+    pub(super) supplied: usize,
+    /// How often breakers have changed.
+    pub(super) breaker_changes: usize,
     positions: BTreeMap<String, u64>,
     /// What follows from what counts, with the step.
     pub(super) due: BTreeMap<EffectId, Due>,
@@ -81,6 +104,9 @@ pub(super) struct Told {
     pub(super) timeouts: Vec<Timeout>,
 }
 
+/// Where a partition stands after a step: the number of its own events, their chain, and `effects_through`.
+pub(super) type Standing = (u64, [u8; 16], Option<EffectsThrough>);
+
 enum Item {
     Effect(EffectId),
     Publication { subject: String, sequence: u64 },
@@ -98,7 +124,15 @@ impl Told {
             owners: BTreeSet::new(),
             state: PartitionState::empty(&EngineSettings::default()),
             runs: BTreeMap::new(),
-            workflows: BTreeSet::new(),
+            workflows: BTreeMap::new(),
+            states: BTreeMap::new(),
+            standings: BTreeMap::new(),
+            tries: 0,
+            buried: 0,
+            handled: 0,
+            descended: 0,
+            supplied: 0,
+            breaker_changes: 0,
             positions: BTreeMap::new(),
             due: BTreeMap::new(),
             not_through: VecDeque::new(),
@@ -134,21 +168,22 @@ impl Told {
     }
 
     /// Reads what has landed.
-    pub(super) fn read(&mut self, log: &MemoryLog, graphs: &Graphs, clocks: Clocks) -> Result<(), String> {
+    pub(super) fn read(&mut self, log: &MemoryLog, graphs: &Graphs, clocks: Clocks) -> Result<(), Fault> {
         for record in log.records_from(&Topic::Journal, self.partition, self.next) {
             self.next = record.offset + 1;
-            let value = record.value.as_ref().ok_or("a record without value")?;
-            let decoded = journal::decode(value).map_err(|error| error.to_string())?;
+            let value = record.value.as_ref().ok_or("a record without value").breaks(Invariant::NothingFails)?;
+            let decoded = journal::decode(value).breaks(Invariant::NothingFails)?;
             let counts = self.counts(&decoded);
             let verdict = self.state.judge(&decoded);
-            if counts != (verdict == Verdict::Counts) {
-                return Err(format!("the record at offset {} counts: {counts}, found {verdict:?}", record.offset));
-            }
+            Invariant::AllReadersAgree.holds(counts == (verdict == Verdict::Counts), || {
+                format!("the record at offset {} counts: {counts}, found {verdict:?}", record.offset)
+            })?;
             match decoded {
                 _ if !counts => self.void_records += 1,
                 JournalRecord::PartitionTaken(taken) => self.taken(&taken)?,
                 JournalRecord::Step(step) => {
-                    self.step(&step, &record, graphs, clocks).map_err(|what| format!("step {}: {what}", step.number))?
+                    let number = step.number;
+                    self.step(&step, &record, graphs, clocks).map_err(|fault| fault.at(format!("step {number}")))?;
                 }
             }
         }
@@ -167,46 +202,52 @@ impl Told {
         }
     }
 
-    fn taken(&mut self, taken: &PartitionTaken) -> Result<(), String> {
-        if !self.owners.insert(taken.owner) {
-            return Err(format!("the owner of term {} is not a new one", taken.term));
-        }
+    fn taken(&mut self, taken: &PartitionTaken) -> Result<(), Fault> {
+        let is_new = self.owners.insert(taken.owner);
+        Invariant::OwnersAreNew.holds(is_new, || format!("the owner of term {} is not a new one", taken.term))?;
         self.current = Some((taken.term, taken.owner));
         self.takings += 1;
         Ok(())
     }
 
-    fn step(&mut self, step: &Step, record: &Record, graphs: &Graphs, clocks: Clocks) -> Result<(), String> {
+    fn step(&mut self, step: &Step, record: &Record, graphs: &Graphs, clocks: Clocks) -> Result<(), Fault> {
         self.last_number = step.number;
         self.offsets.insert(step.number, record.offset);
-        for input in &step.positions {
-            let before = self.positions.insert(input.topic.clone(), input.next).unwrap_or(0);
-            let lost = step.transitions.iter().any(|transition| says_lost(transition, &input.topic));
-            if input.next < before && !lost {
-                return Err(format!("{} goes back from {before} to {}", input.topic, input.next));
-            }
-        }
-        let wrong = step.time.since(record.time).max(record.time.since(step.time));
-        // One that is set between two records of its own misleads its engine until the next.
-        if clocks != Clocks::Jumping && wrong > CLOCK_TOLERANCE {
-            return Err(format!("its time is {wrong:?} off the log's"));
-        }
+        self.positions_go_forward(step)?;
+        time_is_the_logs(step, record, clocks)?;
         self.claim_through(step)?;
         for transition in &step.transitions {
             self.transition(step, transition, graphs, clocks)?;
         }
-        self.state.fold(step).map_err(|fault| fault.to_string())
+        self.state.fold(step).breaks(Invariant::OneSequence)?;
+        let standing = (self.state.sequence, self.state.chain, self.state.effects_through);
+        self.standings.insert(record.offset, standing);
+        Ok(())
+    }
+
+    /// Every position is written with every step, and none goes back but where a loss is named.
+    fn positions_go_forward(&mut self, step: &Step) -> Result<(), Fault> {
+        for input in &step.positions {
+            let before = self.positions.insert(input.topic.clone(), input.next).unwrap_or(0);
+            let lost = step.transitions.iter().any(|transition| says_lost(transition, &input.topic));
+            Invariant::PositionsGoForward.holds(input.next >= before || lost, || {
+                format!("{} goes back from {before} to {}", input.topic, input.next)
+            })?;
+        }
+        let is_there = |topic: &String| step.positions.iter().any(|input| input.topic == *topic);
+        let gone = self.positions.keys().find(|topic| !is_there(topic));
+        Invariant::PositionsGoForward.holds(gone.is_none(), || format!("the position of {gone:?} is gone"))
     }
 
     /// `effects_through` names a counting step below this one, and never goes back.
-    fn claim_through(&mut self, step: &Step) -> Result<(), String> {
+    fn claim_through(&mut self, step: &Step) -> Result<(), Fault> {
+        let holds = |holds, what: &dyn Fn() -> String| Invariant::EffectsThroughIsTrue.holds(holds, what);
         let Some(through) = step.effects_through else {
-            return self.through.map_or(Ok(()), |before| Err(format!("effects_through is gone after {before:?}")));
+            return holds(self.through.is_none(), &|| format!("effects_through is gone after {:?}", self.through));
         };
         let below = through.step < step.number && self.offsets.get(&through.step) == Some(&through.offset);
-        if !below || self.through.is_some_and(|before| through < before) {
-            return Err(format!("effects_through goes from {:?} to {through:?}", self.through));
-        }
+        let goes_on = below && self.through.is_none_or(|before| through >= before);
+        holds(goes_on, &|| format!("effects_through goes from {:?} to {through:?}", self.through))?;
         self.through = Some(through);
         self.claimed = Some(through.step);
         Ok(())
@@ -218,11 +259,11 @@ impl Told {
         transition: &Transition,
         graphs: &Graphs,
         clocks: Clocks,
-    ) -> Result<(), String> {
+    ) -> Result<(), Fault> {
         let mut after = transition.chain;
         let mut outcome = Some(Outcome::Decided);
         for body in &transition.events {
-            let event = decode(body).map_err(|error| error.to_string())?;
+            let event = decode(body).breaks(Invariant::NothingFails)?;
             after = chain::next(&after, body);
             let (subject, sequence) = stream::place_of(&event);
             self.stream.entry(subject.clone()).or_default().push((body.clone(), after));
@@ -234,7 +275,7 @@ impl Told {
                     }
                     self.run_event(step, recorded, graphs, clocks)?;
                 }
-                Published::Partition(recorded) => outcome = self.partition_event(&recorded.event),
+                Published::Partition(recorded) => outcome = self.partition_event(&recorded.event)?,
             }
             for (id, kind, workflow_id) in effects::of(&event) {
                 self.due.insert(id.clone(), Due { step: step.number, kind, workflow_id });
@@ -248,9 +289,12 @@ impl Told {
         Ok(())
     }
 
-    fn partition_event(&mut self, event: &PartitionEvent) -> Option<Outcome> {
-        Some(match event {
-            PartitionEvent::InputRefused(refused) => Outcome::Refused(refused.reason.clone()),
+    fn partition_event(&mut self, event: &PartitionEvent) -> Result<Option<Outcome>, Fault> {
+        Ok(Some(match event {
+            PartitionEvent::InputRefused(refused) => {
+                self.the_innocent_are_tried_four_times(refused)?;
+                Outcome::Refused(refused.reason.clone())
+            }
             PartitionEvent::InputRejected(rejected) => Outcome::Rejected(rejected.reason.clone()),
             PartitionEvent::InputForwarded(forwarded) => Outcome::Forwarded(forwarded.to_partition),
             PartitionEvent::EffectFailed(failed) => {
@@ -258,29 +302,46 @@ impl Told {
                 self.failed.insert((failed.step, failed.effect.clone(), failed.workflow_id.clone()));
                 Outcome::Decided
             }
-            PartitionEvent::InputLost(_) | PartitionEvent::DeadLetterHandled(_) => Outcome::Decided,
-            PartitionEvent::Trying(_) => return None,
+            PartitionEvent::DeadLetterHandled(_) => {
+                self.handled += 1;
+                Outcome::Decided
+            }
+            PartitionEvent::InputLost(_) => Outcome::Decided,
+            PartitionEvent::Trying(trying) => {
+                self.tries = trying.times;
+                return Ok(None);
+            }
             PartitionEvent::BreakerChanged(change) => {
+                self.breaker_changes += 1;
                 breaker::record(&mut self.breakers, change, Timestamp::default());
                 Outcome::Decided
             }
-        })
+        }))
     }
 
-    fn run_event(&mut self, step: &Step, recorded: &Recorded, graphs: &Graphs, clocks: Clocks) -> Result<(), String> {
+    /// An input at which the process ended four times in a row is buried: here processes end for no reason of its own.
+    /// One at which the engine's code has failed is none of those.
+    fn the_innocent_are_tried_four_times(&mut self, refused: &InputRefused) -> Result<(), Fault> {
+        if refused.reason != RefusalReason::EngineFault.as_str() {
+            return Ok(());
+        }
+        let was_tried = refused.message.contains("was tried");
+        Invariant::NothingFails.holds(was_tried, || refused.message.clone())?;
+        self.buried += 1;
+        let tries = self.tries;
+        Invariant::TheInnocentAreTriedFourTimes
+            .holds(tries >= TRIES, || format!("{:?} is buried after {tries} tries", refused.origin))
+    }
+
+    fn run_event(&mut self, step: &Step, recorded: &Recorded, graphs: &Graphs, clocks: Clocks) -> Result<(), Fault> {
         let mut run = self.runs.remove(&recorded.run_id);
         match &run {
             Some(run) => check_event(recorded, run, graphs)?,
-            // A run lasts seconds here, and a repeated request is recognised for a day.
-            None if !self.workflows.insert(recorded.workflow_id.clone()) => {
-                return Err(format!("workflow {:?} is started twice", recorded.workflow_id));
-            }
-            None => {}
+            None => self.one_run_per_workflow(recorded)?,
         }
-        if let Event::NodeScheduled(event) = &recorded.event
-            && self.breakers.get(&event.agent_name).is_some_and(|breaker| breaker.status == BreakerStatus::Open)
-        {
-            return Err(format!("{} is called while its breaker is open", event.agent_name));
+        self.breakers_are_kept(recorded)?;
+        if let Event::NodeRecovered(event) = &recorded.event {
+            self.supplied += usize::from(event.how == Recovery::Supply);
         }
         if let (Event::NodeFailed(failed), Some(run)) = (&recorded.event, &run) {
             if failed.code == "dispatch_failed" {
@@ -295,19 +356,60 @@ impl Told {
                 self.timeouts.extend(Timeout::of(run, recorded, failed, decided));
             }
         }
+        // Whoever lies about an attempt, or gives it its output by hand, may do so before it is handed out.
+        match (&recorded.event, &run) {
+            (Event::NodeCompleted(event), _) if event.output.as_str().contains(LIE) => {
+                self.moot_dispatches.insert(effects::dispatch(&recorded.run_id, &event.node_id, event.attempt));
+            }
+            (Event::NodeRecovered(event), Some(run)) if event.how == Recovery::Supply => {
+                let attempt = run.nodes.get(&event.node_id).map_or(1, |node| node.attempt);
+                self.moot_dispatches.insert(effects::dispatch(&recorded.run_id, &event.node_id, attempt));
+            }
+            _ => {}
+        }
         if let (Event::WorkflowFailed(_), Some(run)) = (&recorded.event, &run) {
             let open = run.nodes.iter().filter(|(_, node)| node.status.is_open());
             let dispatches = open.map(|(id, node)| effects::dispatch(&recorded.run_id, id, node.attempt));
             self.moot_dispatches.extend(dispatches);
         }
-        fold(&mut run, recorded).map_err(|fault| fault.to_string())?;
-        self.runs.extend(run.map(|run| (recorded.run_id.clone(), run)));
+        fold(&mut run, recorded).breaks(Invariant::OneSequence)?;
+        if let Some(run) = run {
+            self.states.entry(recorded.run_id.clone()).or_default().push(run.clone());
+            self.runs.insert(recorded.run_id.clone(), run);
+        }
         Ok(())
+    }
+
+    /// A run lasts seconds here, and a repeated request is recognised for a day: another one begins only where someone
+    /// takes up the last one, which has failed.
+    fn one_run_per_workflow(&mut self, recorded: &Recorded) -> Result<(), Fault> {
+        let Event::WorkflowStarted(started) = &recorded.event else {
+            let what = format!("run {} begins with {}", recorded.run_id, recorded.event.name());
+            return Err(Invariant::OneSequence.broken(what));
+        };
+        self.descended += usize::from(started.lineage.is_some());
+        let Some(last) = self.workflows.insert(recorded.workflow_id.clone(), recorded.run_id.clone()) else {
+            return Ok(());
+        };
+        let lineage = started.lineage.as_ref().filter(|lineage| lineage.kind == LineageKind::Redrive);
+        let takes_up_the_last = lineage.is_some_and(|lineage| lineage.run_id == last);
+        let status = self.runs.get(&last).map(|run| run.status);
+        Invariant::OneRunPerWorkflow.holds(takes_up_the_last && status == Some(Status::Failed), || {
+            format!("workflow {:?} is started again after run {last}, which is {status:?}", recorded.workflow_id)
+        })
+    }
+
+    fn breakers_are_kept(&self, recorded: &Recorded) -> Result<(), Fault> {
+        let Event::NodeScheduled(event) = &recorded.event else { return Ok(()) };
+        let breaker = self.breakers.get(&event.agent_name);
+        let may_be_called = breaker.is_none_or(|breaker| breaker.status != BreakerStatus::Open);
+        Invariant::BreakersAreKept
+            .holds(may_be_called, || format!("{} is called while its breaker is open", event.agent_name))
     }
 
     /// What a step says to be done is done: every effect and every publication of every step up to there, but those
     /// that failed for good and were recorded as that.
-    pub(super) fn check_through(&mut self, performed: &Performed, stream: &Stream) -> Result<(), String> {
+    pub(super) fn effects_through_is_true(&mut self, performed: &Performed, stream: &Stream) -> Result<(), Fault> {
         let Some(claimed) = self.claimed.take() else { return Ok(()) };
         while let Some((step, item)) = self.not_through.pop_front() {
             if step > claimed {
@@ -326,7 +428,8 @@ impl Told {
                     Item::Effect(id) => id.to_string(),
                     Item::Publication { subject, sequence } => format!("the publication of {subject}/{sequence}"),
                 };
-                return Err(format!("effects_through {claimed} is over step {step}, whose effect is not done: {what}"));
+                let what = format!("effects_through {claimed} is over step {step}, whose effect is not done: {what}");
+                return Err(Invariant::EffectsThroughIsTrue.broken(what));
             }
         }
         Ok(())
@@ -339,12 +442,23 @@ impl Told {
     }
 
     /// Every run has ended.
-    pub(super) fn check_ends(&self) -> Result<(), String> {
+    pub(super) fn every_request_ends(&self) -> Result<(), Fault> {
         match self.runs.values().find(|run| !run.status.has_ended()) {
-            Some(run) => Err(format!("run {} of {:?} has not ended: {}", run.run_id, run.workflow_id, run.status)),
+            Some(run) => {
+                let what = format!("run {} of {:?} has not ended: {}", run.run_id, run.workflow_id, run.status);
+                Err(Invariant::EveryRequestEnds.broken(what))
+            }
             None => Ok(()),
         }
     }
+}
+
+/// A step's time is the log's, as far as its owner can know it.
+fn time_is_the_logs(step: &Step, record: &Record, clocks: Clocks) -> Result<(), Fault> {
+    let wrong = step.time.since(record.time).max(record.time.since(step.time));
+    // A clock that is set between two records of its own misleads its engine until the next.
+    let is_right = clocks == Clocks::Jumping || wrong <= CLOCK_TOLERANCE;
+    Invariant::TimeIsTheLogs.holds(is_right, || format!("its time is {wrong:?} off the log's"))
 }
 
 fn says_lost(transition: &Transition, topic: &str) -> bool {
@@ -352,91 +466,4 @@ fn says_lost(transition: &Transition, topic: &str) -> bool {
         matches!(decode(body), Ok(Published::Partition(recorded))
             if matches!(&recorded.event, PartitionEvent::InputLost(lost) if lost.topic == topic))
     })
-}
-
-/// An event, held against the state before it.
-fn check_event(recorded: &Recorded, run: &Run, graphs: &Graphs) -> Result<(), String> {
-    let place = format!("event {} of run {}", recorded.sequence, run.run_id);
-    if run.status.has_ended() && !recorded.event.ends_the_run() {
-        return Err(format!("{place}: {} after the end", recorded.event.name()));
-    }
-    if recorded.time < run.time {
-        return Err(format!("{place}: time runs backwards"));
-    }
-    match &recorded.event {
-        Event::NodeScheduled(event) => {
-            if let Some(node) = run.nodes.get(&event.node_id) {
-                return check_retry(recorded, event, node, run).map_err(|fault| format!("{place}: {fault}"));
-            }
-            let graph = graphs.get(&run.definition.hash).ok_or("an unknown definition")?;
-            let frontier = Frontier::of(run, graph).map_err(|failure| failure.message)?;
-            let index = frontier.index(&event.node_id).ok_or_else(|| format!("{place}: an unknown node"))?;
-            if let Some(StandsBy::Undo(of)) = frontier.graph.nodes[index].stands_by {
-                return check_undo(run, &frontier, of).map_err(|fault| format!("{place}: {fault}"));
-            }
-            if run.failed_node.is_some() {
-                return Err(format!("{place}: {} is scheduled after the run has failed", event.node_id));
-            }
-            if !frontier.ready().contains(&index) {
-                return Err(format!("{place}: {} is scheduled before its dependencies", event.node_id));
-            }
-        }
-        Event::NodeCompleted(event) => {
-            let status = run.nodes.get(&event.node_id).map(|node| node.status);
-            if !status.is_some_and(NodeStatus::is_open) {
-                return Err(format!("{place}: {} completes while it is {status:?}", event.node_id));
-            }
-        }
-        Event::NodeRecovered(event) => {
-            let node = run.nodes.get(&event.node_id);
-            if !node.is_some_and(|node| node.status == NodeStatus::Failed && node.handling.is_some()) {
-                return Err(format!("{place}: {} is recovered and has not failed", event.node_id));
-            }
-        }
-        Event::WorkflowFailed(event) if event.node_id.is_none() && event.code != "workflow_timeout" => {
-            return Err(format!("{place}: the run fails by nothing: {}", event.message));
-        }
-        Event::WorkflowCompleted(_) if run.failed_node.is_some() => {
-            return Err(format!("{place}: a run completes that has failed"));
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-/// What has completed is undone, once nothing else is under way, the last first.
-fn check_undo(run: &Run, frontier: &Frontier, of: usize) -> Result<(), String> {
-    let graph = &frontier.graph;
-    let state = |index: usize| run.nodes.get(&graph.nodes[index].node.node_id);
-    let completed = |index: usize| state(index).filter(|node| node.status == NodeStatus::Completed);
-    let Some(undone) = completed(of).filter(|_| run.compensating) else {
-        return Err(format!("{} is undone and has not completed", graph.nodes[of].node.node_id));
-    };
-    let waits = |i: &usize| {
-        let undo = graph.nodes[*i].undo.is_some_and(|undo| state(undo).is_none());
-        undo && completed(*i).is_some_and(|node| node.ended_by > undone.ended_by)
-    };
-    if let Some(later) = (0..graph.nodes.len()).find(waits) {
-        let (first, later) = (&graph.nodes[of].node.node_id, &graph.nodes[later].node.node_id);
-        return Err(format!("{first} is undone before {later}, which completed after it"));
-    }
-    match frontier.open() {
-        0 => Ok(()),
-        open => Err(format!("something is undone while {open} attempts are under way")),
-    }
-}
-
-/// A further attempt of a node: awaited, due, and one of those that its policy allows.
-fn check_retry(recorded: &Recorded, event: &NodeScheduled, node: &NodeRun, run: &Run) -> Result<(), String> {
-    let what = format!("attempt {} of {}", event.attempt, event.node_id);
-    if node.status != NodeStatus::AwaitingRetry || event.attempt != node.attempt + 1 {
-        return Err(format!("{what} is scheduled while attempt {} is {}", node.attempt, node.status));
-    }
-    if node.due_at.is_none_or(|due| recorded.time < due) {
-        return Err(format!("{what} is scheduled at {} and due at {:?}", recorded.time.0, node.due_at));
-    }
-    if event.attempt > run.settings.retry.max_retries + 1 {
-        return Err(format!("{what}: there are at most {} retries", run.settings.retry.max_retries));
-    }
-    Ok(())
 }

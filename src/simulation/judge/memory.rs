@@ -3,10 +3,13 @@
 use super::Graphs;
 use super::journal::Told;
 use crate::core::frontier::Frontier;
+use crate::core::id::WorkflowId;
+use crate::core::run::Run;
 use crate::core::time::Timestamp;
 use crate::engine::owner::Owning;
 use crate::engine::state::Entry;
 use crate::journal::record::Owner;
+use std::collections::BTreeMap;
 
 /// Where an owner stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,19 +59,25 @@ pub(super) fn compare(owning: &Owning, told: &Told, graphs: &Graphs) -> Result<(
     compare_windows(owning, told)
 }
 
-/// Every run that has ended is remembered: a run lasts seconds here, and the window a day.
+/// The last run of every workflow that has ended is remembered: a run lasts seconds here, and the window a day.
 fn compare_windows(owning: &Owning, told: &Told) -> Result<(), String> {
     let mut window = owning.state().window.clone();
+    let mut last: BTreeMap<&WorkflowId, &Run> = BTreeMap::new();
     for run in told.runs.values().filter(|run| run.status.has_ended()) {
+        let of = last.entry(&run.workflow_id).or_insert(run);
+        if run.ended_at > of.ended_at {
+            *of = run;
+        }
+    }
+    for run in last.values() {
         let found = window.find(&run.workflow_id, Timestamp::default());
         if !found.is_some_and(|found| found.run_id == run.run_id && found.payload_hash == run.payload_hash) {
             return Err(format!("run {} has ended and is not remembered as that: {found:?}", run.run_id));
         }
     }
-    let ended = told.runs.values().filter(|run| run.status.has_ended()).count();
-    if window.len() == ended {
+    if window.len() == last.len() {
         Ok(())
     } else {
-        Err(format!("{ended} runs have ended, {} are remembered", window.len()))
+        Err(format!("{} workflows have ended, {} are remembered", last.len(), window.len()))
     }
 }

@@ -8,7 +8,9 @@ mod tables;
 use super::query::Query;
 use super::row::ProjectionBatch;
 use super::{JournalMark, Position, Snapshot, Store, StoreError};
+use crate::core::run::Run;
 use crate::core::time::Timestamp;
+use crate::planted::{Bug, is_planted};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tables::Tables;
 
@@ -69,16 +71,31 @@ impl MemoryStore {
     pub fn lose_newest(&self, commits: usize) {
         let mut database = self.lock();
         let database = &mut *database;
+        let positions = is_planted(Bug::StoresPositionApart).then(|| database.tables.positions.clone());
         database.unsynced.truncate(database.unsynced.len().saturating_sub(commits));
         database.tables = database.synced.clone();
         for batch in &database.unsynced {
             database.tables.write(batch);
         }
+        database.tables.positions.extend(positions.into_iter().flatten());
     }
 
     /// The last counting record of a journal that has been projected, whether the store is away or not.
     pub fn mark(&self, partition: u32) -> Option<JournalMark> {
         self.lock().tables.positions.get(&partition).and_then(|position| position.mark)
+    }
+
+    /// The journal offset up to which a partition is projected, whether the store is away or not.
+    pub fn next_offset(&self, partition: u32) -> Option<u64> {
+        self.lock().tables.positions.get(&partition).map(|position| position.next_offset)
+    }
+
+    /// Where a partition stands and the runs that it holds, whole, whether the store is away or not.
+    pub fn look(&self, partition: u32) -> Option<(Position, Vec<Run>)> {
+        let database = self.lock();
+        let tables = &database.tables;
+        let position = tables.positions.get(&partition)?.clone();
+        Some((position, tables.of_partition(partition).map(|run| tables.whole(run)).collect()))
     }
 
     /// Forgets a partition, as an operator makes a store do whose journal has lost records.

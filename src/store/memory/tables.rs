@@ -109,6 +109,11 @@ impl Tables {
         Some(Snapshot { position, runs, ended })
     }
 
+    /// The runs of a partition, without outputs.
+    pub fn of_partition(&self, partition: u32) -> impl Iterator<Item = &Run> {
+        self.runs.values().filter(move |(place, _)| *place == partition).map(|(_, row)| &row.run)
+    }
+
     /// The run with the outputs of its nodes.
     pub fn whole(&self, run: &Run) -> Run {
         let mut run = run.clone();

@@ -62,6 +62,8 @@ pub struct Node {
     #[serde(default, skip_serializing_if = "is_default")]
     heartbeat: bool,
     #[serde(default, skip_serializing_if = "is_default")]
+    local: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
     deadline: Option<Timestamp>,
     input: Option<Json>,
     failure: Option<Failure>,
@@ -142,6 +144,7 @@ impl From<&NodeRun> for Node {
             attempt: node.attempt,
             timeout_ms: node.timeout_ms,
             heartbeat: node.heartbeat,
+            local: node.local,
             deadline: node.deadline,
             input: node.input.clone(),
             failure: node.failure.clone(),
@@ -166,6 +169,7 @@ impl From<Node> for NodeRun {
             attempt: node.attempt,
             timeout_ms: node.timeout_ms,
             heartbeat: node.heartbeat,
+            local: node.local,
             deadline: node.deadline,
             input: node.input,
             output: None,

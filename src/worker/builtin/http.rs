@@ -3,6 +3,7 @@
 use super::super::agent::{Agent, Call};
 use super::read;
 use super::retry_after::retry_after;
+use super::tokens::{Prices, used};
 use crate::core::failure::{Failure, FailureClass, ReportedFailure};
 use crate::core::json::Json;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -31,6 +32,9 @@ pub struct BadHost(String);
 /// Host and port of the URL, and of every redirect, must be on the operator's list. What a name resolves to is not
 /// looked at: whoever allows a name trusts its owner.
 ///
+/// Where the body of the response says how many tokens a model has used, as the APIs of models do, the attempt says so, with
+/// what they cost where the input has `"prices": {"input": …, "output": …}`.
+///
 /// A status from 400 on fails with the code `http_<status>`, and with what the response's `Retry-After` asks for; a call
 /// that is not answered with `http_unreachable` or `timeout`. The definition's rules and the default table say the class.
 #[derive(Clone, Debug)]
@@ -48,6 +52,7 @@ struct Input {
     #[serde(default)]
     headers: BTreeMap<String, String>,
     body: Option<Value>,
+    prices: Option<Prices>,
 }
 
 /// Hosts with their ports.
@@ -154,7 +159,8 @@ impl Http {
 
 impl Agent for Http {
     async fn run(&self, call: Call) -> Result<Value, ReportedFailure> {
-        let input = read("http", call.input.clone())?;
+        let input: Input = read("http", call.input.clone())?;
+        let prices = input.prices;
         let request = self.request(&call, input)?;
         let mut response = self.client.execute(request).await.map_err(fault)?;
         let (status, headers) = (response.status(), response.headers().clone());
@@ -166,7 +172,11 @@ impl Agent for Http {
             .iter()
             .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into()))
             .collect();
-        Ok(json!({ "status": status.as_u16(), "headers": shown, "body": content(&headers, body?)? }))
+        let body = content(&headers, body?)?;
+        if let Some(usage) = used(&body, prices) {
+            call.meter.add(usage);
+        }
+        Ok(json!({ "status": status.as_u16(), "headers": shown, "body": body }))
     }
 }
 

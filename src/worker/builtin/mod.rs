@@ -9,6 +9,7 @@ mod fail;
 mod http;
 mod retry_after;
 mod sleep;
+mod tokens;
 
 pub use echo::Echo;
 pub use exec::{BadProgram, ExecByDefinition};

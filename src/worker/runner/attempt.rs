@@ -5,6 +5,7 @@ use super::super::attempts::Begin;
 use super::super::heartbeat::Heartbeat;
 use super::super::meter::Meter;
 use super::guarded::Guarded;
+use super::local::LocalDesk;
 use super::outbox::Entry;
 use super::pulse::Pulse;
 use super::worker::{Job, Worker};
@@ -12,6 +13,7 @@ use super::{lock, report};
 use crate::core::failure::{Failure, FailureClass, ReportedFailure};
 use crate::core::id::DispatchId;
 use crate::core::time::millis;
+use crate::local::LocalReport;
 use crate::log::NewRecord;
 use crate::wire;
 use crate::wire::report::{Report, ReportOutcome};
@@ -39,6 +41,8 @@ struct Attempt {
     pulse: Pulse,
     meter: Meter,
     work: Guarded,
+    /// The engine of this process, where that has asked for the attempt.
+    engine: Option<Arc<LocalDesk>>,
 }
 
 /// Runs a job that has a place, and whatever gets the place after it. Work that ends at once is done when this
@@ -56,6 +60,25 @@ pub(super) fn start(worker: &Arc<Worker>, job: Job) {
             attempt.end(result);
         }
         next = worker.desk.next();
+    }
+}
+
+/// Runs a job that has a place, for the engine of this process and on its thread: there work is tried that is known to end
+/// at once, any other goes on as a task.
+pub(super) fn start_local(worker: &Arc<Worker>, job: Job) {
+    let runtime = &worker.shared.runtime;
+    if let Some(mut attempt) = Attempt::begin(worker, job) {
+        let inline = worker.inline_for_engine();
+        let polled = if inline { attempt.poll_here() } else { Poll::Pending };
+        let Poll::Ready(result) = polled else {
+            runtime.spawn(work_off(attempt, inline));
+            return;
+        };
+        attempt.end(result);
+    }
+    if let Some(job) = worker.desk.next() {
+        let worker = worker.clone();
+        runtime.spawn(async move { start(&worker, job) });
     }
 }
 
@@ -78,6 +101,7 @@ impl Attempt {
     fn begin(worker: &Arc<Worker>, job: Job) -> Option<Self> {
         let Job { task, traceparent, place, .. } = job;
         let shared = &worker.shared;
+        let engine = place.engine();
         let begin = lock(&shared.attempts).begin(&task.dispatch_id, place);
         match begin {
             Begin::Run => {}
@@ -87,8 +111,7 @@ impl Attempt {
             }
             Begin::Remembered(report, place) => {
                 tracing::debug!(dispatch_id = %task.dispatch_id, "dispatched again: its report is sent again");
-                let record = report::record(report, &task.workflow_id, task.reply_partition, traceparent.as_ref());
-                shared.outbox.send(Entry::new(record, vec![place]));
+                shared.report_end(of_task(&task, traceparent, report), vec![place]);
                 return None;
             }
             Begin::Superseded(newest, place) => {
@@ -103,7 +126,7 @@ impl Attempt {
         let call = call(&task, traceparent.as_ref(), pulse.heartbeat(), meter.clone());
         let agent = worker.agent.clone();
         let work = Guarded::begin(move || agent.begin(call));
-        Some(Self { worker: worker.clone(), task, traceparent, begun, pulse, meter, work })
+        Some(Self { worker: worker.clone(), task, traceparent, begun, pulse, meter, work, engine })
     }
 
     /// Polls the work once on this thread. A task that goes on with it polls again, with a waker of its own.
@@ -165,9 +188,15 @@ impl Attempt {
 
     /// Says something of an attempt that goes on.
     fn say(&self, outcome: ReportOutcome, entry: impl FnOnce(NewRecord) -> Entry) {
-        let record = self.record(wire::report::encode(&self.report(outcome)));
-        self.worker.shared.outbox.send(entry(record));
-        self.worker.shared.outbox.pump();
+        let report = of_task(&self.task, self.traceparent.clone(), wire::report::encode(&self.report(outcome)));
+        let report = match &self.engine {
+            Some(engine) => engine.deliver(report),
+            None => Some(report),
+        };
+        if let Some(report) = report {
+            self.worker.shared.outbox.send(entry(report::record(report)));
+            self.worker.shared.outbox.pump();
+        }
     }
 
     fn too_late(&self) -> Failure {
@@ -193,7 +222,7 @@ impl Attempt {
             self.say_failed(failure);
         }
         let places = lock(&shared.attempts).end(&self.task.dispatch_id, &report);
-        shared.outbox.send(Entry::new(self.record(report), places));
+        shared.report_end(of_task(&self.task, self.traceparent, report), places);
     }
 
     fn say_failed(&self, failure: &ReportedFailure) {
@@ -209,9 +238,16 @@ impl Attempt {
         let usage = has_ended.then(|| self.meter.total()).flatten();
         Report { dispatch_id, workflow_id, outcome, usage }
     }
+}
 
-    fn record(&self, report: Bytes) -> NewRecord {
-        report::record(report, &self.task.workflow_id, self.task.reply_partition, self.traceparent.as_ref())
+/// A report of a task's attempt.
+fn of_task(task: &Task, traceparent: Option<Bytes>, report: Bytes) -> LocalReport {
+    LocalReport {
+        dispatch_id: task.dispatch_id.clone(),
+        workflow_id: task.workflow_id.clone(),
+        partition: task.reply_partition,
+        value: Some(report),
+        traceparent,
     }
 }
 

@@ -243,7 +243,7 @@ impl Member {
             given.progress = Arc::default();
             verdict = lock(&given.progress).take(record.offset);
         }
-        let place = Place { progress: given.progress.clone(), offset: record.offset };
+        let place = Place::Record { progress: given.progress.clone(), offset: record.offset };
         (verdict == Verdict::Take).then_some(place)
     }
 

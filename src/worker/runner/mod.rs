@@ -8,6 +8,7 @@
 mod attempt;
 mod desk;
 mod guarded;
+mod local;
 mod member;
 mod outbox;
 mod pulse;
@@ -17,7 +18,9 @@ mod worker;
 
 use super::registry::Agents;
 use super::settings::RunnerSettings;
+use crate::core::id::AgentName;
 use crate::log::Log;
+pub use local::LocalDesk;
 pub use standing::Standing;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,13 +50,20 @@ pub struct Runner {
     agents: Agents,
     settings: RunnerSettings,
     standing: Arc<Standing>,
+    local: Arc<LocalDesk>,
 }
 
 impl Runner {
     /// A runner of these agents.
     pub fn new(log: Arc<dyn Log>, agents: Agents, settings: RunnerSettings) -> Self {
         let standing = Arc::new(Standing::new(agents.names()));
-        Self { log, agents, settings, standing }
+        Self { log, agents, settings, standing, local: Arc::default() }
+    }
+
+    /// Where the engine of this process hands attempts over in memory. They are taken while the runner runs.
+    #[must_use]
+    pub fn with_local_desk(self, local: Arc<LocalDesk>) -> Self {
+        Self { local, ..self }
     }
 
     /// Whether its agents take tasks; goes on telling while it runs.
@@ -73,8 +83,10 @@ impl Runner {
             return Err(RunnerError::NoAgents);
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("agent").enable_all().build()?;
-        let shared = Arc::new(Shared::new(self.log.clone(), self.settings, runtime.handle().clone(), self.standing));
+        let (log, handle, local) = (self.log.clone(), runtime.handle().clone(), self.local.clone());
+        let shared = Arc::new(Shared::new(log, self.settings, handle, self.standing, self.local));
         let ended = run_members(&self.agents, &shared, stop);
+        local.end();
         // On a thread of its own, because a runtime must not be ended from within another one.
         std::thread::scope(|scope| {
             scope.spawn(|| runtime.shutdown_timeout(SHUTDOWN_TIMEOUT));
@@ -84,12 +96,14 @@ impl Runner {
 }
 
 fn run_members(agents: &Agents, shared: &Arc<Shared>, stop: &AtomicBool) -> Result<(), RunnerError> {
+    let worker = |name: &AgentName| Some(Worker::new(name.clone(), agents.get(name)?, shared.clone()));
+    let workers: Vec<_> = agents.names().filter_map(worker).map(Arc::new).collect();
+    shared.local.open(shared, &workers);
     std::thread::scope(|scope| {
         let mut threads = Vec::new();
         let mut ended = Ok(());
-        for name in agents.names() {
-            let Some(agent) = agents.get(name) else { continue };
-            let worker = Arc::new(Worker::new(name.clone(), agent, shared.clone()));
+        for worker in workers {
+            let name = worker.name.clone();
             let builder = std::thread::Builder::new().name(format!("worker-{name}"));
             match builder.spawn_scoped(scope, move || member::run(worker, stop)) {
                 Ok(thread) => threads.push((name, thread)),

@@ -1,8 +1,8 @@
 //! What became of an attempt, as a record that the engine takes.
 
 use crate::core::failure::{Failure, FailureClass, ReportedFailure};
-use crate::core::id::WorkflowId;
 use crate::core::json::{Json, MAX_DEPTH, check_depth};
+use crate::local::LocalReport;
 use crate::log::{NewRecord, Topic};
 use crate::wire::headers::TRACEPARENT;
 use crate::wire::report::{self, Report, ReportOutcome};
@@ -85,18 +85,13 @@ fn trimmed(mut failure: ReportedFailure) -> ReportedFailure {
 }
 
 /// The record of a report.
-pub(super) fn record(
-    report: Bytes,
-    workflow_id: &WorkflowId,
-    partition: u32,
-    traceparent: Option<&Bytes>,
-) -> NewRecord {
+pub(super) fn record(report: LocalReport) -> NewRecord {
     NewRecord {
         topic: Topic::Results,
-        partition: Some(partition),
-        key: Some(Bytes::copy_from_slice(workflow_id.as_str().as_bytes())),
-        value: Some(report),
-        headers: traceparent.map(|value| (TRACEPARENT.into(), value.clone())).into_iter().collect(),
+        partition: Some(report.partition),
+        key: Some(Bytes::copy_from_slice(report.workflow_id.as_str().as_bytes())),
+        value: report.value,
+        headers: report.traceparent.map(|value| (TRACEPARENT.into(), value)).into_iter().collect(),
     }
 }
 

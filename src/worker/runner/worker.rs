@@ -5,10 +5,12 @@ use super::super::progress::Progress;
 use super::super::registry::DynAgent;
 use super::super::settings::RunnerSettings;
 use super::desk::Desk;
-use super::lock;
-use super::outbox::Outbox;
+use super::local::{LocalDesk, LocalPlace};
+use super::outbox::{Entry, Outbox};
 use super::standing::Standing;
+use super::{lock, report};
 use crate::core::id::AgentName;
+use crate::local::LocalReport;
 use crate::log::Log;
 use crate::wire::task::Task;
 use bytes::Bytes;
@@ -30,10 +32,17 @@ pub(super) struct Shared {
     pub outbox: Outbox,
     pub runtime: Handle,
     pub standing: Arc<Standing>,
+    pub local: Arc<LocalDesk>,
 }
 
 impl Shared {
-    pub fn new(log: Arc<dyn Log>, settings: RunnerSettings, runtime: Handle, standing: Arc<Standing>) -> Self {
+    pub fn new(
+        log: Arc<dyn Log>,
+        settings: RunnerSettings,
+        runtime: Handle,
+        standing: Arc<Standing>,
+        local: Arc<LocalDesk>,
+    ) -> Self {
         Self {
             results_topic: settings.results_topic(),
             attempts: Mutex::new(Attempts::new(settings.memory)),
@@ -42,7 +51,27 @@ impl Shared {
             settings,
             runtime,
             standing,
+            local,
         }
+    }
+
+    /// Reports the end of an attempt to all who asked for it: in memory where that is the engine of this process alone.
+    pub fn report_end(&self, report: LocalReport, places: Vec<Place>) {
+        places.iter().for_each(Place::reported);
+        let is_local = !places.is_empty() && places.iter().all(|place| matches!(place, Place::Local(_)));
+        let report = if is_local { self.local.deliver(report) } else { Some(report) };
+        if let Some(report) = report {
+            self.outbox.send(Entry::new(report::record(report), places));
+        }
+    }
+
+    /// Sends a report for which no record waits.
+    pub fn send_to_log(&self, report: LocalReport) {
+        if report.value.is_none() {
+            return;
+        }
+        self.outbox.send(Entry::new(report::record(report), Vec::new()));
+        self.outbox.pump();
     }
 }
 
@@ -54,12 +83,14 @@ pub(super) struct Worker {
     pub desk: Desk,
     /// Whether the last work ended at its first poll, and quickly: then the next is tried on the polling thread.
     inline: AtomicBool,
+    /// Whether that has been seen, and is no assumption: the engine's thread is not tried on.
+    is_proven: AtomicBool,
 }
 
 impl Worker {
     pub fn new(name: AgentName, agent: Arc<dyn DynAgent>, shared: Arc<Shared>) -> Self {
         let desk = Desk::new(shared.settings.concurrency);
-        Self { name, agent, shared, desk, inline: AtomicBool::new(true) }
+        Self { name, agent, shared, desk, inline: AtomicBool::new(true), is_proven: AtomicBool::new(false) }
     }
 
     /// Whether to try the next attempt on the polling thread.
@@ -67,28 +98,52 @@ impl Worker {
         self.inline.load(Ordering::Relaxed)
     }
 
+    /// Whether to try the next attempt on the engine's thread.
+    pub fn inline_for_engine(&self) -> bool {
+        self.is_proven.load(Ordering::Relaxed) && self.inline()
+    }
+
     /// Notes how a first poll went.
     pub fn note_first_poll(&self, ended: bool, took: Duration) {
         self.inline.store(ended && took < INLINE_BUDGET, Ordering::Relaxed);
+        self.is_proven.store(true, Ordering::Relaxed);
     }
 }
 
-/// The place of a record: an offset in the progress of its partition, as long as the partition is this member's.
-#[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub progress: Arc<Mutex<Progress>>,
-    pub offset: u64,
+/// Where an attempt was asked for.
+#[derive(Clone)]
+pub(super) enum Place {
+    /// A record: an offset in the progress of its partition, as long as the partition is this member's.
+    Record { progress: Arc<Mutex<Progress>>, offset: u64 },
+    /// The engine of this process.
+    Local(Arc<LocalPlace>),
 }
 
 impl Place {
     /// The record is done. Of a partition that was revoked nobody looks at it any more.
     pub fn done(&self) {
-        lock(&self.progress).done(self.offset);
+        if let Self::Record { progress, offset } = self {
+            lock(progress).done(*offset);
+        }
+    }
+
+    /// The end of the attempt is on its way.
+    fn reported(&self) {
+        if let Self::Local(place) = self {
+            place.reported();
+        }
+    }
+
+    /// The engine that asked, if it was that of this process.
+    pub fn engine(&self) -> Option<Arc<LocalDesk>> {
+        match self {
+            Self::Record { .. } => None,
+            Self::Local(place) => Some(place.desk.clone()),
+        }
     }
 }
 
 /// A task that was taken and not begun.
-#[derive(Debug)]
 pub(super) struct Job {
     pub task: Task,
     pub traceparent: Option<Bytes>,

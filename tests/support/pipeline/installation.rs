@@ -170,6 +170,11 @@ impl Installation {
         store::open(&self.database).expect("the store opens")
     }
 
+    /// Runs statements in its Postgres.
+    pub fn sql(&self, statements: &str) {
+        sql(&self.database, statements);
+    }
+
     /// The log, as a client has it.
     pub fn log(&self) -> &dyn Log {
         self.log.as_ref()

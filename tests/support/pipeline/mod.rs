@@ -2,11 +2,13 @@
 //! records published and read from the outside.
 
 mod agent;
+mod copy;
 mod installation;
 mod process;
 mod stream;
 
 pub use agent::Hand;
+pub use copy::copy;
 pub use installation::{Installation, Leg, PARTITIONS, python, repository, services};
 pub use process::{End, Process, run};
 pub use stream::{Stream, json, text};

@@ -35,7 +35,7 @@ fn recorded(run: char, sequence: u64) -> Recorded {
             },
             agents: Vec::new(),
         }),
-        _ => Event::NodeStarted(NodeStarted { node_id: NodeId::new("n").unwrap(), attempt: 1 }),
+        _ => Event::NodeStarted(NodeStarted { node_id: NodeId::new("n").unwrap(), attempt: 1, local: false }),
     };
     Recorded {
         workflow_id: WorkflowId::new("w").unwrap(),

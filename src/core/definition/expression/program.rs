@@ -89,7 +89,7 @@ impl Program {
         let value = cel::Value::resolve_val(&self.expression, context);
         let written = match cost::exhausted(self.advice) {
             Some(message) => Err(message),
-            None => value.map_err(|e| shortened(&e.to_string())).and_then(|value| convert::write_json(&*value, text)),
+            None => value.map_err(|error| words(&error)).and_then(|value| convert::write_json(&*value, text)),
         };
         written.map_err(|what| self.fault(&what))
     }
@@ -115,7 +115,7 @@ impl Program {
                         None => Err(format!("is of type {}, and neither true nor false", value.get_type().name())),
                     },
                     (None, Err(error)) if is_lack(&error) => Ok(false),
-                    (None, Err(error)) => Err(shortened(&error.to_string())),
+                    (None, Err(error)) => Err(words(&error)),
                 }
             })
         };
@@ -141,6 +141,28 @@ fn is_lack(error: &ExecutionError) -> bool {
         }
         _ => false,
     }
+}
+
+/// The library's words, with the types of values instead of the values, which it would tell whole: its maps have no
+/// order, so that the same failure would be told in other words each time, and decided as another one.
+fn words(error: &ExecutionError) -> String {
+    let of = |left: &cel::Value, right: &cel::Value| format!("{} and {}", left.type_of(), right.type_of());
+    let words = match error {
+        ExecutionError::UnsupportedBinaryOperator(name, left, right) => {
+            format!("the operator '{name}' does not take {}", of(left, right))
+        }
+        ExecutionError::ValuesNotComparable(left, right) => format!("cannot compare {}", of(left, right)),
+        ExecutionError::UnsupportedIndex(index, into) => {
+            format!("cannot use a {} to index a {}", index.type_of(), into.type_of())
+        }
+        ExecutionError::UnsupportedKeyType(key) => format!("cannot use a {} as a key", key.type_of()),
+        ExecutionError::UnsupportedTargetType { target } => format!("cannot do this with a {}", target.type_of()),
+        ExecutionError::NotSupportedAsMethod { method, target } => {
+            format!("the method '{method}' is not one of a {}", target.type_of())
+        }
+        other => other.to_string(),
+    };
+    shortened(&words)
 }
 
 /// Evaluates where the stack suffices for an expression of this depth.
@@ -196,7 +218,8 @@ fn parse_fault(errors: &cel::ParseErrors) -> String {
     format!("does not parse as CEL at {line}:{column}: {}", shortened(&first.msg))
 }
 
-fn quote(source: &str) -> String {
+/// A part of a source as it stands in a sentence.
+pub(super) fn quote(source: &str) -> String {
     format!("`{}`", shortened(source))
 }
 

@@ -128,7 +128,7 @@ impl Scene {
     }
 
     pub fn started(self, id: &str, attempt: u32, second: u64) -> Self {
-        self.event(Event::NodeStarted(NodeStarted { node_id: node(id), attempt }), second)
+        self.event(Event::NodeStarted(NodeStarted { node_id: node(id), attempt, local: false }), second)
     }
 
     pub fn completed(self, id: &str, attempt: u32) -> Self {
