@@ -1,6 +1,7 @@
 //! What is known about an expression before it runs: what it reads, how large and how deep it is, and that it uses
 //! no name that does not exist.
 
+use super::program::shortened;
 use cel::common::ast::{ComprehensionExpr, EntryExpr, Expr, IdedEntryExpr, IdedExpr, LiteralValue, operators};
 use std::collections::BTreeSet;
 
@@ -278,6 +279,6 @@ impl<'e> Check<'e> {
             }
             (None, _, _) => String::new(),
         };
-        format!("uses the unknown {what} `{name}`{hint}")
+        format!("uses the unknown {what} `{}`{hint}", shortened(name))
     }
 }

@@ -222,7 +222,8 @@ fn quote(source: &str) -> String {
     format!("`{}`", shortened(source))
 }
 
-fn shortened(text: &str) -> String {
+/// A text, or its beginning where it is too long for a message.
+pub(super) fn shortened(text: &str) -> String {
     match text.char_indices().nth(MAX_QUOTED_CHARS) {
         Some((end, _)) => format!("{} …", &text[..end]),
         None => text.to_owned(),
