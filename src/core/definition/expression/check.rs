@@ -1,7 +1,7 @@
 //! What is known about an expression before it runs: what it reads, how large and how deep it is, and that it uses
 //! no name that does not exist.
 
-use super::program::shortened;
+use super::program::quote;
 use cel::common::ast::{ComprehensionExpr, EntryExpr, Expr, IdedEntryExpr, IdedExpr, LiteralValue, operators};
 use std::collections::BTreeSet;
 
@@ -202,7 +202,7 @@ impl<'e> Check<'e> {
         let names = [Some(&comprehension.iter_var), comprehension.iter_var2.as_ref(), Some(&comprehension.accu_var)];
         for name in names.into_iter().flatten() {
             if self.sees.names().contains(&name.as_str()) {
-                return Err(format!("binds the name `{name}`, which already has a meaning; choose another"));
+                return Err(format!("binds the name {}, which already has a meaning; choose another", quote(name)));
             }
         }
         let (bound, loops) = (self.bound.len(), usize::from(is_loop(comprehension)));
@@ -279,6 +279,6 @@ impl<'e> Check<'e> {
             }
             (None, _, _) => String::new(),
         };
-        format!("uses the unknown {what} `{}`{hint}", shortened(name))
+        format!("uses the unknown {what} {}{hint}", quote(name))
     }
 }

@@ -218,12 +218,12 @@ fn parse_fault(errors: &cel::ParseErrors) -> String {
     format!("does not parse as CEL at {line}:{column}: {}", shortened(&first.msg))
 }
 
-fn quote(source: &str) -> String {
+/// A part of a source as it stands in a sentence.
+pub(super) fn quote(source: &str) -> String {
     format!("`{}`", shortened(source))
 }
 
-/// A text, or its beginning where it is too long for a message.
-pub(super) fn shortened(text: &str) -> String {
+fn shortened(text: &str) -> String {
     match text.char_indices().nth(MAX_QUOTED_CHARS) {
         Some((end, _)) => format!("{} …", &text[..end]),
         None => text.to_owned(),
