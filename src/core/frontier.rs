@@ -134,14 +134,14 @@ impl Frontier {
             Event::NodeScheduled(event) => self.with(&event.node_id, Self::hand_out),
             Event::NodeCompleted(event) => self.with(&event.node_id, |frontier, i| {
                 frontier.end_attempt(i);
-                frontier.has_output(i);
+                frontier.has_output(i, run);
             }),
             Event::NodeRecovered(event) => self.with(&event.node_id, |frontier, i| {
                 // A person may supply the output of an attempt that is under way, or awaited.
                 if event.how == Recovery::Supply {
                     frontier.end_attempt(i);
                 }
-                frontier.has_output(i);
+                frontier.has_output(i, run);
             }),
             Event::NodeFailed(event) => self.with(&event.node_id, |frontier, i| frontier.fail(i, event)),
             // What was under way, or awaited, is no more.
@@ -205,15 +205,16 @@ impl Frontier {
         }
     }
 
-    /// A node has an output: what waits for it may be ready.
-    fn has_output(&mut self, i: usize) {
+    /// A node has an output: what waits for it may be ready, unless it was taken over and is not run.
+    fn has_output(&mut self, i: usize, run: &Run) {
         let node = self.graph.nodes[i].clone();
         if node.stands_by.is_none() {
             self.remaining -= 1;
         }
         for dependent in &node.dependents {
             self.waiting[*dependent] -= 1;
-            if self.waiting[*dependent] == 0 {
+            let is_new = !run.nodes.contains_key(&self.graph.nodes[*dependent].node.node_id);
+            if self.waiting[*dependent] == 0 && is_new {
                 self.ready.insert(*dependent);
             }
         }

@@ -22,6 +22,7 @@ use crate::log::Record;
 use crate::planted::{Bug, is_planted};
 use crate::wire::{dead_letter, headers, request};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Where a request's definition stands.
 enum Lookup {
@@ -39,6 +40,8 @@ struct Known {
     run_id: RunId,
     payload_hash: String,
     status: Status,
+    /// When it ended, if it has.
+    ended_at: Option<Timestamp>,
     /// It began with the very request that asks for it again: that was forwarded twice, or its topic is read anew.
     is_its_request: bool,
 }
@@ -83,7 +86,7 @@ impl Owning {
         graph: &Arc<Graph>,
         env: &mut Env,
     ) -> Result<Planned, Stop> {
-        let now = self.clock.at(env.now);
+        let mut now = self.clock.at(env.now);
         let resume = start.resume.as_ref().filter(|resume| resume.kind == LineageKind::Redrive);
         let known = match (resume, self.known_run(&start, now)) {
             // The run that is taken up has failed, and no other has begun since. The client's own request is to be
@@ -95,6 +98,10 @@ impl Owning {
                 if let Ok(hash) = hex::decode(&known.payload_hash).unwrap_or_default().try_into() {
                     start.payload_hash = hash;
                 }
+                // The later run of two is the one that ended later, and a clock that was ahead may stand still for a
+                // while.
+                self.clock.not_before(known.ended_at.unwrap_or_default().after(Duration::from_micros(1)));
+                now = self.clock.at(env.now);
                 None
             }
             (Some(resume), Some(known)) => return Ok(self.refuse_resume(record, &start, resume, &known, env)),
@@ -166,6 +173,7 @@ impl Owning {
                 run_id: run.run_id.clone(),
                 payload_hash: run.payload_hash.clone(),
                 status: run.status,
+                ended_at: run.ended_at,
                 is_its_request: run.origin == start.origin,
             });
         }
@@ -173,6 +181,7 @@ impl Owning {
             run_id: ended.run_id.clone(),
             payload_hash: ended.payload_hash.clone(),
             status: ended.status,
+            ended_at: Some(ended.ended_at),
             is_its_request: ended.began_at(&start.origin),
         })
     }

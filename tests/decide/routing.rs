@@ -192,6 +192,20 @@ fn a_run_takes_over_what_an_earlier_one_has_done() {
 }
 
 #[test]
+fn what_is_taken_over_is_not_run_though_what_is_upstream_of_it_is() {
+    let yaml = "
+name: chain
+nodes:
+  - {node_id: a, agent_name: echo}
+  - {node_id: b, agent_name: echo, dependencies: [a]}
+  - {node_id: c, agent_name: echo, dependencies: [b]}
+";
+    let mut run = Scenario::of(yaml).resume("null", &[("b", Recovered, "2")], &[]);
+    run.complete("a", "1").complete("c", "3");
+    hold("resume_in_the_middle", &run);
+}
+
+#[test]
 fn a_fork_gives_nodes_to_other_agents_with_their_policies() {
     let yaml = "
 name: forked

@@ -142,7 +142,7 @@ fn an_id_that_names_none_of_ours_is_left_to_the_decoder_and_ends_nothing() {
 fn a_registry_that_is_away_is_waited_for_and_nothing_overtakes() {
     let away = Arc::new(AtomicBool::new(true));
     let gone = Arc::clone(&away);
-    let started: &Schema = schema::by_name("NodeStarted").unwrap();
+    let started: &Schema = schema::of(&event()).unwrap();
     let player = Player::new(move |_| match gone.load(Ordering::SeqCst) {
         true => (503, String::new()),
         false => (200, json!({ "schema": started.text }).to_string()),

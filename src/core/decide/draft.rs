@@ -194,7 +194,10 @@ impl<'a> Draft<'a> {
                     continue;
                 }
             }
-            self.released.insert(*dependent);
+            // One that was taken over is not run, whenever what is upstream of it is.
+            if !self.run.nodes.contains_key(&self.node(*dependent).node.node_id) {
+                self.released.insert(*dependent);
+            }
         }
         self.outputs.insert(node.node.node_id.clone(), output);
     }

@@ -68,7 +68,11 @@ impl Contract {
             }
         };
         match std::panic::catch_unwind(std::panic::AssertUnwindSafe(build)) {
-            Ok(built) => built.map(|validator| Self(Arc::new(validator))),
+            Ok(Ok(validator)) => Ok(Self(Arc::new(validator))),
+            Ok(Err(found)) => Err(found
+                .into_iter()
+                .map(|Breach { pointer, message }| Breach { pointer, message: shortened(message, MAX_MESSAGE_CHARS) })
+                .collect()),
             Err(_) => {
                 let message = "the JSON Schema library failed on this schema; write it differently".to_owned();
                 Err(vec![Breach { pointer: String::new(), message }])
@@ -80,7 +84,7 @@ impl Contract {
     pub fn check(&self, value: &Value) -> Result<(), Breach> {
         self.0.validate(value).map_err(|error| Breach {
             pointer: error.instance_path().as_str().to_owned(),
-            message: shortened(error.to_string()),
+            message: shortened(error.to_string(), MAX_MESSAGE_CHARS),
         })
     }
 }
@@ -91,12 +95,12 @@ fn options<'a>() -> ValidationOptions<'a> {
 }
 
 /// Cuts out the middle: a message quotes what was found at its start, and what was expected at its end.
-fn shortened(message: String) -> String {
+pub(super) fn shortened(message: String, most: usize) -> String {
     let count = message.chars().count();
-    if count <= MAX_MESSAGE_CHARS {
+    if count <= most {
         return message;
     }
-    let half = MAX_MESSAGE_CHARS / 2;
+    let half = most / 2;
     message.chars().take(half).chain(" … ".chars()).chain(message.chars().skip(count - half)).collect()
 }
 

@@ -59,7 +59,7 @@ pub fn parse(text: &str) -> Result<(Value, Places), Vec<Fault>> {
     }
     let Unique(value) = serde_json::from_str(text).map_err(|error| {
         let line = u32::try_from(error.line()).ok().filter(|line| *line > 0);
-        vec![Fault { place: String::new(), line, message: format!("not a JSON document: {error}") }]
+        vec![Fault { line, ..Fault::at("", format!("not a JSON document: {error}")) }]
     })?;
     // JSON is YAML too, and only that parser tells lines; they are a courtesy, so a text it does not take has none.
     let places = yaml(text).map(|(_, place)| Places(place)).unwrap_or_default();
@@ -88,7 +88,7 @@ fn yaml_here(text: &str) -> Result<(Value, Place), Box<Fault>> {
     };
     let tree: Spanned<Tree> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let line = error.location().and_then(|at| u32::try_from(at.line()).ok()).filter(|line| *line > 0);
-        Box::new(Fault { place: String::new(), line, message: yaml_message(&error) })
+        Box::new(Fault { line, ..Fault::at("", yaml_message(&error)) })
     })?;
     Ok(separate(tree))
 }

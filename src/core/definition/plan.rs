@@ -1,10 +1,11 @@
 //! Plans: the output of a planner node, further nodes for its run.
 
+use super::contract::shortened;
 use super::graph::Graph;
-use super::validate::Fault;
 use super::validate::fields::{ReadNode, Reader};
 use super::validate::stand_by;
 use super::validate::topology::{Outside, Topology};
+use super::validate::{Fault, MAX_MESSAGE_CHARS};
 use super::{ExecutionNode, Role};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::id::NodeId;
@@ -97,7 +98,7 @@ fn invalid(planner: &NodeId, faults: &[Fault]) -> Failure {
         0 | 1 => String::new(),
         n => format!(" (and {} more)", n - 1),
     };
-    let message = format!("the plan of {planner} is not valid: {first}{more}");
+    let message = shortened(format!("the plan of {planner} is not valid: {first}{more}"), MAX_MESSAGE_CHARS);
     let listed = faults.iter().take(MAX_LISTED);
     let listed: Vec<Value> = listed.map(|fault| json!({"pointer": fault.place, "message": fault.message})).collect();
     let details = Some(Json::from_value(&json!({"faults": listed})));

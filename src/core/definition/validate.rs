@@ -7,7 +7,7 @@ pub(super) mod stand_by;
 pub(super) mod topology;
 
 use super::parse::{Places, parse};
-use super::{Definition, ExecutionNode, hash};
+use super::{Definition, ExecutionNode, contract, hash};
 use fields::Reader;
 pub(crate) use hint::closest;
 use serde_json::Value;
@@ -23,6 +23,9 @@ pub const MAX_CLOSERS: usize = 1_000;
 /// Largest `max_agent_calls` of a definition, for the same reason.
 pub const MAX_AGENT_CALLS: u32 = 1_000;
 
+/// Longest message of a fault, in characters: it quotes what was found, and that of a plan is recorded with its node.
+pub(super) const MAX_MESSAGE_CHARS: usize = 1_000;
+
 /// One thing that is wrong with a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -37,7 +40,8 @@ pub struct Fault {
 impl Fault {
     /// A fault whose line is not known (yet).
     pub fn at(place: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { place: place.into(), line: None, message: message.into() }
+        let message = contract::shortened(message.into(), MAX_MESSAGE_CHARS);
+        Self { place: place.into(), line: None, message }
     }
 }
 

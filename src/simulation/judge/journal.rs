@@ -396,6 +396,10 @@ impl Told {
         let status = self.runs.get(&last).map(|run| run.status);
         Invariant::OneRunPerWorkflow.holds(takes_up_the_last && status == Some(Status::Failed), || {
             format!("workflow {:?} is started again after run {last}, which is {status:?}", recorded.workflow_id)
+        })?;
+        let ended_at = self.runs.get(&last).and_then(|run| run.ended_at);
+        Invariant::OneRunPerWorkflow.holds(ended_at < Some(recorded.time), || {
+            format!("run {} begins when run {last} ends, and nobody could say which is the later", recorded.run_id)
         })
     }
 

@@ -1,7 +1,7 @@
 //! Everything that is wrong with a schema, in better words than the library's where the fault is a common one.
 
 use super::cost::{DATA, MAPS};
-use super::{Breach, MAX_PATTERN_BYTES, options, shortened};
+use super::{Breach, MAX_PATTERN_BYTES, options};
 use jsonschema::ValidationError;
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ pub(super) fn of_error(error: &ValidationError) -> Breach {
         Some("type") => {
             "expected one of string, number, integer, boolean, object, array, null, or a list of these".to_owned()
         }
-        _ => shortened(error.to_string()),
+        _ => error.to_string(),
     };
     breach(pointer, &message)
 }
@@ -78,7 +78,7 @@ fn patterns(value: &Value, pointer: &mut String, words: bool, found: &mut Vec<Br
 
 fn check(pattern: &str, pointer: &str, found: &mut Vec<Breach>) {
     if options().build(&json!({ "pattern": pattern })).is_err() {
-        let message = shortened(format!("{}, found {pattern:?}", expected(pattern)));
+        let message = format!("{}, found {pattern:?}", expected(pattern));
         found.push(breach(pointer.to_owned(), &message));
     }
 }
