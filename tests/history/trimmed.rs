@@ -83,6 +83,33 @@ fn what_is_changed_or_removed_before_the_journal_begins_is_found_by_the_chain() 
 }
 
 #[test]
+fn a_beginning_that_was_lost_is_no_fault_wherever_it_ends() {
+    for seed in 0..6 {
+        let of = installation(seed);
+        let records = stream(&of);
+        let (cut, on_disk) = (cut_at(&of, &records), OnDisk::of(&of, &records));
+        for part in 1..8 {
+            let gone = records.len() as u64 * part / 16;
+            on_disk.cut(&Topic::Events, gone);
+            let found = heard(&of, &on_disk);
+            assert_eq!(found.faults, [], "seed {seed}, without {gone} records of the stream");
+        }
+        let on_disk = OnDisk::of(&of, &records);
+        on_disk.cut(&Topic::Journal, cut);
+        for part in 1..8 {
+            let gone = records.len() as u64 * part / 16;
+            on_disk.cut(&Topic::Events, gone);
+            let found = heard(&of, &on_disk);
+            assert_eq!(
+                found.faults,
+                [],
+                "seed {seed}, without {gone} records of the stream, and the journal from {cut}"
+            );
+        }
+    }
+}
+
+#[test]
 fn where_journal_and_stream_have_both_lost_their_beginning_what_is_left_is_verified_and_the_rest_is_counted() {
     let of = installation(5);
     let records = stream(&of);

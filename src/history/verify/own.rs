@@ -23,6 +23,8 @@ pub(super) struct Own {
     partition: u32,
     /// Events of its own that are gone: the first that is there.
     first: Option<u64>,
+    /// Whether it began again, after a gap.
+    began_again: bool,
     sequence: u64,
     chain: [u8; 16],
     breakers: BTreeMap<AgentName, BreakerState>,
@@ -37,6 +39,7 @@ impl Own {
         Self {
             partition,
             first: None,
+            began_again: false,
             sequence: 0,
             chain: chain::START,
             breakers: BTreeMap::new(),
@@ -49,6 +52,16 @@ impl Own {
     /// The number that its next event has; none: any.
     pub(super) fn next(&self) -> Option<u64> {
         (self.first.is_some() || !self.is_cut).then_some(self.sequence + 1)
+    }
+
+    /// Forgets the events so far, once; whether it had not before.
+    pub(super) fn begin_again(&mut self) -> bool {
+        if self.began_again {
+            return false;
+        }
+        *self =
+            Self { began_again: true, is_cut: true, sums: std::mem::take(&mut self.sums), ..Self::new(self.partition) };
+        true
     }
 
     /// Its next event, after which its chain is `chain`, in the record at `offset`.

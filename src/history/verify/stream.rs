@@ -1,7 +1,7 @@
 //! What the stream says, held against what the journal tells.
 
 use super::tables::Tables;
-use super::told::{Chains, Told};
+use super::told::{Chains, Place, Told};
 use super::window::Window;
 use super::{Counting, EventId, Expected, Fault, Kind, Known, Parts, Report, VerifyError, workflow_of};
 use crate::history::cursor::Cursor;
@@ -33,6 +33,8 @@ pub(super) fn verify(parts: Parts, known: &mut Known, to: &mut Counting) -> Resu
         seen: Window::default(),
         missing: Window::default(),
         before: BTreeMap::new(),
+        has_lost_its_beginning: events.low > 0,
+        has_begun_again: false,
         is_cut: events.low > 0,
         tables,
         report,
@@ -41,6 +43,10 @@ pub(super) fn verify(parts: Parts, known: &mut Known, to: &mut Counting) -> Resu
     stream.rest(events.high, to)?;
     Ok(Report { void_records: stream.told.void_records(), faults: to.faults, ..stream.report })
 }
+
+/// A stream that has lost its beginning can begin with further records of events whose first ones are gone: of owners
+/// that published again what another had published. Among so many of its records such are looked for.
+const MAX_REPEATED: u64 = 4_096;
 
 struct Stream<'a> {
     parts: Parts<'a>,
@@ -51,7 +57,11 @@ struct Stream<'a> {
     missing: Window,
     /// Where they had to be: before which offset.
     before: BTreeMap<EventId, u64>,
-    /// Whether the stream's first records have been removed, and none has been read that is left.
+    /// Whether the stream's first records have been removed.
+    has_lost_its_beginning: bool,
+    /// Whether events were missing behind what it begins with now, and that was let pass.
+    has_begun_again: bool,
+    /// Whether they have, and none has been read that is left.
     is_cut: bool,
     tables: Tables<'a>,
     report: Report,
@@ -167,9 +177,9 @@ impl Stream<'_> {
                 None => Ok(false),
             };
         }
-        let next = self.told.peek(&mut self.chains, to)?.map(|next| next.journal_offset);
+        self.told.peek(&mut self.chains, to)?;
         for id in ids {
-            if next.is_some_and(|next| offset >= next) {
+            if self.told.is_to_come(id, offset) {
                 if self.told.look(offset, id)?.is_some() {
                     self.pass_over_up_to(id, offset, record.offset, to)?;
                     return self.as_next(record, std::slice::from_ref(id), to);
@@ -183,8 +193,15 @@ impl Stream<'_> {
         Ok(false)
     }
 
-    /// The events that the journal tells of before another one are not there.
+    /// Whether what has been read may be further records of events whose first ones are gone.
+    fn may_be_repeated(&self) -> bool {
+        self.has_lost_its_beginning && self.report.records <= MAX_REPEATED
+    }
+
+    /// The events that the journal tells of before another one are not there. That what the stream begins with is
+    /// repeated, and what follows it is removed, cannot be told from a removed record: it is let pass once, and counted.
     fn pass_over_up_to(&mut self, id: &EventId, offset: u64, at: u64, to: &mut Counting) -> Result<(), VerifyError> {
+        let is_removed = self.is_cut || (self.may_be_repeated() && !self.has_begun_again);
         loop {
             let next = self.told.peek(&mut self.chains, to)?;
             if next.is_none_or(|next| next.id == *id || next.journal_offset > offset) {
@@ -192,7 +209,8 @@ impl Stream<'_> {
             }
             let Some(expected) = self.told.take() else { return Ok(()) };
             self.tables.fold(&expected, &mut self.report, to)?;
-            if self.is_cut {
+            if is_removed {
+                self.has_begun_again |= !self.is_cut;
                 self.report.removed += 1;
                 continue;
             }
@@ -223,20 +241,25 @@ impl Stream<'_> {
     ) -> Result<(), VerifyError> {
         self.report.before_the_journal += 1;
         let (id, body) = (EventId::of(published), record.value.clone().unwrap_or_default());
-        let before = self.chains.get_early(&id.subject).or((id.sequence == 1).then_some(chain::START));
+        let place = self.chains.place_early(&id, self.has_lost_its_beginning);
+        let is_repetition = place == Place::Repetition;
         let said = record.header(headers::CHAIN).and_then(|text| {
             let mut bytes = [0; 16];
             hex::decode_to_slice(text, &mut bytes).is_ok().then_some(bytes)
         });
         // Where the run's first events are gone, the chain is taken at its word.
-        let chain = before.map(|before| chain::next(&before, &body)).or(said).unwrap_or_default();
+        let chain = place.chain().map(|before| chain::next(&before, &body)).or(said).unwrap_or_default();
         let traceparent = record.header(headers::TRACEPARENT).map(|text| String::from_utf8_lossy(text).into_owned());
         let expected =
             Expected { id, published: published.clone(), body, chain, journal_offset, traceparent, input: None };
         self.check(&expected, record, Kind::Changed, to);
-        // What follows is held against what is said, so that one fault is not told of every event after it.
-        self.chains.set_early(&expected.id, published, said.unwrap_or(chain));
-        self.tables.fold(&expected, &mut self.report, to)?;
+        if is_repetition {
+            self.report.twins += 1;
+        } else {
+            // What follows is held against what is said, so that one fault is not told of every event after it.
+            self.chains.set_early(&expected.id, published, said.unwrap_or(chain), self.may_be_repeated());
+            self.tables.fold(&expected, &mut self.report, to)?;
+        }
         self.seen.push(expected);
         Ok(())
     }

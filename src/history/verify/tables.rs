@@ -137,7 +137,10 @@ impl<'a> Tables<'a> {
         if self.is_past {
             return;
         }
-        if let Some(next) = self.own.next().filter(|next| *next != recorded.sequence) {
+        let next = self.own.next();
+        if self.is_cut && next.is_some_and(|next| recorded.sequence > next) && self.own.begin_again() {
+            // What was there before is further records of events whose first ones have been removed.
+        } else if let Some(next) = next.filter(|next| *next != recorded.sequence) {
             let found = format!("event {}", recorded.sequence);
             to.fault(
                 Fault::new(Kind::BrokenHistory, self.parts.partition, format!("event {next} of the partition"), found)

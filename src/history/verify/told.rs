@@ -18,36 +18,87 @@ const TAIL: u64 = 256;
 pub(super) struct Chains {
     told: BTreeMap<String, [u8; 16]>,
     /// Of what stands before the journal's first record, by the stream alone. Apart, since the journal is read ahead.
-    early: BTreeMap<String, [u8; 16]>,
+    early: BTreeMap<String, Link>,
+}
+
+/// The last event of a subject before the journal's first record.
+struct Link {
+    sequence: u64,
+    chain: [u8; 16],
+    /// Whether what is there begins after the subject's first event, and has no gap so far.
+    is_beheaded: bool,
+}
+
+/// How an event stands to those of its subject that are known.
+#[derive(PartialEq, Eq)]
+pub(super) enum Place {
+    /// It follows the event with this chain.
+    After([u8; 16]),
+    /// It follows one that has been removed, so that its chain is taken at its word.
+    AfterRemoved,
+    /// Its first record has been removed, and this is a further one.
+    Repetition,
+}
+
+impl Place {
+    /// The chain before it; none: it is not known.
+    pub(super) fn chain(self) -> Option<[u8; 16]> {
+        match self {
+            Self::After(chain) => Some(chain),
+            Self::AfterRemoved | Self::Repetition => None,
+        }
+    }
 }
 
 impl Chains {
-    /// The chain of a subject; none: it is not known.
-    pub(super) fn get(&self, subject: &str) -> Option<[u8; 16]> {
-        self.told.get(subject).or_else(|| self.early.get(subject)).copied()
+    /// Where an event of the journal stands.
+    pub(super) fn place(&self, id: &EventId) -> Place {
+        self.told.get(&id.subject).map_or_else(|| self.of_early(id), |chain| Place::After(*chain))
     }
 
-    /// The same before the journal begins.
-    pub(super) fn get_early(&self, subject: &str) -> Option<[u8; 16]> {
-        self.early.get(subject).copied()
+    /// Where an event before the journal stands, in a stream that has lost its beginning or not.
+    pub(super) fn place_early(&self, id: &EventId, is_cut: bool) -> Place {
+        let is_told = self.told.contains_key(&id.subject) && !self.early.contains_key(&id.subject);
+        if is_cut && is_told { Place::Repetition } else { self.of_early(id) }
+    }
+
+    /// A stream that has lost its beginning can begin with further records of events whose first ones are gone, and what
+    /// follows those need not be there: such a gap cannot be told from a removed record. It is let pass once.
+    fn of_early(&self, id: &EventId) -> Place {
+        match self.early.get(&id.subject) {
+            None if id.sequence == 1 => Place::After(chain::START),
+            None => Place::AfterRemoved,
+            Some(last) if last.is_beheaded && id.sequence <= last.sequence => Place::Repetition,
+            Some(last) if last.is_beheaded && id.sequence > last.sequence + 1 => Place::AfterRemoved,
+            Some(last) => Place::After(last.chain),
+        }
     }
 
     /// The chain after an event of the journal. A run that has ended is forgotten.
     pub(super) fn set(&mut self, id: &EventId, published: &Published, chain: [u8; 16]) {
-        Self::set_in(&mut self.told, id, published, chain);
-    }
-
-    /// The chain after an event before the journal.
-    pub(super) fn set_early(&mut self, id: &EventId, published: &Published, chain: [u8; 16]) {
-        Self::set_in(&mut self.early, id, published, chain);
-    }
-
-    fn set_in(of: &mut BTreeMap<String, [u8; 16]>, id: &EventId, published: &Published, chain: [u8; 16]) {
-        match published {
-            Published::Run(recorded) if recorded.event.ends_the_run() => drop(of.remove(&id.subject)),
-            _ => drop(of.insert(id.subject.clone(), chain)),
+        if ends_its_subject(published) {
+            self.told.remove(&id.subject);
+        } else {
+            self.told.insert(id.subject.clone(), chain);
         }
     }
+
+    /// The chain after an event before the journal, whose first record may have been removed or not.
+    pub(super) fn set_early(&mut self, id: &EventId, published: &Published, chain: [u8; 16], may_be_repeated: bool) {
+        let is_beheaded = match self.early.get(&id.subject) {
+            None => may_be_repeated && id.sequence > 1,
+            Some(last) => last.is_beheaded && id.sequence == last.sequence + 1,
+        };
+        if ends_its_subject(published) {
+            self.early.remove(&id.subject);
+        } else {
+            self.early.insert(id.subject.clone(), Link { sequence: id.sequence, chain, is_beheaded });
+        }
+    }
+}
+
+fn ends_its_subject(published: &Published) -> bool {
+    matches!(published, Published::Run(recorded) if recorded.event.ends_the_run())
 }
 
 /// Reads the journal as it is asked for events.
@@ -93,6 +144,12 @@ impl<'a> Told<'a> {
             self.read(&record, chains, to)?;
         }
         Ok(self.next.front())
+    }
+
+    /// Whether an event that stands at this offset, if there is one, comes after what was taken.
+    pub(super) fn is_to_come(&self, id: &EventId, offset: u64) -> bool {
+        self.next.front().is_some_and(|next| offset > next.journal_offset)
+            || self.next.iter().any(|next| next.id == *id)
     }
 
     /// Takes the event that was looked at.
@@ -152,7 +209,7 @@ impl<'a> Told<'a> {
         for (at, event) in events(self.parts.partition, offset, transition).into_iter().enumerate() {
             match event {
                 Ok(mut event) => {
-                    let known = chains.get(&event.id.subject).or((event.id.sequence == 1).then_some(chain::START));
+                    let known = chains.place(&event.id).chain();
                     if let (0, Some(known), true) = (at, known, known != Some(running)) {
                         to.fault(
                             Fault::new(
