@@ -1,10 +1,10 @@
 //! Holds all histories against journal, hash chains and tables.
 
-use super::changes::Change;
 use super::{Args, bodies};
 use crate::cli::exit::{Exit, fail};
 use crate::cli::output::{Out, say};
 use crate::cli::{Context, connect};
+use crate::core::diff::values::Difference;
 use crate::history::verify::{Fault, Known, Listener, Parts, Report, Rest, verify, verify_rest};
 use crate::log::{Log, LogError, Topic};
 use crate::store::Store;
@@ -143,8 +143,9 @@ fn fault_text(fault: &Fault) -> String {
         shown(&fault.expected),
         shown(&fault.found)
     );
-    for (pointer, expected, found) in fault.values.as_ref().map(bodies::differences).unwrap_or_default() {
-        let line = format!("    {pointer}: expected {expected}, found {found}");
+    for Difference { pointer, a, b } in fault.values.as_ref().map(bodies::differences).unwrap_or_default() {
+        let side = |value: Option<Value>| value.map_or_else(|| "nothing".to_owned(), |value| value.to_string());
+        let line = format!("    {pointer}: expected {}, found {}", side(a), side(b));
         text.push_str(&shown(&line));
         text.push('\n');
     }
@@ -152,7 +153,7 @@ fn fault_text(fault: &Fault) -> String {
 }
 
 fn fault_json(fault: &Fault) -> Value {
-    let field = |(pointer, expected, found): Change| json!({ "field": pointer, "expected": expected, "found": found });
+    let field = |Difference { pointer, a, b }: Difference| json!({ "field": pointer, "expected": a, "found": b });
     json!({
         "difference": fault.kind.as_str(),
         "partition": fault.partition,
