@@ -63,7 +63,10 @@ def main():
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     # A twin, and an event of two exports that overlap, has the same id.
-    connection.read_parquet(args.files).create_view("exported")
+    try:
+        connection.read_parquet(args.files).create_view("exported")
+    except duckdb.Error as fault:
+        raise SystemExit(f"{', '.join(args.files)}: no Parquet: {fault}")
     connection.execute("CREATE VIEW events AS SELECT DISTINCT ON (event_id) * FROM exported")
     report = {}
     for name, query in REPORT.items():

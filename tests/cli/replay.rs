@@ -62,6 +62,18 @@ fn a_run_is_shown_as_it_was_at_any_point() {
     folder.run(&["replay", "p-1", "--to", "no point"]).expect(2);
     folder.run(&["replay"]).expect(2);
     folder.run(&["replay", "p-1", "--verify"]).expect(2);
+    for (flags, words) in [
+        (&["--verify"][..], "--all"),
+        (&["--all", "--verify", "--to", "3"], "--to"),
+        (&["--all", "--verify", "--walk"], "--walk"),
+        (&["p-1", "--partition", "1"], "--partition"),
+        (&["p-1", "--walk", "--output", "json"], "--walk is for people"),
+        (&["p-1", "--to", "99999999999999999999999"], "expected the number of an event"),
+        (&["p-1", "--to=-1"], "expected the number of an event"),
+    ] {
+        let refused = folder.run(&[&["replay"], flags].concat()).expect(2);
+        assert!(refused.stderr.contains(words), "{flags:?}: {refused:?}");
+    }
     let wrong = folder.run(&["replay", "p-1", "--walk"]).expect(2);
     assert!(wrong.stderr.contains("--walk needs a terminal"), "{wrong:?}");
 }
