@@ -1,4 +1,5 @@
-//! How fast tables are made anew from the journal, and beside it the bound: the same rows by `COPY` alone.
+//! How fast tables are made anew from the journal and held against it, and beside it the bound: the same rows by `COPY`
+//! alone.
 
 use super::setup::{Installation, Roles, Services};
 use super::{PARTITIONS, clients, goal, say, wait};
@@ -34,8 +35,11 @@ pub fn measure(services: &Services) -> Result<()> {
     }
     rounds.sort_by_key(|(took, _)| *took);
     let (took, done) = rounds.swap_remove(ROUNDS / 2);
+    let began = Instant::now();
+    installation.run(&["replay", "--all", "--verify"])?;
+    let verified = began.elapsed();
     let bound = bound(&installation)?;
-    report(took, &done, &bound);
+    report(took, &done, verified, &bound);
     Ok(())
 }
 
@@ -150,7 +154,7 @@ impl Database {
     }
 }
 
-fn report(took: Duration, done: &Value, bound: &Bound) {
+fn report(took: Duration, done: &Value, verified: Duration, bound: &Bound) {
     let events = done["events"].as_f64().unwrap_or(0.0);
     let seconds = |name: &str| done["seconds"][name].as_f64().unwrap_or(0.0);
     let row = |name: &str, seconds: f64| println!("{name:44} {seconds:8.2} {:12.0}", events / seconds.max(0.001));
@@ -165,6 +169,7 @@ fn report(took: Duration, done: &Value, bound: &Bound) {
     row("  reading, folding, loading", seconds("loading"));
     row("  indexes", seconds("indexes"));
     row("  swapping and comparing", seconds("swapping"));
+    row("replay --all --verify", verified.as_secs_f64());
     row("bound: COPY of the same rows", bound.copy.as_secs_f64());
     row("bound: the same, and its indexes", (bound.copy + bound.indexes).as_secs_f64());
     println!("\nrows that differed: {}", done["differing_rows"]);
