@@ -101,6 +101,9 @@ pub trait Rebuild: Send {
     fn shadow(&self) -> Arc<dyn Store>;
     /// Whether the shadow was left by a rebuild that did not come to its end, and is gone on with.
     fn goes_on(&self) -> bool;
+    /// Whether what was left was interrupted in the midst of [`Rebuild::complete`], which has to come to its end before
+    /// anything goes into the shadow.
+    fn must_complete(&self) -> bool;
     /// Whatever of the live tables would be lost or left behind if they changed places, in words; nothing may be.
     fn in_the_way(&self, which: Which) -> Result<Vec<String>, StoreError>;
     /// Ends loading: from here on the shadow's tables have all that the live ones have. Takes as long as indexes take.

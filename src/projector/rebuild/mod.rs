@@ -179,6 +179,10 @@ pub fn rebuild(
     let goal = goals.of_now(&live_positions(store, wanted)?)?;
     say(Stage::Begun { goes_on: under_way.goes_on(), records: filling.records_to(&goal)? });
 
+    let mut completing = Duration::ZERO;
+    if under_way.must_complete() {
+        completing += complete(&*under_way, &mut say)?;
+    }
     let began = Instant::now();
     for (partition, until) in &goal {
         filling.fill(&[(*partition, *until)].into(), &mut |seen| say(Stage::Reading(seen)))?;
@@ -186,10 +190,7 @@ pub fn rebuild(
     filling.early().iter().for_each(|early| say(Stage::Early(*early)));
     let loading = began.elapsed();
 
-    let began = Instant::now();
-    say(Stage::Completing);
-    under_way.complete()?;
-    let completing = began.elapsed();
+    completing += complete(&*under_way, &mut say)?;
 
     for _ in 0..ROUNDS {
         let goal = goals.of_now(&live_positions(store, wanted)?)?;
@@ -203,6 +204,14 @@ pub fn rebuild(
     let (events, records) = filling.done();
     let early = filling.early().to_vec();
     Ok(Rebuilt { events, records, loading, completing, swapping, early, changes, same_place })
+}
+
+/// Ends loading; how long that took.
+fn complete(under_way: &dyn Rebuild, say: &mut impl FnMut(Stage)) -> Result<Duration, StoreError> {
+    let began = Instant::now();
+    say(Stage::Completing);
+    under_way.complete()?;
+    Ok(began.elapsed())
 }
 
 /// Where the live tables stand; from scratch, nobody asks.

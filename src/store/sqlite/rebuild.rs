@@ -116,6 +116,11 @@ impl Rebuild for SqliteRebuild<'_> {
         self.goes_on
     }
 
+    fn must_complete(&self) -> bool {
+        // As below.
+        false
+    }
+
     fn in_the_way(&self, which: Which) -> Result<Vec<String>, StoreError> {
         self.live.run(async |connection| in_the_way(connection, which).await)
     }

@@ -1,6 +1,7 @@
 //! Tables made anew: they say what the live ones say, or should.
 
 mod held;
+mod interrupted;
 mod tables;
 
 use crate::kill::{dice, load, moves, serve};

@@ -27,7 +27,8 @@ pub struct PostgresRebuild<'a> {
     live: &'a PostgresStore,
     shadow: Arc<PostgresStore>,
     places: Places,
-    goes_on: bool,
+    /// How far that is which was left; none: nothing was.
+    left: Option<shadow::Stage>,
     /// Its session holds the lock that keeps a second rebuild out.
     session: Mutex<PgConnection>,
 }
@@ -47,7 +48,7 @@ pub fn begin(live: &PostgresStore, fresh: bool) -> Result<Box<dyn Rebuild + '_>,
     tables.run(NO_LIMIT, async |connection| shadow::prepare(connection, &places, stage).await)?;
     tables.loading.store(stage != Some(shadow::Stage::Complete), Ordering::Relaxed);
     let session = Mutex::new(session);
-    Ok(Box::new(PostgresRebuild { live, shadow: Arc::new(tables), places, goes_on: stage.is_some(), session }))
+    Ok(Box::new(PostgresRebuild { live, shadow: Arc::new(tables), places, left: stage, session }))
 }
 
 /// A session that holds the lock of rebuilds.
@@ -85,7 +86,11 @@ impl Rebuild for PostgresRebuild<'_> {
     }
 
     fn goes_on(&self) -> bool {
-        self.goes_on
+        self.left.is_some()
+    }
+
+    fn must_complete(&self) -> bool {
+        self.left == Some(shadow::Stage::Completing)
     }
 
     fn in_the_way(&self, which: Which) -> Result<Vec<String>, StoreError> {

@@ -19,6 +19,8 @@ fn author() -> String {
 pub enum Stage {
     /// Its tables have no indexes, and batches are loaded.
     Loading,
+    /// Some of its tables have their keys: nothing may be loaded until the others have theirs.
+    Completing,
     /// It has what the live tables have.
     Complete,
 }
@@ -82,15 +84,14 @@ pub async fn left(connection: &mut PgConnection, places: &Places) -> Result<Opti
         return Ok(None);
     }
     let stage = note.try_get::<String, _>("stage")?;
-    if ["loading", "complete"].contains(&&*stage) && is_off(connection, places).await? {
-        return Ok(None);
-    }
-    Ok(match &*stage {
-        "loading" => Some(Stage::Loading),
-        "complete" => Some(Stage::Complete),
+    let stage = match &*stage {
+        "loading" => Stage::Loading,
+        "completing" => Stage::Completing,
+        "complete" => Stage::Complete,
         // It ended while it was being made, or after the swap.
-        _ => None,
-    })
+        _ => return Ok(None),
+    };
+    Ok(if is_off(connection, places).await? { None } else { Some(stage) })
 }
 
 /// Whether the shadow stands above the live tables somewhere (they may have been made anew meanwhile), or in the midst of
@@ -132,7 +133,7 @@ pub async fn make(connection: &mut PgConnection, places: &Places) -> Result<(), 
 pub async fn prepare(connection: &mut PgConnection, places: &Places, stage: Option<Stage>) -> Result<(), Fault> {
     let mut transaction = connection.begin().await?;
     match stage {
-        Some(Stage::Complete | Stage::Loading) => {}
+        Some(Stage::Loading | Stage::Completing | Stage::Complete) => {}
         None => {
             let all: Vec<&str> = TABLES.iter().map(|table| table.name).chain([POSITIONS]).collect();
             sqlx::query(NOTE_KEYS).bind(&LOADED[..]).execute(&mut *transaction).await?;
@@ -149,7 +150,10 @@ pub async fn prepare(connection: &mut PgConnection, places: &Places, stage: Opti
 
 /// Leaves one row of each run, and makes keys and indexes. May be interrupted and begun again.
 pub async fn complete(connection: &mut PgConnection) -> Result<(), Fault> {
-    sqlx::query(PRUNE).bind(None::<i64>).execute(&mut *connection).await?;
+    let mut transaction = connection.begin().await?;
+    sqlx::query(PRUNE).bind(None::<i64>).execute(&mut *transaction).await?;
+    transaction.execute("UPDATE orchestrator_rebuild SET stage = 'completing'").await?;
+    transaction.commit().await?;
     loop {
         let mut transaction = connection.begin().await?;
         let next = "DELETE FROM orchestrator_rebuild_last WHERE place = (SELECT MIN(place) FROM \
