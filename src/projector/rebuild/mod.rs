@@ -109,8 +109,16 @@ pub enum RebuildError {
 pub struct Wanted {
     /// Which tables change places.
     pub which: Which,
-    /// Nothing that is there is gone by: neither what an interrupted rebuild has left, nor where the live tables stand.
+    /// What an interrupted rebuild has left is thrown away, and, where all tables are made anew, nothing is gone by that the
+    /// live ones say, not even where they stand. One alone has to stand where they do.
     pub from_scratch: bool,
+}
+
+impl Wanted {
+    /// Whether the shadow is to stand where the live tables do, rather than at the journal's end.
+    fn goes_by_live(self) -> bool {
+        !self.from_scratch || matches!(self.which, Which::One(_))
+    }
 }
 
 /// Where a rebuild is, for people.
@@ -169,14 +177,16 @@ pub fn rebuild(
     wanted: Wanted,
     mut say: impl FnMut(Stage),
 ) -> Result<Rebuilt, RebuildError> {
+    store.migrate()?;
+    let goals = Goals { log, wanted, partitions };
+    // Before anything is thrown away: it may not be possible.
+    let goal = goals.of_now(&live_positions(store, wanted)?)?;
     let under_way = store.rebuild(wanted.from_scratch)?;
     let attached = under_way.in_the_way(wanted.which)?;
     if !attached.is_empty() {
         return Err(StoreError::attached(&attached).into());
     }
-    let goals = Goals { log, wanted, partitions };
     let mut filling = Filling::new(log, under_way.shadow(), partitions)?;
-    let goal = goals.of_now(&live_positions(store, wanted)?)?;
     say(Stage::Begun { goes_on: under_way.goes_on(), records: filling.records_to(&goal)? });
 
     let mut completing = Duration::ZERO;
@@ -214,9 +224,9 @@ fn complete(under_way: &dyn Rebuild, say: &mut impl FnMut(Stage)) -> Result<Dura
     Ok(began.elapsed())
 }
 
-/// Where the live tables stand; from scratch, nobody asks.
+/// Where the live tables stand, if that is gone by.
 fn live_positions(store: &dyn Store, wanted: Wanted) -> Result<goal::Positions, StoreError> {
-    if wanted.from_scratch { Ok(goal::Positions::new()) } else { store.query().positions().map(goal::by_partition) }
+    if wanted.goes_by_live() { store.query().positions().map(goal::by_partition) } else { Ok(goal::Positions::new()) }
 }
 
 /// Holds the live positions, reads up to them, and lets the tables change places; again, if somebody is in the way.
@@ -247,13 +257,14 @@ fn held_swap(
     goals: &Goals<'_>,
     filling: &mut Filling<'_>,
 ) -> Result<(Vec<Change>, bool), RebuildError> {
-    // From scratch, what the live tables say of themselves may be anything.
+    let goes_by_live = goals.wanted.goes_by_live();
+    // What is not gone by may be anything.
     let live = match held.positions() {
         Ok(live) => live,
-        Err(_) if goals.wanted.from_scratch => Vec::new(),
+        Err(_) if !goes_by_live => Vec::new(),
         Err(fault) => return Err(fault.into()),
     };
-    let known = if goals.wanted.from_scratch { Vec::new() } else { live.clone() };
+    let known = if goes_by_live { live.clone() } else { Vec::new() };
     let goal = goals.of_now(&goal::by_partition(known))?;
     filling.fill(&goal, &mut |_| ())?;
     let shadow: Vec<_> = filling.positions()?.into_iter().collect();

@@ -27,7 +27,6 @@ pub struct SqliteRebuild<'a> {
 
 /// Begins.
 pub fn begin(live: &SqliteStore, fresh: bool) -> Result<Box<dyn Rebuild + '_>, StoreError> {
-    live.migrate()?;
     let path = beside(&live.path, ".rebuild");
     let alone = alone(live, &beside(&live.path, ".rebuild.lock"))?;
     let left = if fresh || !path.exists() { None } else { left(live, &path) };

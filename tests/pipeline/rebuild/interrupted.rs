@@ -4,8 +4,9 @@ use super::ASKED;
 use super::held::{all_projected, all_wait, differing, made_anew, projecting, supply_all, tables};
 use crate::support::{Installation, Leg, PARTITIONS};
 use orchestrator::projector::rebuild::{RebuildError, Stage, Wanted, rebuild};
-use orchestrator::store::StoreError;
-use orchestrator::store::rebuild::Which;
+use orchestrator::store::rebuild::{TABLES, Which};
+use orchestrator::store::{Store, StoreError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What is still to be made, of a rebuild in Postgres.
 const NOTES: &str = "orchestrator_rebuild_public.orchestrator_rebuild_last";
@@ -40,4 +41,39 @@ fn one_that_was_stopped_while_it_made_its_keys_makes_the_others_before_it_loads_
     assert!(matches!(stages[0], Stage::Begun { goes_on: true, .. }), "{stages:?}");
     assert_eq!((differing(&again), again.same_place), (0, true), "{again:#?}");
     assert_eq!(differing(&made_anew(&at, &*store)), 0);
+}
+
+/// A rebuild of all tables that ends as it is about to put them in their place.
+fn stopped_at_the_end(at: &Installation, store: &dyn Store) {
+    let until_the_end = |stage| assert_ne!(stage, Stage::Swapping, "this is where it is to be stopped");
+    let stopped = || rebuild(at.log(), store, PARTITIONS, ALL, until_the_end).map(drop);
+    assert!(catch_unwind(AssertUnwindSafe(stopped)).is_err());
+}
+
+#[test]
+fn one_table_from_scratch_is_made_without_what_was_left_and_fits_the_others() {
+    let logs = TABLES.into_iter().find(|table| table.name == "orchestrator_operation_logs").unwrap();
+    let wanted = Wanted { which: Which::One(logs), from_scratch: true };
+    for leg in Leg::all() {
+        let at = Installation::new(leg);
+        at.apply(ASKED);
+        let (store, mut other, _serving) = tables(&at);
+        all_wait(&at, &*store, &mut other);
+        stopped_at_the_end(&at, &*store);
+        other.run("DELETE FROM orchestrator_operation_logs");
+        let mut stages = Vec::new();
+        let done = rebuild(at.log(), &*store, PARTITIONS, wanted, |stage| stages.push(stage)).unwrap();
+        assert!(matches!(stages[0], Stage::Begun { goes_on: false, records: 1.. }), "{stages:?}");
+        assert!(done.changes.len() == 1 && done.changes[0].added > 0 && done.same_place, "{done:#?}");
+
+        // Where it cannot be, what was left stays.
+        stopped_at_the_end(&at, &*store);
+        other.run("DELETE FROM orchestrator_projector_positions WHERE partition = 0");
+        let refused = rebuild(at.log(), &*store, PARTITIONS, wanted, |_| ());
+        assert!(matches!(refused, Err(RebuildError::NoPosition(0))), "{refused:?}");
+        let mut stages = Vec::new();
+        let whole = rebuild(at.log(), &*store, PARTITIONS, ALL, |stage| stages.push(stage)).unwrap();
+        assert!(matches!(stages[0], Stage::Begun { goes_on: true, .. }), "{stages:?}");
+        assert_eq!(differing(&whole), 0, "{whole:#?}");
+    }
 }

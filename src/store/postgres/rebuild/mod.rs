@@ -35,7 +35,6 @@ pub struct PostgresRebuild<'a> {
 
 /// Begins.
 pub fn begin(live: &PostgresStore, fresh: bool) -> Result<Box<dyn Rebuild + '_>, StoreError> {
-    live.migrate()?;
     let places = live.run(ANSWER_WITHIN, async |connection| Places::of(connection).await)?;
     let session = live.blocking.wait(alone(live, &places)).map_err(|fault| fault.at(&live.at))?;
     let stage = live.run(ANSWER_WITHIN, async |connection| shadow::left(connection, &places).await)?;
