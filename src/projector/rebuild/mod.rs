@@ -210,7 +210,7 @@ pub fn rebuild(
             break;
         }
     }
-    let (changes, same_place, swapping) = swap(&*under_way, &goals, &mut filling, &mut say)?;
+    let (changes, same_place, swapping) = swap(&*under_way, store, &goals, &mut filling, &mut say)?;
     let (events, records) = filling.done();
     let early = filling.early().to_vec();
     Ok(Rebuilt { events, records, loading, completing, swapping, early, changes, same_place })
@@ -232,6 +232,7 @@ fn live_positions(store: &dyn Store, wanted: Wanted) -> Result<goal::Positions, 
 /// Holds the live positions, reads up to them, and lets the tables change places; again, if somebody is in the way.
 fn swap(
     under_way: &dyn Rebuild,
+    store: &dyn Store,
     goals: &Goals<'_>,
     filling: &mut Filling<'_>,
     say: &mut impl FnMut(Stage),
@@ -248,7 +249,8 @@ fn swap(
         std::thread::sleep(pause);
         (pause, tries) = ((pause * 2).min(LONGEST_PAUSE), tries + 1);
         // So that there is little left to be read while they are held.
-        filling.fill(&goals.of_now(&filling.positions()?)?, &mut |seen| say(Stage::CatchingUp(seen)))?;
+        let goal = goals.of_now(&live_positions(store, goals.wanted)?)?;
+        filling.fill(&goal, &mut |seen| say(Stage::CatchingUp(seen)))?;
     }
 }
 

@@ -77,3 +77,28 @@ fn one_table_from_scratch_is_made_without_what_was_left_and_fits_the_others() {
         assert_eq!(differing(&whole), 0, "{whole:#?}");
     }
 }
+
+#[test]
+fn what_comes_while_the_tables_are_in_use_is_read_before_the_live_positions_are_held_again() {
+    for leg in Leg::all() {
+        let at = Installation::new(leg);
+        at.apply(ASKED);
+        let (store, mut other, _serving) = tables(&at);
+        all_wait(&at, &*store, &mut other);
+        let (mut stages, mut is_waited_for) = (Vec::new(), false);
+        other.holds("orchestrator_operation_logs");
+        let done = rebuild(at.log(), &*store, PARTITIONS, ALL, |stage| {
+            if matches!(stage, Stage::Waiting(_)) && !std::mem::replace(&mut is_waited_for, true) {
+                other.lets_go();
+                projecting(&at, &*store, || {
+                    supply_all(&at, 0..1);
+                    all_projected(&at, &*store);
+                });
+            }
+            stages.push(stage);
+        });
+        assert!(done.unwrap().same_place);
+        let waiting = stages.iter().position(|stage| matches!(stage, Stage::Waiting(_))).expect("they are in use");
+        assert!(matches!(stages[waiting + 1], Stage::CatchingUp(_)), "{stages:?}");
+    }
+}
