@@ -96,7 +96,7 @@ test_simulation() {
 }
 
 check_scripts() {
-  local scripts=(scripts/services scripts/test scripts/torture .ci/run)
+  local scripts=(scripts/services scripts/test scripts/torture scripts/soak .ci/run)
   if command -v shellcheck >/dev/null; then
     shellcheck --external-sources --check-sourced "${scripts[@]}"
   else
