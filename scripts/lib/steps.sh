@@ -80,7 +80,10 @@ perform() {
       cargo test --doc
       ;;
     services) scripts/services up ;;
-    python) make_venv ;;
+    python)
+      make_venv
+      "$venv/bin/python" tests/soak/verdict_test.py
+      ;;
     tls) test_tls ;;
     registry) test_registry ;;
     simulation) test_simulation ;;

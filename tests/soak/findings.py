@@ -22,13 +22,13 @@ def of(soak, reports, limits):
     times, ended = [sample["time"] for sample in samples], [sample["ended"] for sample in samples]
     verdicts = [asdict(judge(measure, times, [sample[measure.name] for sample in samples], ended))
                 for measure in measures.measures(samples, limits)]
-    published = count_between(reports.all(), soak.began, soak.until, "published")
+    published = published_a_second(reports.all(), soak.began, soak.until)
     counts, wrong = proof.counted(soak.plant, soak.stretches)
     checked, complaints = proof.judged(soak.plant, soak.rate, soak.until)
-    if published < KEPT * soak.rate * (soak.until - soak.began):
-        wrong.append(f"the client published {published:,}, less than {soak.rate:,.0f} a second")
+    if published < KEPT * soak.rate:
+        wrong.append(f"the client published {published:,.0f} requests a second in place of {soak.rate:,.0f}")
     return {
-        "minutes": soak.args.minutes, "retention": soak.args.retention, "cores": os.cpu_count(),
+        "minutes": soak.args.minutes, "agent": soak.plant.agent, "retention": soak.args.retention, "cores": os.cpu_count(),
         "most": soak.most, "fits": soak.fits, "rate": soak.rate, "began": soak.began, "until": soak.until,
         "good": not wrong and not complaints and all(verdict["verdict"] != "FAILED" for verdict in verdicts),
         "verdicts": verdicts, "counts": counts, "wrong": wrong, "checked": checked, "complaints": complaints,
@@ -36,9 +36,10 @@ def of(soak, reports, limits):
     }
 
 
-def count_between(lines, began, until, name):
-    inside = [line[name] for line in lines if began <= line["time"] <= until]
-    return inside[-1] - inside[0] if inside else 0
+def published_a_second(lines, began, until):
+    inside = [line for line in lines if began <= line["time"] <= until]
+    first, last = inside[0], inside[-1]
+    return (last["published"] - first["published"]) / (last["time"] - first["time"])
 
 
 def took(lines, began, until):
@@ -93,8 +94,8 @@ def load(found):
     if found["most"]:
         said += f", {found['rate'] / found['most']:.0%} of the most that the calibration found ({found['most']:,.0f})"
         if found["rate"] < 0.5 * found["most"]:
-            said += ": the disk holds no more"
-    return f"{said}; topics kept for {found['retention']:.0f} s"
+            said += ", for the disk holds no more"
+    return f"{said}; agent: {found['agent']}; topics kept for {found['retention']:.0f} s"
 
 
 def row(verdict):

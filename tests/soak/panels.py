@@ -11,6 +11,8 @@ STYLE = """text { font: 11px sans-serif; fill: #333 } .title { font-size: 15px; 
 # So many points a line are enough for the eye; each is a mean.
 POINTS = 180
 MB = 1e6
+# What takes less of the disk would be a line on the axis.
+SEEN = MB
 
 
 class Panel:
@@ -28,7 +30,8 @@ def draw(found):
     width = LEFT + COLUMNS * WIDTH + (COLUMNS - 1) * GAP_X + 20
     height = TOP + rows * (HEIGHT + GAP_Y) + 10
     title = (f"{found['minutes']:g} minutes at {found['rate']:,.0f} workflows of 4 nodes a second, "
-             f"{found['cores']} cores" + (f", {found['rate'] / found['most']:.0%} of the maximum" if found["most"] else ""))
+             f"{found['cores']} cores, agent: {found['agent']}"
+             + (f", {found['rate'] / found['most']:.0%} of the maximum" if found["most"] else ""))
     parts = [f'<text x="{LEFT}" y="22" class="title">{escape(title)}</text>']
     for number, panel in enumerate(panels):
         x = LEFT + number % COLUMNS * (WIDTH + GAP_X)
@@ -56,7 +59,7 @@ def all_panels(found):
 
     def largest(kind, is_flat):
         verdicts = [verdict for verdict in found["verdicts"] if verdict["name"].startswith(kind)
-                    and (verdict["per_workflow"] is None) == is_flat]
+                    and (verdict["per_workflow"] is None) == is_flat and verdict["second"] >= SEEN]
         verdicts.sort(key=lambda verdict: -verdict["second"])
         return {verdict["name"].partition("/")[2]: of(verdict["name"], MB) for verdict in verdicts[:6]}
 

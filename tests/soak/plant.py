@@ -24,6 +24,8 @@ nodes:
   - { node_id: right, agent_name: echo, dependencies: [first] }
   - { node_id: last, agent_name: echo, dependencies: [left, right] }
 """
+# Who works for the agent: the worker itself, or a program that it starts for each node.
+AGENTS = {"builtin": ("--builtin", "echo"), "program": ("--agent", "echo", "--exec", "cat")}
 # Topics that nobody may set a retention on.
 FOR_EVER = ("journal", "definitions")
 # Tables of which old rows may be deleted (docs/operations.md), and what their age is counted by.
@@ -32,15 +34,16 @@ MAY_BE_EMPTIED = {"orchestrator_operation_logs": "time", "orchestrator_error_log
 
 
 class Plant:
-    def __init__(self, binary, folder, namespace, kafka_port, store, retention):
+    def __init__(self, binary, folder, namespace, kafka_port, store, retention, agent):
         self.binary, self.folder, self.namespace, self.store = binary, Path(folder), namespace, store
         self.brokers, self.retention = f"127.0.0.1:{kafka_port}", retention
+        self.agent = agent
         self.services = Path(os.environ["ORCHESTRATOR_SERVICES_DIR"])
         self.admin = AdminClient({"bootstrap.servers": self.brokers})
         self.processes = [
             self._process("engine", "serve", "--roles", "engine"),
             self._process("projector", "serve", "--roles", "projector"),
-            self._process("worker", "worker", "--builtin", "echo"),
+            self._process("worker", "worker", *AGENTS[agent]),
         ]
         self.client = None
 

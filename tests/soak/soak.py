@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Soaks an installation for long, and judges what grew. Called by scripts/soak.
 
-    soak.py --binary PATH --folder DIR --minutes M [--rate R] [--retention SECONDS]
+    soak.py --binary PATH --folder DIR --minutes M [--rate R] [--agent KIND] [--retention SECONDS]
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 import findings
 import measures
 import panels
-from plant import NODES, Plant, wait_until
+from plant import AGENTS, NODES, Plant, wait_until
 from samples import Sampler
 
 # In flight, one after another; the best of them is the maximum. Their first third warms up.
@@ -131,6 +131,7 @@ def main():
     parser.add_argument("--folder", required=True)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--rate", type=float)
+    parser.add_argument("--agent", choices=AGENTS, default="builtin")
     parser.add_argument("--retention", type=float)
     args = parser.parse_args()
     args.retention = args.retention or min(300.0, args.minutes * 10)
@@ -139,7 +140,7 @@ def main():
     say(f"samples, pictures and logs in {folder}")
     kafka, postgres = (int(os.environ[f"ORCHESTRATOR_{name}_PORT"]) for name in ("KAFKA", "POSTGRES"))
     store = f"postgres://orchestrator:orchestrator@127.0.0.1:{postgres}/orchestrator"
-    plant = Plant(args.binary, folder, "soak", kafka, store, args.retention)
+    plant = Plant(args.binary, folder, "soak", kafka, store, args.retention, args.agent)
     soak = Soak(plant, args)
     # Whatever happens, nothing of it goes on afterwards.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -4,7 +4,7 @@
   allowance. The growth is a line through the means of ten stretches; what is judged is the lower bound of its confidence
   interval (95 %, one-sided errors of 2.5 %), so that noise alone does not fail, and a short run can say little.
 - **explained**: it is known to grow by a constant for each workflow that ended (`linear`), and does: a line through all
-  samples fits (r² ≥ 0.99), and is no steeper in the second half than in the first (by a tenth at most). Or it is known to
+  samples fits, and is no steeper in the second half than in the first (r² and by how much: `Measure`). Or it is known to
   stay under a limit that somebody has set (`ceiling`), and does.
 - **FAILED**: anything else.
 """
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 STRETCHES = 10
 # Of Student's distribution with STRETCHES - 2 degrees of freedom: 97.5 %.
 STUDENT = 2.306
-FITS, STEEPER = 0.99, 1.10
 
 
 @dataclass
@@ -27,6 +26,9 @@ class Measure:
     allowance: float = 0.0
     # Grows with the workflows that have ended, for a reason.
     linear: bool = False
+    # The least r², and how much steeper the second half may be than the first.
+    fits: float = 0.99
+    steeper: float = 1.1
     # Stays under this, for a reason.
     ceiling: float | None = None
     because: str = ""
@@ -54,7 +56,7 @@ def judge(measure, times, values, ended):
     growth, uncertainty = growth_of(times[middle:], values[middle:])
     said = Verdict(measure.name, measure.unit, first, second, growth, uncertainty, "flat", "")
     if measure.linear:
-        linear(said, ended, values, middle)
+        linear(measure, said, ended, values, middle)
         said.why = f"{said.why}; {measure.because}".strip("; ")
         return said
     bound = measure.tolerance * abs(second) + measure.allowance
@@ -69,13 +71,13 @@ def judge(measure, times, values, ended):
     return said
 
 
-def linear(said, ended, values, middle):
+def linear(measure, said, ended, values, middle):
     said.per_workflow, said.r2 = line(ended, values)
     before, after = line(ended[:middle], values[:middle])[0], line(ended[middle:], values[middle:])[0]
     said.verdict = "explained"
-    if said.r2 < FITS:
+    if said.r2 < measure.fits:
         said.verdict, said.why = "FAILED", "does not grow with the workflows alone"
-    elif after > STEEPER * before:
+    elif after > measure.steeper * before:
         said.verdict, said.why = "FAILED", f"grows ever faster: {before:.0f}, then {after:.0f} a workflow"
 
 
