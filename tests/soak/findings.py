@@ -19,8 +19,8 @@ def of(soak, reports, limits):
     samples = soak.samples
     measures.fold_small(samples)
     add_latency(samples, reports.all())
-    times, ended = [sample["time"] for sample in samples], [sample["ended"] for sample in samples]
-    verdicts = [asdict(judge(measure, times, [sample[measure.name] for sample in samples], ended))
+    verdicts = [asdict(judge(measure, column(samples, "time"), column(samples, measure.name),
+                             column(samples, measures.grown_with(measure.name))))
                 for measure in measures.measures(samples, limits)]
     published = published_a_second(reports.all(), soak.began, soak.until)
     counts, wrong = proof.counted(soak.plant, soak.stretches)
@@ -34,6 +34,10 @@ def of(soak, reports, limits):
         "verdicts": verdicts, "counts": counts, "wrong": wrong, "checked": checked, "complaints": complaints,
         "latency": latency(reports.all(), soak.began, soak.until), "samples": samples,
     }
+
+
+def column(samples, name):
+    return [sample[name] for sample in samples]
 
 
 def published_a_second(lines, began, until):
@@ -78,10 +82,12 @@ def text(found):
     lines += map(row, found["verdicts"])
     counts, checked = found["counts"], dict(found["checked"])
     by_kind = checked.pop("faults_by_kind")
-    lines += ["", f"latency:      p50 {whole(found, 'p50')}, p99 {whole(found, 'p99')}, from when each request was due",
+    lines += ["", f"latency:      p50 {whole(found, 'p50')}, p99 {whole(found, 'p99')}, of "
+              f"{'minutes' if found['minutes'] >= 15 else 'ten seconds'}, from when each request was due",
               f"counted:      {counts['confirmed']:,} requests accepted, {counts['answered']:,} answered once, "
               f"{counts['runs']:,} runs in the tables, {counts['completed']:,} completed",
-              "checked:      the last workflows, whole: " + ", ".join(f"{count:,} {what}" for what, count in checked.items()),
+              "checked:      the last workflows, whole: "
+              + ", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in checked.items()),
               "              " + ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in by_kind.items())]
     lines += [f"  {complaint}" for complaint in found["wrong"] + found["complaints"][:50]]
     tally = Counter(verdict["verdict"] for verdict in found["verdicts"])

@@ -1,6 +1,6 @@
 """What is judged of a soak, and how strictly."""
 
-from plant import MAY_BE_EMPTIED
+from plant import MAY_BE_EMPTIED, NODES
 from verdict import Measure
 
 MIB = 1 << 20
@@ -9,12 +9,19 @@ BROKER_MEMORY = 1_700 * MIB
 # Topics smaller than this are judged in one sum.
 SMALL = MIB
 JOURNAL = "nothing trims it in this version"
+# The lags, in seconds of what is done: the groups of engine and worker commit every 5 s.
+BEHIND, COMMITTED_BEHIND = 10, 15
 KEPT_ROWS = "nothing deletes its rows in this version"
 # Grow in steps, by what vacuum gives back now and then, or by whole pages after each checkpoint.
 IN_STEPS = {"fits": 0.95, "steeper": 1.3}
 UPDATED = ("workflow_states",)
 # Of a segment of the journal (1 GiB), so many stay open.
 FILES_OF_A_SEGMENT = 3
+
+
+def grown_with(name):
+    """The number of workflows that a measure grows with: those that have ended, or have a row."""
+    return "projected" if name.startswith("table/") or name == "wal_written" else "ended"
 
 
 def stays(name):
@@ -51,18 +58,30 @@ def measures(samples, limits):
         found += [Measure(f"fds/{name}", "", 0.05, 2), Measure(f"threads/{name}", "", 0.05, 1)]
     found += [Measure("fds/broker", "", 0.1, 20 + files_of_journal(samples)), Measure("threads/broker", "", 0.05, 4)]
     found += [Measure("fds/postgres", "", 0.1, 20), Measure("backends", "", 0.05, 2)]
-    # One step of work at once: what matters is that it does not add up.
-    found += [Measure("lag/projector", "records", 0.5, 1_000), Measure("recovery", "records", 0.5, 1_000)]
-    found += [Measure("lag/engine", "records", 0.5, 1_000), Measure("lag/worker", "records", 0.5, 1_000)]
-    found += [Measure("waiting", "requests", 0.5, 100), Measure("p50", "ms", 0.5, 10), Measure("p99", "ms", 1, 100)]
+    found += lags(samples)
+    found += [Measure("p50", "ms", 0.5, 10), Measure("p99", "ms", 1, 100)]
     return found + topics(samples[0]) + tables(samples) + logs(limits)
+
+
+def lags(samples):
+    requests, steps = a_second(samples, "ended"), a_second(samples, "journal_end")
+    return [
+        Measure("lag/projector", "records", 0.5, 1_000, limit=BEHIND * steps),
+        Measure("recovery", "records", 0.5, 1_000, limit=BEHIND * steps),
+        Measure("lag/engine", "records", 0.5, 1_000, limit=COMMITTED_BEHIND * requests),
+        Measure("lag/worker", "records", 0.5, 1_000, limit=COMMITTED_BEHIND * requests * NODES),
+        Measure("waiting", "requests", 0.5, 100, limit=BEHIND * requests),
+    ]
+
+
+def a_second(samples, name):
+    first, last = samples[0], samples[-1]
+    return (last[name] - first[name]) / (last["time"] - first["time"])
 
 
 def files_of_journal(samples):
     """An hour."""
-    grown = samples[-1]["topic/journal"] - samples[0]["topic/journal"]
-    hours = (samples[-1]["time"] - samples[0]["time"]) / 3_600
-    return FILES_OF_A_SEGMENT * grown / hours / (1 << 30)
+    return FILES_OF_A_SEGMENT * 3_600 * a_second(samples, "topic/journal") / (1 << 30)
 
 
 def topics(sample):

@@ -11,6 +11,8 @@ STYLE = """text { font: 11px sans-serif; fill: #333 } .title { font-size: 15px; 
 # So many points a line are enough for the eye; each is a mean.
 POINTS = 180
 MB = 1e6
+# Axes end at one of these, in hundredths of a power of ten: a quarter of it is a round number, too.
+ROUND = (10, 12, 16, 20, 24, 32, 40, 48, 60, 80, 100)
 # What takes less of the disk would be a line on the axis.
 SEEN = MB
 
@@ -110,7 +112,8 @@ def panel_parts(panel, left, top, minutes):
     for share in (0, 0.25, 0.5, 0.75, 1):
         y = bottom - share * HEIGHT
         parts.append(f'<line x1="{left}" x2="{left + WIDTH}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
-        parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end" class="small">{label(share * most)}</text>')
+        said = label(share * most)
+        parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end" class="small">{said}</text>')
     step = nice_step(minutes)
     for number in range(int(minutes / step + 0.001) + 1):
         x = left + number * step / minutes * WIDTH
@@ -133,7 +136,7 @@ def nice(most):
     power = 1.0
     while power < most:
         power *= 10
-    return next(power * share / 100 for share in (10, 12, 16, 20, 24, 32, 40, 48, 60, 80, 100) if power * share / 100 >= most)
+    return next(power * share / 100 for share in ROUND if power * share / 100 >= most)
 
 
 def nice_step(minutes):

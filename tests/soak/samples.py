@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartiti
 TICKS = os.sysconf("SC_CLK_TCK")
 POSITIONS = """SELECT partition, next_offset, coalesce((position::json -> 'effects_through' ->> 'offset')::bigint, 0)
 FROM orchestrator_projector_positions"""
-TABLES = """SELECT relname, n_live_tup, n_dead_tup, pg_total_relation_size(relid) FROM pg_stat_user_tables
+TABLES = """SELECT relname, n_live_tup, n_dead_tup, n_tup_ins, pg_total_relation_size(relid) FROM pg_stat_user_tables
 WHERE relname LIKE 'orchestrator\\_%'"""
 LIMITS = """SELECT pg_size_bytes(current_setting('shared_buffers')), pg_size_bytes(current_setting('max_wal_size'))"""
 # What the processes of a server have of their own, all together, in bytes.
@@ -68,22 +68,25 @@ class Sampler:
 
     def tables(self):
         found = {}
-        for name, live, dead, size in self.connection.execute(TABLES):
+        for name, live, dead, inserted, size in self.connection.execute(TABLES):
             name = name.removeprefix("orchestrator_")
             found |= {f"rows/{name}": live, f"dead/{name}": dead, f"table/{name}": size}
+            if name == "workflow_states":
+                found["projected"] = inserted
         (written,) = self.connection.execute("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint").fetchone()
         (backends,) = self.connection.execute(BACKENDS).fetchone()
         return found | {"wal_written": written, "backends": backends}
 
     def lags(self):
         """In records. What recovery reads: the journal from where all effects are known to be done."""
-        lag = recovery = 0
+        lag = recovery = ends = 0
         for partition, next_offset, through in self.connection.execute(POSITIONS):
             end = self.end("journal", partition)
+            ends += end
             lag, recovery = lag + max(end - next_offset, 0), recovery + max(end - through, 0)
         namespace = self.plant.namespace
         return {
-            "lag/projector": lag, "recovery": recovery,
+            "journal_end": ends, "lag/projector": lag, "recovery": recovery,
             "lag/engine": self.group_lag(f"{namespace}-engine", "requests"),
             "lag/worker": self.group_lag(f"{namespace}-workers-echo", "ready.echo"),
         }

@@ -1,7 +1,8 @@
 """Whether a measure stayed as it was, and if it did not, whether it is known why.
 
 - **flat**: over the second half of the time it grows by no more an hour than is tolerated, a share of its mean and an
-  allowance. The growth is a line through the means of ten stretches; what is judged is the lower bound of its confidence
+  allowance (in a second half shorter than half an hour, by no more than would be tolerated in half an hour), and its mean
+  is under a limit, where there is one. The growth is a line through the means of ten stretches; what is judged is the lower bound of its confidence
   interval (95 %, one-sided errors of 2.5 %), so that noise alone does not fail, and a short run can say little.
 - **explained**: it is known to grow by a constant for each workflow that ended (`linear`), and does: a line through all
   samples fits, and is no steeper in the second half than in the first (r² and by how much: `Measure`). Or it is known to
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 STRETCHES = 10
 # Of Student's distribution with STRETCHES - 2 degrees of freedom: 97.5 %.
 STUDENT = 2.306
+HALF_AN_HOUR = 1_800.0
 
 
 @dataclass
@@ -24,6 +26,8 @@ class Measure:
     unit: str
     tolerance: float = 0.1
     allowance: float = 0.0
+    # Of the mean of the second half.
+    limit: float | None = None
     # Grows with the workflows that have ended, for a reason.
     linear: bool = False
     # The least r², and how much steeper the second half may be than the first.
@@ -50,7 +54,7 @@ class Verdict:
 
 
 def judge(measure, times, values, ended):
-    """`times` in seconds, ascending; `ended`: how many workflows had ended at each."""
+    """`times` in seconds, ascending; `ended`: how many workflows had ended at each, for whoever grows with them."""
     middle = next(number for number, time in enumerate(times) if time >= (times[0] + times[-1]) / 2)
     first, second = mean(values[:middle]), mean(values[middle:])
     growth, uncertainty = growth_of(times[middle:], values[middle:])
@@ -59,7 +63,11 @@ def judge(measure, times, values, ended):
         linear(measure, said, ended, values, middle)
         said.why = f"{said.why}; {measure.because}".strip("; ")
         return said
+    if measure.limit is not None and second > measure.limit:
+        said.verdict, said.why = "FAILED", f"more than {measure.limit:,.0f} {measure.unit}"
+        return said
     bound = measure.tolerance * abs(second) + measure.allowance
+    bound *= max(1.0, HALF_AN_HOUR / (times[-1] - times[middle]))
     if growth - uncertainty <= bound:
         if growth + uncertainty > bound:
             said.why = "as far as so short or so noisy a time can tell"
@@ -67,7 +75,7 @@ def judge(measure, times, values, ended):
     if measure.ceiling is not None and max(values) <= measure.ceiling:
         said.verdict, said.why = "explained", measure.because
     else:
-        said.verdict, said.why = "FAILED", f"grows by more than {bound:.3g} an hour"
+        said.verdict, said.why = "FAILED", f"tolerated is {bound:,.0f} {measure.unit}".strip()
     return said
 
 
