@@ -112,7 +112,8 @@ def row(verdict):
     if verdict["per_workflow"] is not None:
         said += f": {verdict['per_workflow']:,.0f} {unit} a workflow, r² {verdict['r2']:.4f}"
     if verdict["why"]:
-        said += f" ({verdict['why']})"
+        bound = "" if verdict["bound"] is None else f" {amount(verdict['bound'], unit)}"
+        said += f" ({verdict['why']}{bound})"
     return f"{verdict['name']:32} {first:>12} {second:>12} {change:>22}  {said}"
 
 

@@ -2,8 +2,9 @@
 
 - **flat**: over the second half of the time it grows by no more an hour than is tolerated, a share of its mean and an
   allowance (in a second half shorter than half an hour, by no more than would be tolerated in half an hour), and its mean
-  is under a limit, where there is one. The growth is a line through the means of ten stretches; what is judged is the lower bound of its confidence
-  interval (95 %, one-sided errors of 2.5 %), so that noise alone does not fail, and a short run can say little.
+  is under a limit, where there is one. The growth is a line through the means of ten stretches; what is judged is the
+  lower bound of its confidence interval (95 %, one-sided errors of 2.5 %), so that noise alone does not fail, and a short
+  run can say little.
 - **explained**: it is known to grow by a constant for each workflow that ended (`linear`), and does: a line through all
   samples fits, and is no steeper in the second half than in the first (r² and by how much: `Measure`). Or it is known to
   stay under a limit that somebody has set (`ceiling`), and does.
@@ -49,6 +50,8 @@ class Verdict:
     uncertainty: float
     verdict: str
     why: str
+    # What `why` is about, where it has failed; in the unit.
+    bound: float | None = None
     per_workflow: float | None = None
     r2: float | None = None
 
@@ -64,7 +67,7 @@ def judge(measure, times, values, ended):
         said.why = f"{said.why}; {measure.because}".strip("; ")
         return said
     if measure.limit is not None and second > measure.limit:
-        said.verdict, said.why = "FAILED", f"more than {measure.limit:,.0f} {measure.unit}"
+        said.verdict, said.why, said.bound = "FAILED", "the limit of its mean is", measure.limit
         return said
     bound = measure.tolerance * abs(second) + measure.allowance
     bound *= max(1.0, HALF_AN_HOUR / (times[-1] - times[middle]))
@@ -75,7 +78,7 @@ def judge(measure, times, values, ended):
     if measure.ceiling is not None and max(values) <= measure.ceiling:
         said.verdict, said.why = "explained", measure.because
     else:
-        said.verdict, said.why = "FAILED", f"tolerated is {bound:,.0f} {measure.unit}".strip()
+        said.verdict, said.why, said.bound = "FAILED", "tolerated an hour is", bound
     return said
 
 
