@@ -17,6 +17,8 @@ STRETCHES = 10
 # Of Student's distribution with STRETCHES - 2 degrees of freedom: 97.5 %.
 STUDENT = 2.306
 HALF_AN_HOUR = 1_800.0
+# Files grow by pages and more at once: a line through less than this, in bytes, would be one through those steps.
+LITTLE = 16 << 20
 
 
 @dataclass
@@ -86,7 +88,9 @@ def linear(measure, said, ended, values, middle):
     said.per_workflow, said.r2 = line(ended, values)
     before, after = line(ended[:middle], values[:middle])[0], line(ended[middle:], values[middle:])[0]
     said.verdict = "explained"
-    if said.r2 < measure.fits:
+    if max(values) - min(values) < LITTLE:
+        said.why = "too little to say how it grows"
+    elif said.r2 < measure.fits:
         said.verdict, said.why = "FAILED", "does not grow with the workflows alone"
     elif after > measure.steeper * before:
         said.verdict, said.why = "FAILED", f"grows ever faster: {before:.0f}, then {after:.0f} a workflow"
