@@ -16,6 +16,7 @@ use crate::core::run::{NodeRun, Run};
 use crate::core::status::NodeStatus;
 use crate::local::LocalReport;
 use crate::log::{Record, Topic};
+use crate::planted::{Bug, is_planted};
 use crate::wire::headers::TRACEPARENT;
 use crate::wire::task::Task;
 use bytes::Bytes;
@@ -66,6 +67,7 @@ impl Owning {
         let dispatch_id = task.dispatch_id.clone();
         let left = if self.local.is_off { Some(task) } else { env.local.begin(task, traceparent.clone()) };
         match left {
+            None if is_planted(Bug::TakesAHandOverAsDone) => self.tracker.done(step),
             None => {
                 self.local.steps.insert(dispatch_id, step);
             }
@@ -92,7 +94,9 @@ impl Owning {
         while self.has_room(draft, env) {
             let Some(report) = self.local.reports.pop_front() else { break };
             let Some(value) = &report.value else {
-                self.dispatch_again(&report, env);
+                if !is_planted(Bug::ForgetsWhatARunnerDropped) {
+                    self.dispatch_again(&report, env);
+                }
                 continue;
             };
             if draft.would_overflow(value.len(), env.settings.step_bytes) {
@@ -155,7 +159,7 @@ impl Owning {
         let mut tasks = Vec::new();
         for entry in self.state.runs.values() {
             for (node_id, node) in &entry.run.nodes {
-                if node.is_running_locally() {
+                if node.is_running_locally() && !is_planted(Bug::ForgetsWhatBeganInMemory) {
                     let (run_id, attempt) = (entry.run.run_id.clone(), node.attempt);
                     let dispatch_id = DispatchId { run_id, node_id: node_id.clone(), attempt };
                     tasks.push(self.task(&entry.run, &dispatch_id, node, env));
