@@ -13,7 +13,6 @@ use super::step::StepDraft;
 use crate::core::id::{DispatchId, WorkflowId};
 use crate::core::json::Json;
 use crate::core::run::{NodeRun, Run};
-use crate::core::status::NodeStatus;
 use crate::local::LocalReport;
 use crate::log::{Record, Topic};
 use crate::planted::{Bug, is_planted};
@@ -129,14 +128,14 @@ impl Owning {
         }
     }
 
-    /// The dispatch of an attempt is done, where its end or its beginning has been decided.
+    /// The dispatch of an attempt is done, where its end has been decided, or that it has begun in this process. That it has
+    /// begun elsewhere (with the last owner, say) is of no use to whoever takes the partition next: that one may be gone.
     pub(super) fn settle_local(&mut self, workflow_id: &WorkflowId, dispatch_id: &DispatchId) {
         if self.local.steps.is_empty() {
             return;
         }
-        let is_scheduled =
-            self.node_of(workflow_id, dispatch_id).is_some_and(|(_, node)| node.status == NodeStatus::Scheduled);
-        if !is_scheduled && let Some(step) = self.local.steps.remove(dispatch_id) {
+        let is_under_way = self.node_of(workflow_id, dispatch_id).is_some_and(|(_, node)| !node.is_running_locally());
+        if !is_under_way && let Some(step) = self.local.steps.remove(dispatch_id) {
             self.local.settled.push(step);
         }
     }
