@@ -2,6 +2,7 @@
 
 use super::judge::{Clocks, Fault, Invariant};
 use super::slot::WorkerSlot;
+use super::trouble::Trouble;
 use super::world::World;
 use crate::engine::Engine;
 use crate::engine::owner::Owning;
@@ -38,6 +39,10 @@ impl World {
         if self.judge.has_lost_results() {
             self.begin_workers_anew();
             self.note("the workers' groups are set back to the start");
+        }
+        // Nothing else will make good for what a runner drops now.
+        if self.options.own_agents > 0 && self.may(Trouble::Workers) && self.rng.random_bool(0.5) {
+            self.end_workers_of_engines();
         }
         if self.clocks == Clocks::Jumping {
             (0..self.engines.len()).for_each(|_| self.set_a_clock());

@@ -119,6 +119,11 @@ impl World {
         }
     }
 
+    /// All runners in the processes of engines end, and are started again.
+    pub(super) fn end_workers_of_engines(&mut self) {
+        (WORKERS..self.workers.len()).for_each(|i| self.end_worker(i));
+    }
+
     /// The engine will take its turn: what its own agents do in it has dice of this action.
     pub(super) fn prepare_agents_of(&mut self, engine: usize) {
         let (honest, worker) = (self.is_honest(), self.worker_of(engine));
