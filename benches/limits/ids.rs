@@ -25,7 +25,7 @@ pub fn measure(services: &Services, table: &mut Table) -> Result<()> {
     }
     for (what, id) in &illegal {
         let answer = ask(&client, id)?;
-        if answer["kind"] != "refused" {
+        if answer["kind"] != "refused" || answer["reason"] != "illegal_id" {
             wrong.push(*what);
         }
     }
@@ -38,7 +38,7 @@ pub fn measure(services: &Services, table: &mut Table) -> Result<()> {
 }
 
 fn ask(client: &Client, id: &[u8]) -> Result<Value> {
-    client.publish(id, r#"{"definition":"one"}"#)?;
+    client.publish(id, r#"{"definition":"one","input":{}}"#)?;
     client.answer()
 }
 

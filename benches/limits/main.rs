@@ -44,6 +44,9 @@ struct Args {
     /// The roles of another build of the program, to compare with
     #[arg(long, default_value = env!("CARGO_BIN_EXE_orchestrator"))]
     program: PathBuf,
+    /// A tenth of everything: whether it runs at all; its figures are no measurement
+    #[arg(long)]
+    quick: bool,
     /// Leave Kafka and Postgres running
     #[arg(long)]
     keep: bool,
@@ -52,18 +55,42 @@ struct Args {
     bench: bool,
 }
 
+/// How far is gone.
+#[derive(Clone, Copy)]
+pub struct Sizes {
+    /// Of one workflow, and of them those that are its start and its end.
+    nodes: usize,
+    part: usize,
+    /// How often a large workflow is run; the one in the middle counts.
+    rounds: usize,
+    /// Unfinished workflows.
+    unfinished: usize,
+    definitions: usize,
+    /// One after another, where times of single ones are measured.
+    workflows: usize,
+}
+
+impl Sizes {
+    /// The most nodes that a definition may have, and what the goals name.
+    const FULL: Self =
+        Self { nodes: 10_000, part: 1_000, rounds: 3, unfinished: 100_000, definitions: 1_000, workflows: 300 };
+    const QUICK: Self =
+        Self { nodes: 1_000, part: 100, rounds: 1, unfinished: 10_000, definitions: 100, workflows: 30 };
+}
+
 fn main() -> Result<()> {
     let args = Args::parse();
+    let sizes = if args.quick { Sizes::QUICK } else { Sizes::FULL };
     say("starting Kafka and Postgres");
     let services = Services::up(args.program, args.keep)?;
     let limits = if args.limits.is_empty() { Limit::value_variants().to_vec() } else { args.limits };
     let mut table = Table::default();
     for limit in limits {
         match limit {
-            Limit::Large => large::measure(&services, &mut table)?,
-            Limit::Payloads => payloads::measure(&services, &mut table)?,
-            Limit::Unfinished => unfinished::measure(&services, &mut table)?,
-            Limit::Definitions => definitions::measure(&services, &mut table)?,
+            Limit::Large => large::measure(&services, sizes, &mut table)?,
+            Limit::Payloads => payloads::measure(&services, sizes, &mut table)?,
+            Limit::Unfinished => unfinished::measure(&services, sizes, &mut table)?,
+            Limit::Definitions => definitions::measure(&services, sizes, &mut table)?,
             Limit::Ids => ids::measure(&services, &mut table)?,
         }
     }

@@ -4,23 +4,23 @@
 use super::client::{Client, STUCK};
 use super::setup::{Installation, Roles, Services};
 use super::table::Table;
-use super::{meter, say, wait};
+use super::{Sizes, meter, say, wait};
 use anyhow::{Context, Result};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-const RUNS: usize = 100_000;
 const RECOVERY_SECONDS: f64 = 5.0;
 const PAYLOAD_BYTES: usize = 200;
 /// Of an engine in its group, the default.
 const SESSION: Duration = Duration::from_secs(10);
 
-pub fn measure(services: &Services, table: &mut Table) -> Result<()> {
-    say(&format!("unfinished: {RUNS} workflows that wait, in one partition"));
+pub fn measure(services: &Services, sizes: Sizes, table: &mut Table) -> Result<()> {
+    let runs = sizes.unfinished;
+    say(&format!("unfinished: {runs} workflows that wait, in one partition"));
     let nodes = [json!({ "node_id": "wait", "agent_name": "nobody", "input": "request" })];
     let definition = json!({ "name": "waits", "nodes": nodes });
     let mut installation = Installation::make(services, "unfinished", 1, &[("waits", definition)])?;
-    installation.settings.push(("ORCHESTRATOR_MAX_UNFINISHED", (2 * RUNS).to_string()));
+    installation.settings.push(("ORCHESTRATOR_MAX_UNFINISHED", (2 * runs).to_string()));
     let projector = Roles::start(&installation, &["projector"])?;
     let engine = Roles::start(&installation, &["engine"])?;
     let pid = engine.pid("engine").context("the engine has no process")?;
@@ -28,19 +28,19 @@ pub fn measure(services: &Services, table: &mut Table) -> Result<()> {
     let client = Client::open(&installation)?;
     let text = "x".repeat(PAYLOAD_BYTES - r#"{"text":""}"#.len());
     let request = format!(r#"{{"definition":"waits","input":{{"text":"{text}"}}}}"#);
-    for number in 0..RUNS {
+    for number in 0..runs {
         client.publish(format!("waiting-{number}").as_bytes(), &request)?;
     }
     client.confirm()?;
-    let has_all = |engine: &Roles| Ok((engine.unfinished_runs()? >= RUNS as u64).then_some(()));
+    let has_all = |engine: &Roles| Ok((engine.unfinished_runs()? >= runs as u64).then_some(()));
     wait::until("all workflows have begun", STUCK, || has_all(&engine))?;
     caught_up(&installation)?;
     let (resident, peak) = meter::resident(pid)?;
-    let each = resident.saturating_sub(before) as f64 / RUNS as f64;
+    let each = resident.saturating_sub(before) as f64 / runs as f64;
     let mb = |bytes: u64| bytes / 1_000_000;
     let measured =
         format!("{each:.0} B each; {} MB resident, {} MB at most, {} MB before", mb(resident), mb(peak), mb(before));
-    table.figure(format!("memory of {RUNS} unfinished workflows in one partition"), measured);
+    table.figure(format!("memory of {runs} unfinished workflows in one partition"), measured);
 
     engine.kill()?;
     // What is measured is the recovery, not how long Kafka waits for a member that is gone.
@@ -50,7 +50,7 @@ pub fn measure(services: &Services, table: &mut Table) -> Result<()> {
     wait::until("all workflows are there again", STUCK, || has_all(&engine))?;
     let took = began.elapsed().as_secs_f64();
     let measured = format!("{took:.1} s from the start of the process until it owns them");
-    table.at_most(format!("recovery of {RUNS} unfinished workflows, with the store"), measured, took, RECOVERY_SECONDS);
+    table.at_most(format!("recovery of {runs} unfinished workflows, with the store"), measured, took, RECOVERY_SECONDS);
     drop((engine, projector));
     Ok(())
 }

@@ -1,15 +1,47 @@
 //! What was measured.
 
+use super::cores::Busy;
 use super::meter::Usage;
 use super::pipe::Protocol;
 use super::times::Times;
 use std::time::Duration;
 
+/// The engines and agents as processes of their own, or each engine in one process with agents.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Layout {
+    #[default]
+    Apart,
+    Together,
+}
+
+impl Layout {
+    /// The process with the engine, and the others, by their roles.
+    fn roles(self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Self::Apart => ("engine", &["projector", "worker"]),
+            Self::Together => ("engine,worker", &["projector"]),
+        }
+    }
+
+    /// All processes with so many engines.
+    pub fn processes(self, engines: usize) -> Vec<&'static str> {
+        let (engine, others) = self.roles();
+        [vec![engine; engines], others.to_vec()].concat()
+    }
+
+    /// What names of files end with.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Apart => "",
+            Self::Together => "-together",
+        }
+    }
+}
+
 /// Everything.
 #[derive(Default)]
 pub struct Figures {
-    /// Whether the engine and its agents were one process.
-    pub together: bool,
+    pub layout: Layout,
     pub rounds: Vec<Round>,
     pub memory: Option<Memory>,
 }
@@ -39,6 +71,7 @@ pub struct LoadFigure {
     pub times: Times,
     /// CPU and memory of each process.
     pub usage: Vec<Usage>,
+    pub busy: Busy,
     /// Journal records that were not in the store when the load ended, and how long it took until they were.
     pub lag_records: u64,
     pub caught_up: Duration,
@@ -77,6 +110,16 @@ impl LoadFigure {
     pub fn nodes(&self) -> u64 {
         self.times.count() * self.nodes_each as u64
     }
+
+    /// CPU of all processes together, of each node.
+    pub fn cpu_micros_a_node(&self) -> f64 {
+        self.usage.iter().map(|usage| micros_each(usage.cpu, self.nodes())).sum()
+    }
+}
+
+/// The share of each of so many.
+pub fn micros_each(cpu: Duration, count: u64) -> f64 {
+    cpu.as_secs_f64() * 1e6 / count.max(1) as f64
 }
 
 /// The middle one.

@@ -1,10 +1,9 @@
 //! Workflows: requests published, responses read, so many in flight.
 
 use super::figures::LoadFigure;
-use super::meter;
 use super::setup::{Installation, Roles};
 use super::times::Times;
-use super::{clients, definitions, wait};
+use super::{clients, cores, definitions, meter, wait};
 use anyhow::{Context, Result, bail};
 use orchestrator::store::Store;
 use rdkafka::Message;
@@ -12,10 +11,13 @@ use rdkafka::consumer::BaseConsumer;
 use rdkafka::producer::{BaseProducer, BaseRecord};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// No workflow of a bench takes longer.
 const STUCK: Duration = Duration::from_secs(60);
+/// No two requests of this process have the same number: a number is part of an id, and installations outlive loads.
+static SENT: AtomicU64 = AtomicU64::new(0);
 /// The projector catches up within this.
 const CATCH_UP_WITHIN: Duration = Duration::from_secs(60);
 
@@ -47,7 +49,6 @@ pub struct Load<'a> {
     consumer: BaseConsumer,
     store: Arc<dyn Store>,
     requests: String,
-    sent: u64,
     under_way: HashMap<u64, Instant>,
 }
 
@@ -61,7 +62,6 @@ impl<'a> Load<'a> {
             requests: installation.topic("requests"),
             installation,
             roles,
-            sent: 0,
             under_way: HashMap::new(),
         })
     }
@@ -72,11 +72,13 @@ impl<'a> Load<'a> {
             self.publish(case.name)?;
         }
         self.keep_going(case.name, warm_up, &mut Times::default())?;
-        let (began, before) = (Instant::now(), meter::read(&self.roles.groups())?);
+        let groups = self.roles.groups();
+        let (began, before, cores_before) = (Instant::now(), meter::read(&groups)?, cores::read(&groups)?);
         let mut times = Times::default();
         self.keep_going(case.name, window, &mut times)?;
         times.window = began.elapsed();
-        let usage = meter::between(&before, &meter::read(&self.roles.groups())?);
+        let usage = meter::between(&before, &meter::read(&groups)?);
+        let busy = cores::between(&cores_before, &cores::read(&groups)?);
         let lag_records = self.lag()?;
         while !self.under_way.is_empty() {
             self.collect()?;
@@ -84,7 +86,7 @@ impl<'a> Load<'a> {
         let what = "the projector catches up";
         let caught_up = wait::until(what, CATCH_UP_WITHIN, || Ok((self.lag()? == 0).then_some(())))?.1;
         let Case { name, nodes, in_flight } = case;
-        Ok(LoadFigure { name, in_flight, nodes_each: nodes, times, usage, lag_records, caught_up })
+        Ok(LoadFigure { name, in_flight, nodes_each: nodes, times, usage, busy, lag_records, caught_up })
     }
 
     /// Publishes a request for every response, for so long.
@@ -101,10 +103,10 @@ impl<'a> Load<'a> {
     }
 
     fn publish(&mut self, definition: &str) -> Result<()> {
-        self.sent += 1;
-        let key = format!("{definition}-{}", self.sent);
+        let number = SENT.fetch_add(1, Ordering::Relaxed);
+        let key = format!("{definition}-{number}");
         let value = request(definition);
-        self.under_way.insert(self.sent, Instant::now());
+        self.under_way.insert(number, Instant::now());
         let record = BaseRecord::to(&self.requests).key(&key).payload(&value);
         self.producer.send(record).map_err(|(error, _)| error)?;
         Ok(())

@@ -5,76 +5,43 @@
 //! round, so that a machine that is busy with other things slows both sides down; what is printed of several rounds
 //! is the median of the ratios and the merged distribution of the times.
 //!
-//! Reading order: [`support`] (services, installations, processes, plain rdkafka), [`pipe`] and [`hops`]
-//! (the bare pipe), [`load`] (workflows), [`memory`], [`report`].
+//! Reading order: [`support`] (services, installations, processes, plain rdkafka, charts), [`pipe`] and [`hops`]
+//! (the bare pipe), [`load`] (workflows), [`rounds`], [`memory`], [`report`], [`pictures`]; then [`scale`] and
+//! [`check`], which measure other things with the same means.
 
+mod check;
 mod definitions;
 mod figures;
 mod hops;
 mod load;
 mod memory;
+mod pictures;
 mod pipe;
 mod report;
+mod rounds;
+mod scale;
+mod scale_report;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "shared with other benches")]
 mod support;
+mod table;
 
 use anyhow::Result;
 use clap::Parser;
-use figures::{Figures, Round};
-use hops::Hops;
-use load::{Case, Load};
-use pipe::{Pipe, Protocol};
-use std::path::PathBuf;
+use figures::{Figures, Layout};
+use load::Case;
+use rounds::Plan;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-use support::setup::{Installation, Roles, Services};
-use support::{clients, meter, setup, times, wait};
+use support::setup::Services;
+use support::{chart, clients, cores, meter, setup, times, wait};
 
 /// Records, requests and outputs have about so many bytes.
 const PAYLOAD_BYTES: usize = 200;
 /// Both sides of every ratio have the same number of partitions.
 const PARTITIONS: [u32; 2] = [1, 4];
-/// Records in flight through the bare pipe.
-const IN_FLIGHT: [usize; 5] = [1, 16, 64, 256, 1024];
-/// The processes, by their roles.
-const APART: &[&str] = &["engine", "projector", "worker"];
-const TOGETHER: &[&str] = &["engine,worker", "projector"];
-/// Workflows in flight.
-const CHAINS: [usize; 4] = [1, 16, 64, 256];
-const FANS: [usize; 3] = [1, 4, 16];
 /// One burst, and the parallel nodes of a fan.
 const BURST: usize = 100;
-
-/// How long each kind of work warms a new broker and new processes, twice.
-const WARM_BROKER: Duration = Duration::from_secs(1);
-
-/// How much is measured.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan {
-    /// How often everything is measured.
-    rounds: usize,
-    /// One case of the bare pipe.
-    pipe: Duration,
-    /// One case of workflows.
-    load: Duration,
-    /// Before each case.
-    warm_up: Duration,
-}
-
-impl Plan {
-    const FULL: Self = Self {
-        rounds: 3,
-        pipe: Duration::from_millis(600),
-        load: Duration::from_millis(1_500),
-        warm_up: Duration::from_millis(250),
-    };
-    const QUICK: Self = Self {
-        rounds: 1,
-        pipe: Duration::from_millis(500),
-        load: Duration::from_millis(1_000),
-        warm_up: Duration::from_millis(250),
-    };
-}
 
 #[derive(Parser)]
 struct Args {
@@ -99,6 +66,15 @@ struct Args {
     /// The engine and its agents in one process, which hands attempts over in memory
     #[arg(long)]
     together: bool,
+    /// Throughput against numbers of partitions and of engine processes, and what limits it
+    #[arg(long, conflicts_with = "only")]
+    scale: bool,
+    /// A few ratios to the bare pipe, which fail when they are much worse than they were: for CI
+    #[arg(long, conflicts_with_all = ["scale", "only", "together", "json", "partitions", "pictures"])]
+    check: bool,
+    /// Draws the figures into this folder, as SVG
+    #[arg(long, value_name = "FOLDER", conflicts_with = "only")]
+    pictures: Option<PathBuf>,
     /// Leave Kafka and Postgres running
     #[arg(long)]
     keep: bool,
@@ -109,25 +85,34 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let plan = if args.quick { Plan::QUICK } else { Plan::FULL };
-    let partitions = if args.partitions.is_empty() { PARTITIONS.to_vec() } else { args.partitions.clone() };
+    let layout = if args.together { Layout::Together } else { Layout::Apart };
     say("starting Kafka and Postgres");
-    let services = Services::up(args.program, args.keep)?;
-    let roles = if args.together { TOGETHER } else { APART };
-    let mut figures = Figures { together: args.together, ..Figures::default() };
-    if let Some(case) = args.only {
-        let window = Duration::from_secs(args.seconds);
-        for partitions in partitions {
-            figures.rounds.push(measure_one(&services, roles, partitions, case, window)?);
-        }
-        print!("{}", report::tables(&figures));
-        return Ok(());
+    let services = Services::up(args.program.clone(), args.keep)?;
+    if args.check {
+        check::run(&services)
+    } else if args.scale {
+        measure_scale(&services, layout, &args)
+    } else if let Some(case) = args.only {
+        measure_case(&services, layout, case, &args)
+    } else {
+        measure_all(&services, layout, &args)
     }
-    for partitions in partitions {
-        figures.rounds.extend(measure(&services, roles, partitions, plan)?);
+}
+
+/// The partitions that were asked for.
+fn partitions<'a>(args: &'a Args, all: &'a [u32]) -> &'a [u32] {
+    if args.partitions.is_empty() { all } else { &args.partitions }
+}
+
+fn measure_all(services: &Services, layout: Layout, args: &Args) -> Result<()> {
+    let plan = if args.quick { Plan::QUICK } else { Plan::FULL };
+    let mut figures = Figures { layout, ..Figures::default() };
+    for partitions in partitions(args, &PARTITIONS) {
+        figures.rounds.extend(rounds::measure(services, layout, *partitions, plan)?);
     }
     say("10,000 unfinished runs in an engine without workers");
-    figures.memory = Some(memory::measure(&services)?);
+    figures.memory = Some(memory::measure(services)?);
+    draw(args.pictures.as_deref(), || pictures::all(&figures))?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report::json(&figures))?);
         report::goals(&figures).iter().for_each(|goal| eprintln!("{goal}"));
@@ -138,74 +123,38 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn measure(services: &Services, roles: &[&'static str], partitions: u32, plan: Plan) -> Result<Vec<Round>> {
-    say(&format!("{partitions} partitions"));
-    let installation = Installation::make(services, &format!("p{partitions}"), partitions, &definitions::all())?;
-    let mut pipe = Pipe::open(services, partitions)?;
-    let mut hops = Hops::open(services, partitions)?;
-    let roles = Roles::start(&installation, roles)?;
-    let mut load = Load::open(&installation, &roles)?;
-    warm_up(&mut pipe, &mut hops, &mut load)?;
-    (0..plan.rounds).map(|_| measure_round(&mut pipe, &mut hops, &mut load, partitions, plan)).collect()
-}
-
-/// One case; says which process is which.
-fn measure_one(
-    services: &Services,
-    roles: &[&'static str],
-    partitions: u32,
-    case: Case,
-    window: Duration,
-) -> Result<Round> {
-    let installation = Installation::make(services, &format!("p{partitions}"), partitions, &definitions::all())?;
-    let roles = Roles::start(&installation, roles)?;
-    let mut load = Load::open(&installation, &roles)?;
-    for group in roles.groups() {
-        say(&format!("{} is process {}", group.name, group.pid));
+fn measure_case(services: &Services, layout: Layout, case: Case, args: &Args) -> Result<()> {
+    let mut figures = Figures { layout, ..Figures::default() };
+    for partitions in partitions(args, &PARTITIONS) {
+        let window = Duration::from_secs(args.seconds);
+        figures.rounds.push(rounds::measure_one(services, layout, *partitions, case, window)?);
     }
-    let figure = load.run(case, WARM_BROKER * 4, window)?;
-    Ok(Round { partitions, loads: vec![figure], ..Round::default() })
+    print!("{}", report::tables(&figures));
+    Ok(())
 }
 
-/// A broker that has just started is several times slower until its code has been compiled; what is measured first
-/// would look bad beside what comes later.
-fn warm_up(pipe: &mut Pipe, hops: &mut Hops, load: &mut Load) -> Result<()> {
-    for _ in 0..2 {
-        pipe.run(Protocol::Journal, 64, Duration::ZERO, WARM_BROKER)?;
-        hops.run(Duration::ZERO, WARM_BROKER)?;
-        load.run(Case { name: "chain", nodes: definitions::CHAIN_NODES, in_flight: 16 }, Duration::ZERO, WARM_BROKER)?;
+fn measure_scale(services: &Services, layout: Layout, args: &Args) -> Result<()> {
+    let plan = if args.quick { scale::Plan::QUICK } else { scale::Plan::FULL };
+    let scale = scale::measure(services, layout, partitions(args, &scale::PARTITIONS), plan)?;
+    draw(args.pictures.as_deref(), || scale_report::pictures(&scale))?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&scale_report::json(&scale))?);
+    } else {
+        print!("{}", scale_report::table(&scale));
     }
     Ok(())
 }
 
-/// What is compared with each other is measured one after the other.
-fn measure_round(pipe: &mut Pipe, hops: &mut Hops, load: &mut Load, partitions: u32, plan: Plan) -> Result<Round> {
-    let mut round = Round { partitions, ..Round::default() };
-    round.hops = hops.run(plan.warm_up, plan.load)?;
-    for in_flight in CHAINS {
-        for protocol in [Protocol::Bare, Protocol::Journal] {
-            round.pipes.push(pipe.run(protocol, in_flight, plan.warm_up, plan.pipe)?);
-        }
-        let case = Case { name: "chain", nodes: definitions::CHAIN_NODES, in_flight };
-        round.loads.push(load.run(case, plan.warm_up, plan.load)?);
-        if in_flight == 1 {
-            // Before and after what is compared with it.
-            round.hops.merge(&hops.run(plan.warm_up, plan.load)?);
-        }
+/// Writes pictures, by the names of their files, if that was asked for.
+fn draw(folder: Option<&Path>, pictures: impl FnOnce() -> Vec<(String, String)>) -> Result<()> {
+    let Some(folder) = folder else { return Ok(()) };
+    std::fs::create_dir_all(folder)?;
+    for (name, picture) in pictures() {
+        let path = folder.join(name);
+        std::fs::write(&path, picture)?;
+        say(&format!("drew {}", path.display()));
     }
-    for in_flight in IN_FLIGHT.into_iter().filter(|in_flight| !CHAINS.contains(in_flight)) {
-        for protocol in [Protocol::Bare, Protocol::Journal] {
-            round.pipes.push(pipe.run(protocol, in_flight, plan.warm_up, plan.pipe)?);
-        }
-    }
-    for protocol in [Protocol::Bare, Protocol::Journal] {
-        round.bursts.push(pipe.burst(protocol, BURST, plan.warm_up, plan.pipe)?);
-    }
-    for in_flight in FANS {
-        let case = Case { name: "fan", nodes: definitions::FAN_NODES, in_flight };
-        round.loads.push(load.run(case, plan.warm_up, plan.load)?);
-    }
-    Ok(round)
+    Ok(())
 }
 
 /// Progress, for people.

@@ -1,16 +1,14 @@
 //! Tables for people, JSON for programs, and a line for each goal.
 
 use super::definitions::{CHAIN_NODES, FAN_NODES};
-use super::figures::{Figures, LoadFigure, PipeFigure, Round, median};
+use super::figures::{Figures, Layout, LoadFigure, PipeFigure, Round, median, micros_each};
 use super::hops::HOPS;
 use super::pipe::Protocol;
+use super::table::table;
 use super::times::Times;
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, Table};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt;
-use std::time::Duration;
 
 /// Bounds of the goals.
 const CHAIN_P50: f64 = 1.3;
@@ -48,7 +46,7 @@ pub fn goals(figures: &Figures) -> Vec<Goal> {
                 goals.push(Goal { name: format!("{name}-p{partitions}"), value, bound, at_least });
             }
         };
-        if figures.together {
+        if figures.layout == Layout::Together {
             goal("chain-p50-to-ten-rounds", TOGETHER_P50, false, chain_to_rounds);
         }
         goal("chain-p50-to-hops", CHAIN_P50, false, chain_to_hops);
@@ -82,32 +80,29 @@ fn fan_to_burst(round: &Round) -> Option<f64> {
 }
 
 fn cpu_per_node(round: &Round) -> Option<f64> {
-    let load = round.load("chain", FULL)?;
-    Some(load.usage.iter().map(|usage| micros_a_node(usage.cpu, load.nodes())).sum())
+    Some(round.load("chain", FULL)?.cpu_micros_a_node())
 }
 
 fn ratio(value: f64, to: f64) -> Option<f64> {
     (to > 0.0).then(|| value / to)
 }
 
-fn micros_a_node(cpu: Duration, nodes: u64) -> f64 {
-    cpu.as_secs_f64() * 1e6 / nodes.max(1) as f64
-}
-
 fn mb(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-fn partitions(figures: &Figures) -> BTreeSet<u32> {
+/// The numbers of partitions, ascending.
+pub fn partitions(figures: &Figures) -> BTreeSet<u32> {
     figures.rounds.iter().map(|round| round.partitions).collect()
 }
 
-fn rounds(figures: &Figures, partitions: u32) -> impl Iterator<Item = &Round> {
+/// The rounds with so many partitions.
+pub fn rounds(figures: &Figures, partitions: u32) -> impl Iterator<Item = &Round> {
     figures.rounds.iter().filter(move |round| round.partitions == partitions)
 }
 
 /// The times of a case over all rounds.
-fn merged<'a>(times: impl Iterator<Item = &'a Times>) -> Times {
+pub fn merged<'a>(times: impl Iterator<Item = &'a Times>) -> Times {
     let mut all = Times::default();
     times.for_each(|times| all.merge(times));
     all
@@ -131,16 +126,6 @@ pub fn tables(figures: &Figures) -> String {
         );
     }
     out + "\n"
-}
-
-fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.force_no_tty();
-    table.set_header(head);
-    table.add_rows(rows);
-    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
-    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect::<String>() + "\n"
 }
 
 fn pipe_table(rounds: &[&Round]) -> String {
@@ -172,12 +157,13 @@ fn pipe_table(rounds: &[&Round]) -> String {
 }
 
 /// The cases of workflows, in the order of the first round.
-fn cases(rounds: &[&Round]) -> Vec<(&'static str, usize)> {
+pub fn cases(rounds: &[&Round]) -> Vec<(&'static str, usize)> {
     let cases = rounds.first().map(|round| round.loads.iter().map(|load| (load.name, load.in_flight)).collect());
     cases.unwrap_or_default()
 }
 
-fn loads<'a>(rounds: &'a [&Round], (name, in_flight): (&'a str, usize)) -> impl Iterator<Item = &'a LoadFigure> {
+/// A case in each round.
+pub fn loads<'a>(rounds: &'a [&Round], (name, in_flight): (&'a str, usize)) -> impl Iterator<Item = &'a LoadFigure> {
     rounds.iter().filter_map(move |round| round.load(name, in_flight))
 }
 
@@ -208,7 +194,7 @@ fn usage_table(rounds: &[&Round]) -> String {
         let nodes: u64 = loads(rounds, case).map(LoadFigure::nodes).sum();
         let cpu = |name: &str| -> f64 {
             let used = loads(rounds, case).flat_map(|load| load.usage.iter().filter(|usage| usage.name == name));
-            used.map(|usage| micros_a_node(usage.cpu, nodes)).sum()
+            used.map(|usage| micros_each(usage.cpu, nodes)).sum()
         };
         let mut row = vec![format!("{} {} in flight", case.0, case.1)];
         row.extend(names.iter().map(|name| format!("{:.0}", cpu(name))));
@@ -267,7 +253,7 @@ fn times_json(times: &Times) -> Value {
 fn load_json(load: &LoadFigure) -> Value {
     let usage = load.usage.iter().map(|usage| {
         let figures =
-            json!({ "cpu_micros_a_node": micros_a_node(usage.cpu, load.nodes()), "memory_bytes": usage.memory_bytes });
+            json!({ "cpu_micros_a_node": micros_each(usage.cpu, load.nodes()), "memory_bytes": usage.memory_bytes });
         (usage.name.to_owned(), figures)
     });
     json!({

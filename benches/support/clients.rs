@@ -2,7 +2,7 @@
 //! (`src/log/kafka/settings.rs`).
 
 use super::wait;
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -22,6 +22,9 @@ fn config(brokers: &str) -> ClientConfig {
     config
 }
 
+/// As the orchestrator's topics and clients have it.
+const MAX_MESSAGE_BYTES: &str = "8388608";
+
 /// An idempotent producer without linger.
 pub fn producer(brokers: &str) -> Result<BaseProducer> {
     let mut config = config(brokers);
@@ -29,7 +32,9 @@ pub fn producer(brokers: &str) -> Result<BaseProducer> {
         .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("partitioner", "murmur2_random")
-        .set("queue.buffering.max.ms", "0");
+        .set("queue.buffering.max.ms", "0")
+        // Of librdkafka's own accord it is less than a payload of 1 MB with its key.
+        .set("message.max.bytes", MAX_MESSAGE_BYTES);
     Ok(config.create()?)
 }
 
@@ -85,7 +90,7 @@ pub fn send(producer: &BaseProducer, topic: &str, partition: i32, value: &[u8]) 
     }
 }
 
-/// Creates topics.
+/// Creates topics, as far as they are not there yet.
 pub fn create_topics(brokers: &str, topics: &[&str], partitions: u32) -> Result<()> {
     let admin: AdminClient<DefaultClientContext> = config(brokers).create()?;
     let count = i32::try_from(partitions)?;
@@ -94,13 +99,16 @@ pub fn create_topics(brokers: &str, topics: &[&str], partitions: u32) -> Result<
         .map(|topic| {
             NewTopic::new(topic, count, TopicReplication::Fixed(1))
                 .set("message.timestamp.type", "LogAppendTime")
-                .set("max.message.bytes", "8388608")
+                .set("max.message.bytes", MAX_MESSAGE_BYTES)
         })
         .collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let made = runtime.block_on(admin.create_topics(&new, &AdminOptions::new()))?;
     for topic in made {
-        topic.map_err(|(name, code)| anyhow::anyhow!("{name}: {code}")).context("a topic can't be made")?;
+        match topic {
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((name, code)) => bail!("topic {name} can't be made: {code}"),
+        }
     }
     Ok(())
 }

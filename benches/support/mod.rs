@@ -1,6 +1,8 @@
-//! What all benches stand on: Kafka, Postgres and the roles as processes, plain clients, and how long things took.
+//! What all benches stand on: Kafka, Postgres and the roles as processes, plain clients, how long things took, and pictures.
 
+pub mod chart;
 pub mod clients;
+pub mod cores;
 pub mod databases;
 pub mod meter;
 pub mod setup;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -60,9 +60,9 @@ impl Services {
         format!("postgres://orchestrator:orchestrator@127.0.0.1:{}/orchestrator", self.postgres_port)
     }
 
-    /// Beside the folder of the services, which has to be theirs alone.
+    /// What the roles say; not in the folder of the services, which has to be theirs alone.
     fn logs(&self) -> PathBuf {
-        self.folder.with_extension("logs")
+        concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench-logs").into()
     }
 
     fn script(&self, verb: &str) -> Result<String> {
@@ -188,21 +188,37 @@ pub struct Roles {
 
 struct Role {
     name: &'static str,
+    /// What it says, and why it ended.
+    log: PathBuf,
     child: Child,
     port: Option<u16>,
 }
 
 impl Roles {
-    /// Starts `engine`, `projector` and `worker`, or some of them, and waits until they are ready.
+    /// Starts `engine`, `projector` and `worker`, or some of them, or one of them several times, and waits until they
+    /// are ready: each says so, and the engines own every partition, shared out among them.
     pub fn start(installation: &Installation, names: &[&'static str]) -> Result<Self> {
         let mut roles = Self { running: Vec::new(), services: installation.services.groups()? };
-        for name in names {
-            roles.running.push(Role::start(installation, name)?);
+        for (number, name) in names.iter().enumerate() {
+            let earlier = names[..number].iter().filter(|earlier| *earlier == name).count();
+            roles.running.push(Role::start(installation, name, earlier)?);
         }
+        let engines = names.iter().filter(|name| is_engine(name)).count();
+        let least = (installation.partitions as usize).checked_div(engines).unwrap_or(0);
         for role in &roles.running {
-            role.wait(installation.partitions, &installation.services.logs())?;
+            role.wait(least)?;
+        }
+        if engines > 0 {
+            let all_owned = || Ok((roles.owned() == installation.partitions as usize).then_some(()));
+            wait::until("the engines own every partition", READY_WITHIN, all_owned)?;
         }
         Ok(roles)
+    }
+
+    /// How many partitions the engines own, all together.
+    fn owned(&self) -> usize {
+        let ports = self.running.iter().filter(|role| is_engine(role.name)).filter_map(|role| role.port);
+        ports.filter_map(|port| ask(port, "/ready")).map(|report| owned(&report)).sum()
     }
 
     /// All processes that have a part in the work.
@@ -230,15 +246,17 @@ impl Roles {
 
     /// How many runs the engine has that have not ended.
     pub fn unfinished_runs(&self) -> Result<u64> {
-        let engine = self.running.iter().find_map(|role| role.port.filter(|_| role.name == "engine"));
+        let engine = self.running.iter().find_map(|role| role.port.filter(|_| is_engine(role.name)));
         let report = engine.and_then(|port| ask(port, "/health"));
         Ok(report.and_then(|report| report["engine"]["unfinished_runs"].as_u64()).unwrap_or(0))
     }
 }
 
 impl Role {
-    fn start(installation: &Installation, name: &'static str) -> Result<Self> {
-        let log = File::create(installation.services.logs().join(format!("{name}.log")))?;
+    /// `number`: how many of that name have been started before.
+    fn start(installation: &Installation, name: &'static str, number: usize) -> Result<Self> {
+        let number = if number == 0 { String::new() } else { format!("-{}", number + 1) };
+        let log = installation.services.logs().join(format!("{name}{number}.log"));
         let (mut command, port) = match name {
             "worker" => (installation.command(&["worker", "--builtin", "echo"]), None),
             role => (installation.command(&["serve", "--roles", role]), Some(free_port()?)),
@@ -246,21 +264,21 @@ impl Role {
         if let Some(port) = port {
             command.env("ORCHESTRATOR_HTTP_ADDRESS", format!("127.0.0.1:{port}"));
         }
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
-        Ok(Self { name, child, port })
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?).spawn()?;
+        Ok(Self { name, log, child, port })
     }
 
-    /// Ready is: its process says so, and an engine owns every partition. A worker is ready when it works.
-    fn wait(&self, partitions: u32, logs: &Path) -> Result<()> {
+    /// Waits until its process says that it is ready, and if it is an engine, owns so many partitions at least. A worker
+    /// is ready when it works.
+    fn wait(&self, least: usize) -> Result<()> {
         let Some(port) = self.port else { return Ok(()) };
         let is_ready = || {
             let Some(report) = ask(port, "/ready") else { return Ok(None) };
-            let owned = report["engine"]["partitions"].as_array().map_or(0, Vec::len);
-            let owns = !self.name.starts_with("engine") || owned == partitions as usize;
+            let owns = !is_engine(self.name) || owned(&report) >= least;
             Ok((report["ready"] == true && owns).then_some(()))
         };
         let ready = wait::until(self.name, READY_WITHIN, is_ready);
-        ready.with_context(|| format!("{} says why", logs.join(format!("{}.log", self.name)).display()))?;
+        ready.with_context(|| format!("{} says why", self.log.display()))?;
         Ok(())
     }
 
@@ -276,6 +294,16 @@ impl Drop for Role {
         }
         let _ = self.child.wait();
     }
+}
+
+/// Whether a process of these roles has an engine.
+fn is_engine(name: &str) -> bool {
+    name.starts_with("engine")
+}
+
+/// How many partitions the engine of a report owns.
+fn owned(report: &Value) -> usize {
+    report["engine"]["partitions"].as_array().map_or(0, Vec::len)
 }
 
 fn free_port() -> Result<u16> {

@@ -32,6 +32,7 @@ all_steps() {
   for target in $(test_targets); do
     is_pure_test "$target" || echo "$target"
   done
+  echo bench
 }
 
 needs_services() {
@@ -87,6 +88,7 @@ perform() {
     tls) test_tls ;;
     registry) test_registry ;;
     simulation) test_simulation ;;
+    bench) check_ratios ;;
     *) cargo test --test "$1" ;;
   esac
 }
@@ -96,6 +98,12 @@ perform() {
 test_simulation() {
   cargo test --config 'profile.dev.package.orchestrator.opt-level=1' \
     --features planted-bugs --test simulation
+}
+
+# Ratios to a bare pipe of the same minute, with generous bounds (docs/performance.md). The build
+# is the tests', without optimisation: another one would take longer than the check.
+check_ratios() {
+  cargo test --bench pipeline -- --check --keep
 }
 
 check_scripts() {
