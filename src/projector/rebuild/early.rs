@@ -167,8 +167,12 @@ fn read(
     let mut cursor = Cursor::new(log, topic, partition, from..end)?;
     while let Some(delivery) = cursor.read()? {
         match delivery {
-            Delivery::Record(record) if each(record)?.is_break() => break,
-            Delivery::Record(_) | Delivery::End { .. } => {}
+            Delivery::Record(record) => {
+                if each(record)?.is_break() {
+                    break;
+                }
+            }
+            Delivery::End { .. } => {}
             Delivery::Lost { low, .. } => return Err(lost(low)),
         }
     }
