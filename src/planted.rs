@@ -58,11 +58,19 @@ pub enum Bug {
     HoldsRequestsBackForGood,
     /// Who answers again answers otherwise.
     AnswersDifferAfterATaking,
+    /// Attempts are handed over in memory when their step is appended, not when it is read back.
+    HandsOverBeforeReadBack,
+    /// An attempt that was handed over in memory is taken as dispatched for good.
+    TakesAHandOverAsDone,
+    /// A new owner does not hand out again what had begun in the process of the last one.
+    ForgetsWhatBeganInMemory,
+    /// An attempt that its runner has dropped is not handed out again.
+    ForgetsWhatARunnerDropped,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 29] = [
         Self::ActsBeforeReadBack,
         Self::IgnoresATaking,
         Self::AcceptsAVoidStep,
@@ -88,6 +96,10 @@ impl Bug {
         Self::ProjectsNoResults,
         Self::HoldsRequestsBackForGood,
         Self::AnswersDifferAfterATaking,
+        Self::HandsOverBeforeReadBack,
+        Self::TakesAHandOverAsDone,
+        Self::ForgetsWhatBeganInMemory,
+        Self::ForgetsWhatARunnerDropped,
     ];
 }
 

@@ -1,4 +1,4 @@
-//! `cargo bench --bench claims -- [reliability] [due-times] [retry-storm] [rebuild] [readers]`: what is claimed of failures, retries, tables and the
+//! `cargo bench --bench claims -- [reliability] [due-times] [retry-storm] [rebuild] [projector] [readers]`: what is claimed of failures, retries, tables and the
 //! stream's readers,
 //! measured on a Kafka and a Postgres of its own, with the roles as processes and this process as worker and client.
 //!
@@ -7,6 +7,7 @@
 
 mod due_times;
 mod hand;
+mod projector;
 mod readers;
 mod rebuild;
 mod reliability;
@@ -34,6 +35,8 @@ enum Claim {
     RetryStorm,
     /// How fast tables are made anew from the journal, and the bound beside it
     Rebuild,
+    /// How fast a projector alone follows what is there
+    Projector,
     /// How fast `export` and the example's consumer read the event stream, and a plain client beside them
     Readers,
 }
@@ -69,6 +72,7 @@ fn main() -> Result<()> {
             Claim::DueTimes => due_times::measure(&services)?,
             Claim::RetryStorm => retry_storm::measure(&services)?,
             Claim::Rebuild => rebuild::measure(&services)?,
+            Claim::Projector => projector::measure(&services)?,
             Claim::Readers => readers::measure(&services)?,
         }
     }

@@ -1,23 +1,24 @@
-//! How fast tables are made anew from the journal, and beside it the bound: the same rows by `COPY` alone.
+//! How fast tables are made anew from the journal and held against it, and beside it the bound: the same rows by `COPY`
+//! alone.
 
 use super::setup::{Installation, Roles, Services};
 use super::{PARTITIONS, clients, goal, say, wait};
 use anyhow::{Context, Result};
 use orchestrator::store;
 use orchestrator::store::rebuild::{POSITIONS, TABLES};
-use rdkafka::producer::BaseRecord;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::{Value, json};
 use sqlx::postgres::PgPoolCopyExt;
 use sqlx::{AssertSqlSafe, Executor, PgPool, Row};
 use std::time::{Duration, Instant};
 
-const WORKFLOWS: usize = 30_000;
+pub const WORKFLOWS: usize = 30_000;
 /// Nodes of each, one after another: some 35 events.
 const NODES: usize = 10;
 /// Of the input, and so of each output.
 const PAYLOAD_BYTES: usize = 200;
 /// Nothing takes longer.
-const STUCK: Duration = Duration::from_secs(300);
+pub const STUCK: Duration = Duration::from_secs(300);
 const EVENTS_PER_SECOND: f64 = 20_000.0;
 /// How often the rebuild is measured; the middle one counts.
 const ROUNDS: usize = 3;
@@ -34,14 +35,30 @@ pub fn measure(services: &Services) -> Result<()> {
     }
     rounds.sort_by_key(|(took, _)| *took);
     let (took, done) = rounds.swap_remove(ROUNDS / 2);
+    let began = Instant::now();
+    installation.run(&["replay", "--all", "--verify"])?;
+    let verified = began.elapsed();
     let bound = bound(&installation)?;
-    report(took, &done, &bound);
+    report(took, &done, verified, &bound);
     Ok(())
 }
 
 /// Runs all workflows, until they are in the tables.
 pub fn live(installation: &Installation) -> Result<()> {
     let _roles = Roles::start(installation, &["engine", "projector", "worker"])?;
+    let producer = ask(installation)?;
+    let pool = Database::open(installation)?;
+    let ended = "SELECT COUNT(*) FROM orchestrator_workflow_states WHERE ended_at IS NOT NULL";
+    wait::until("all workflows have ended", STUCK, || {
+        producer.poll(Duration::ZERO);
+        std::thread::sleep(Duration::from_millis(500));
+        Ok((pool.number(ended)? == WORKFLOWS as i64).then_some(()))
+    })?;
+    Ok(())
+}
+
+/// Asks for all workflows.
+pub fn ask(installation: &Installation) -> Result<BaseProducer> {
     let producer = clients::producer(installation.services.brokers())?;
     let requests = installation.topic("requests");
     let value = json!({ "definition": "chain", "input": { "text": "x".repeat(PAYLOAD_BYTES) } }).to_string();
@@ -53,14 +70,8 @@ pub fn live(installation: &Installation) -> Result<()> {
             record = again;
         }
     }
-    let pool = Database::open(installation)?;
-    let ended = "SELECT COUNT(*) FROM orchestrator_workflow_states WHERE ended_at IS NOT NULL";
-    wait::until("all workflows have ended", STUCK, || {
-        producer.poll(Duration::ZERO);
-        std::thread::sleep(Duration::from_millis(500));
-        Ok((pool.number(ended)? == WORKFLOWS as i64).then_some(()))
-    })?;
-    Ok(())
+    producer.flush(STUCK)?;
+    Ok(producer)
 }
 
 /// What loading the same rows takes.
@@ -100,13 +111,13 @@ fn bound(installation: &Installation) -> Result<Bound> {
 }
 
 /// A connection and what it runs on.
-struct Database {
+pub struct Database {
     pool: PgPool,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Database {
-    fn open(installation: &Installation) -> Result<Self> {
+    pub fn open(installation: &Installation) -> Result<Self> {
         // As a store is opened: the address is the same.
         store::open(&installation.store_url).context("the store")?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -119,7 +130,7 @@ impl Database {
         Ok(())
     }
 
-    fn number(&self, question: &str) -> Result<i64> {
+    pub fn number(&self, question: &str) -> Result<i64> {
         Ok(self.runtime.block_on(sqlx::query_scalar(AssertSqlSafe(question)).fetch_one(&self.pool))?)
     }
 
@@ -150,7 +161,7 @@ impl Database {
     }
 }
 
-fn report(took: Duration, done: &Value, bound: &Bound) {
+fn report(took: Duration, done: &Value, verified: Duration, bound: &Bound) {
     let events = done["events"].as_f64().unwrap_or(0.0);
     let seconds = |name: &str| done["seconds"][name].as_f64().unwrap_or(0.0);
     let row = |name: &str, seconds: f64| println!("{name:44} {seconds:8.2} {:12.0}", events / seconds.max(0.001));
@@ -165,6 +176,7 @@ fn report(took: Duration, done: &Value, bound: &Bound) {
     row("  reading, folding, loading", seconds("loading"));
     row("  indexes", seconds("indexes"));
     row("  swapping and comparing", seconds("swapping"));
+    row("replay --all --verify", verified.as_secs_f64());
     row("bound: COPY of the same rows", bound.copy.as_secs_f64());
     row("bound: the same, and its indexes", (bound.copy + bound.indexes).as_secs_f64());
     println!("\nrows that differed: {}", done["differing_rows"]);

@@ -18,11 +18,13 @@ import pathlib
 import signal
 import sqlite3
 import sys
+import time
 
 import fastavro
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 SCHEMAS = pathlib.Path(__file__).parents[2] / "schemas"
+PATIENCE = 30  # seconds, for a broker that does not answer
 EPOCH = datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
 
 TABLES = """
@@ -97,21 +99,36 @@ def keep(database, topic, messages, schemas):
     return new
 
 
+def partitions(consumer, topic, brokers):
+    """The partitions of the topic, if there is one."""
+    try:
+        found = consumer.list_topics(topic, PATIENCE).topics[topic]
+    except KafkaException as fault:
+        raise SystemExit(f"{brokers} does not answer: {fault.args[0]}")
+    if found.error:
+        raise SystemExit(f"{topic}: {found.error}; does ORCHESTRATOR_NAMESPACE name the installation?")
+    return found.partitions
+
+
 def follow(args, database):
     """Reads on from where the file ends; how many events are new."""
     topic = f"{os.environ.get('ORCHESTRATOR_NAMESPACE', 'orchestrator')}.events"
     # The group is named because the client wants one; the offsets are those of the file.
     consumer = Consumer({"bootstrap.servers": args.brokers, "group.id": "analytics", "enable.auto.commit": False,
                          "enable.partition.eof": True, "auto.offset.reset": "earliest"})
-    unread = set(consumer.list_topics(topic, 30).topics[topic].partitions)
+    unread = set(partitions(consumer, topic, args.brokers))
     nexts = dict(database.execute("SELECT partition, next FROM offsets WHERE topic = ?", (topic,)))
     consumer.assign([TopicPartition(topic, partition, nexts.get(partition, 0)) for partition in unread])
-    schemas, new = Schemas(args.registry), 0
+    schemas, new, heard = Schemas(args.registry), 0, time.monotonic()
     while unread or not args.to_end:
         messages = consumer.consume(1000, 0.5)
         for error in (message.error() for message in messages if message.error()):
             if error.code() != KafkaError._PARTITION_EOF:
-                raise SystemExit(error)
+                raise SystemExit(f"{topic}: {error}")
+        if args.to_end and messages:
+            heard = time.monotonic()
+        elif args.to_end and time.monotonic() - heard > PATIENCE:
+            raise SystemExit(f"{args.brokers} has not answered for {PATIENCE} s")
         unread -= {message.partition() for message in messages if message.error()}
         new += keep(database, topic, [message for message in messages if not message.error()], schemas)
     consumer.close()

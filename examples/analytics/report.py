@@ -36,14 +36,14 @@ REPORT = {
         ORDER BY failures DESC, agent, code
         LIMIT 10""",
     "slowest workflows": """
-        SELECT ended.workflow_id, ended.definition, ended.type = 'WorkflowFailed' AS failed,
+        SELECT ended.workflow_id, run_id, ended.definition, ended.type = 'WorkflowFailed' AS failed,
                round(ended.duration_us / 1000, 1) AS ms,
                count(*) FILTER (node.type IN ('NodeCompleted', 'NodeFailed')) AS attempts,
                round(sum(node.cost), 6) AS cost
         FROM events ended JOIN events node USING (run_id)
         WHERE ended.type IN ('WorkflowCompleted', 'WorkflowFailed')
         GROUP BY ALL
-        ORDER BY ms DESC, ended.workflow_id
+        ORDER BY ms DESC, ended.workflow_id, run_id
         LIMIT 10""",
     "days": """
         SELECT strftime(time, '%Y-%m-%d') AS day, count(DISTINCT run_id) AS runs, count(*) AS events,
@@ -57,13 +57,17 @@ REPORT = {
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("file", help="what `orchestrator export --to parquet` has written")
+    parser.add_argument("files", nargs="+", help="what `orchestrator export --to parquet` has written")
     parser.add_argument("--output", choices=["table", "json"], default="table")
     args = parser.parse_args()
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
-    # A twin in another export has the same id: several files may be read as one.
-    connection.read_parquet(args.file).create_view("events")
+    # A twin, and an event of two exports that overlap, has the same id.
+    try:
+        connection.read_parquet(args.files).create_view("exported")
+    except duckdb.Error as fault:
+        raise SystemExit(f"{', '.join(args.files)}: no Parquet: {fault}")
+    connection.execute("CREATE VIEW events AS SELECT DISTINCT ON (event_id) * FROM exported")
     report = {}
     for name, query in REPORT.items():
         relation = connection.sql(query)

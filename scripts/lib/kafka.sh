@@ -95,6 +95,8 @@ kafka_erase() { rm -rf "$kafka_dir"; }
 
 kafka_write_properties() {
   local proxied=${kafka_proxy_port:+,PROXIED://127.0.0.1}
+  # Given by scripts/soak alone.
+  local check=${ORCHESTRATOR_SERVICES_RETENTION_CHECK_MS:-}
   cat >"$kafka_dir/server.properties" <<EOF2
 process.roles=broker,controller
 node.id=1
@@ -128,6 +130,7 @@ auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
 message.max.bytes=10485760
 replica.fetch.max.bytes=10485760
+${check:+log.retention.check.interval.ms=$check}
 EOF2
 }
 

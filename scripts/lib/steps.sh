@@ -81,7 +81,10 @@ perform() {
       cargo test --doc
       ;;
     services) scripts/services up ;;
-    python) make_venv ;;
+    python)
+      make_venv
+      "$venv/bin/python" tests/soak/verdict_test.py
+      ;;
     tls) test_tls ;;
     registry) test_registry ;;
     simulation) test_simulation ;;
@@ -104,7 +107,7 @@ check_ratios() {
 }
 
 check_scripts() {
-  local scripts=(scripts/services scripts/test scripts/torture .ci/run)
+  local scripts=(scripts/services scripts/test scripts/torture scripts/soak .ci/run)
   if command -v shellcheck >/dev/null; then
     shellcheck --external-sources --check-sourced "${scripts[@]}"
   else

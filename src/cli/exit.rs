@@ -4,6 +4,7 @@ use crate::config::ConfigFaults;
 use crate::demo::DemoError;
 use crate::embedded::EmbeddedError;
 use crate::embedded::hold::HoldError;
+use crate::history::verify::VerifyError;
 use crate::installation::InstallationError;
 use crate::log::{AppendError, LogError};
 use crate::projector::ProjectorError;
@@ -151,6 +152,11 @@ fn inner<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
             return Some(error);
         }
         Some(RebuildError::Log(error) | RebuildError::Projector(ProjectorError::Log(error))) => return Some(error),
+        _ => {}
+    }
+    match cause.downcast_ref::<VerifyError>() {
+        Some(VerifyError::Log(error)) => return Some(error),
+        Some(VerifyError::Store(error)) => return Some(error),
         _ => {}
     }
     match cause.downcast_ref::<InstallationError>() {

@@ -8,7 +8,7 @@ use super::output::say;
 use super::since::{Since, since};
 use super::{Context, connect};
 use crate::installation::records::{POLL, poll};
-use crate::log::{Delivery, Log, LogError, Record, Topic};
+use crate::log::{Delivery, Ends, Log, LogError, Record, Topic};
 use crate::ui;
 use anyhow::Result;
 use serde_json::Value;
@@ -46,7 +46,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let log = connect::open_log(context.settings())?;
     let missing = || LogError::UnknownTopic(Topic::Events.to_string());
     let partitions = log.partitions(&Topic::Events)?.ok_or_else(missing)?;
-    let mut following = Following { args, context, streams: BTreeMap::new(), broken: false };
+    let mut following = Following { args, context, streams: BTreeMap::new(), bounds: BTreeMap::new(), broken: false };
     following.follow(log.as_ref(), partitions)?;
     if following.broken {
         return Err(fail(Exit::Failed, "not everything could be read, see above"));
@@ -58,40 +58,45 @@ struct Following<'a> {
     args: &'a Args,
     context: &'a Context,
     streams: BTreeMap<u32, Stream>,
+    /// Where a partition ends, for whoever does not go on.
+    bounds: BTreeMap<u32, u64>,
     broken: bool,
 }
 
 impl Following<'_> {
     fn follow(&mut self, log: &dyn Log, partitions: u32) -> Result<()> {
         let mut reader = log.reader()?;
-        let mut open = BTreeSet::new();
         for partition in 0..partitions {
-            let from = self.beginning(log, partition)?;
+            let ends = log.ends(&Topic::Events, partition)?;
+            let from = self.beginning(log, partition, ends)?;
+            if self.args.no_follow {
+                self.bounds.insert(partition, ends.high);
+            }
             reader.assign(&Topic::Events, partition, from)?;
             self.streams.insert(partition, Stream::from(from));
-            open.insert(partition);
         }
+        let mut open: BTreeSet<u32> = (0..partitions).collect();
         while !(self.args.no_follow && open.is_empty()) {
             for delivery in poll(reader.as_mut(), POLL)? {
                 match delivery {
-                    Delivery::Record(record) => self.record(&record)?,
-                    Delivery::End { partition, .. } => {
-                        open.remove(&partition);
+                    Delivery::Record(record) => match self.bounds.get(&record.partition) {
+                        Some(bound) if record.offset >= *bound => drop(open.remove(&record.partition)),
+                        _ => self.record(&record)?,
+                    },
+                    Delivery::End { partition, .. } => drop(open.remove(&partition)),
+                    Delivery::Lost { partition, wanted, low, .. } => {
+                        self.complain(Some(lost(partition, wanted, low)));
                     }
-                    Delivery::Lost { partition, wanted, low, .. } => say(lost(partition, wanted, low)),
                 }
             }
         }
         Ok(())
     }
 
-    fn beginning(&self, log: &dyn Log, partition: u32) -> Result<u64, LogError> {
+    fn beginning(&self, log: &dyn Log, partition: u32, ends: Ends) -> Result<u64, LogError> {
         match self.args.since {
             Some(since) => log.offset_at(&Topic::Events, partition, since.time()),
-            None => {
-                let ends = log.ends(&Topic::Events, partition)?;
-                Ok(if self.args.from_start { ends.low } else { ends.high })
-            }
+            None => Ok(if self.args.from_start { ends.low } else { ends.high }),
         }
     }
 

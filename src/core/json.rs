@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::cell::Cell;
+use std::fmt;
 use std::sync::Arc;
 
 /// How deeply arrays and objects may nest. Below serde_json's own limit of 128, so that a value which was
@@ -14,8 +15,14 @@ pub const MAX_DEPTH: usize = 100;
 /// One JSON value as text that is known to be well-formed and at most [`MAX_DEPTH`] deep.
 ///
 /// With serde it is a string that holds JSON (the form in Avro); inside a JSON document use [`Json::raw`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Json(Arc<str>);
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// Why a text is not taken as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,12 +1,21 @@
 //! Points in time as values. The core never asks a clock; the shell hands the time in.
 
+use super::rfc3339;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::time::Duration;
 
 /// Microseconds since 1970-01-01T00:00:00Z (Avro's `timestamp-micros`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
+
+/// As people and documents write it.
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&rfc3339::write(*self))
+    }
+}
 
 impl Timestamp {
     /// From milliseconds since the epoch, the unit of Kafka's append times.

@@ -107,6 +107,16 @@ impl Owning {
     }
 
     /// A planted fault: nobody knows yet whether the step counts.
+    pub(super) fn hand_over_too_early(&self, planned: &[Planned], env: &Env) {
+        let place = self.place(0, env);
+        for (_, deed) in planned.iter().flat_map(|p| performances(p, place)) {
+            if let Deed::Attempt(task, traceparent) = deed {
+                env.local.begin(task, traceparent);
+            }
+        }
+    }
+
+    /// A planted fault, too.
     pub(super) fn act_too_early(&mut self, planned: &[Planned], env: &mut Env) {
         let place = self.place(0, env);
         for (effect, deed) in planned.iter().flat_map(|p| performances(p, place)) {

@@ -13,9 +13,9 @@ use super::step::StepDraft;
 use crate::core::id::{DispatchId, WorkflowId};
 use crate::core::json::Json;
 use crate::core::run::{NodeRun, Run};
-use crate::core::status::NodeStatus;
 use crate::local::LocalReport;
 use crate::log::{Record, Topic};
+use crate::planted::{Bug, is_planted};
 use crate::wire::headers::TRACEPARENT;
 use crate::wire::task::Task;
 use bytes::Bytes;
@@ -66,6 +66,7 @@ impl Owning {
         let dispatch_id = task.dispatch_id.clone();
         let left = if self.local.is_off { Some(task) } else { env.local.begin(task, traceparent.clone()) };
         match left {
+            None if is_planted(Bug::TakesAHandOverAsDone) => self.tracker.done(step),
             None => {
                 self.local.steps.insert(dispatch_id, step);
             }
@@ -92,7 +93,9 @@ impl Owning {
         while self.has_room(draft, env) {
             let Some(report) = self.local.reports.pop_front() else { break };
             let Some(value) = &report.value else {
-                self.dispatch_again(&report, env);
+                if !is_planted(Bug::ForgetsWhatARunnerDropped) {
+                    self.dispatch_again(&report, env);
+                }
                 continue;
             };
             if draft.would_overflow(value.len(), env.settings.step_bytes) {
@@ -125,14 +128,14 @@ impl Owning {
         }
     }
 
-    /// The dispatch of an attempt is done, where its end or its beginning has been decided.
+    /// The dispatch of an attempt is done, where its end has been decided, or that it has begun in this process. That it has
+    /// begun elsewhere (with the last owner, say) is of no use to whoever takes the partition next: that one may be gone.
     pub(super) fn settle_local(&mut self, workflow_id: &WorkflowId, dispatch_id: &DispatchId) {
         if self.local.steps.is_empty() {
             return;
         }
-        let is_scheduled =
-            self.node_of(workflow_id, dispatch_id).is_some_and(|(_, node)| node.status == NodeStatus::Scheduled);
-        if !is_scheduled && let Some(step) = self.local.steps.remove(dispatch_id) {
+        let is_under_way = self.node_of(workflow_id, dispatch_id).is_some_and(|(_, node)| !node.is_running_locally());
+        if !is_under_way && let Some(step) = self.local.steps.remove(dispatch_id) {
             self.local.settled.push(step);
         }
     }
@@ -155,7 +158,7 @@ impl Owning {
         let mut tasks = Vec::new();
         for entry in self.state.runs.values() {
             for (node_id, node) in &entry.run.nodes {
-                if node.is_running_locally() {
+                if node.is_running_locally() && !is_planted(Bug::ForgetsWhatBeganInMemory) {
                     let (run_id, attempt) = (entry.run.run_id.clone(), node.attempt);
                     let dispatch_id = DispatchId { run_id, node_id: node_id.clone(), attempt };
                     tasks.push(self.task(&entry.run, &dispatch_id, node, env));

@@ -353,6 +353,9 @@ impl Owning {
         if is_planted(Bug::ActsBeforeReadBack) {
             self.act_too_early(&planned, env);
         }
+        if is_planted(Bug::HandsOverBeforeReadBack) {
+            self.hand_over_too_early(&planned, env);
+        }
         let number = self.decided;
         self.in_flight.push_back(PendingStep { number, sent: env.now, record, bytes, planned, settles });
     }

@@ -20,17 +20,20 @@ pub enum To {
     Node(NodeId),
 }
 
-/// What tells a node from a number that looks like one.
+/// What tells a node from a number or a date that looks like one.
 const NODE: &str = "node:";
 
 impl FromStr for To {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(sequence) = text.parse() {
-            return Ok(Self::Sequence(sequence));
+        let is_number = text.strip_prefix('-').unwrap_or(text).bytes().all(|byte| byte.is_ascii_digit());
+        if is_number && !text.is_empty() {
+            let fault = |_| format!("expected the number of an event, from 1 on, found {text}");
+            return text.parse().map(Self::Sequence).map_err(fault);
         }
-        if let Some(time) = rfc3339::read(text) {
+        let midnight = || rfc3339::read(&format!("{text}T00:00:00Z"));
+        if let Some(time) = rfc3339::read(text).or_else(midnight) {
             return Ok(Self::Time(time));
         }
         NodeId::new(text.strip_prefix(NODE).unwrap_or(text)).map(Self::Node).map_err(|_| {

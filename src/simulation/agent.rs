@@ -6,6 +6,7 @@ use crate::core::id::DispatchId;
 use crate::core::json::Json;
 use crate::wire::report::{Report, ReportOutcome};
 use crate::wire::task::Task;
+use crate::worker::settings::STARTED_AFTER;
 use bytes::Bytes;
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -47,9 +48,18 @@ impl Agents {
     }
 
     /// What is said of the tasks that were ignored, now that things are good.
-    pub fn relent(&mut self, rng: &mut StdRng) -> Vec<Said> {
+    pub fn relent(&mut self, rng: &mut StdRng) -> Vec<(Task, Vec<Said>)> {
         let tasks = std::mem::take(&mut self.ignored);
-        tasks.iter().flat_map(|task| self.answer(task, true, rng)).collect()
+        let answer = |task: Task| {
+            let all = self.answer(&task, true, rng);
+            (task, all)
+        };
+        tasks.into_iter().map(answer).collect()
+    }
+
+    /// What is said of a task by an agent whose runner looks after it: nothing is ignored for ever.
+    pub fn work_here(&mut self, task: &Task, honest: bool, rng: &mut StdRng) -> Vec<Said> {
+        if honest || !one_in(rng, 20) { self.answer(task, honest, rng) } else { Vec::new() }
     }
 
     /// What is said of a task.
@@ -118,6 +128,31 @@ impl Agents {
             }
         }
     }
+}
+
+/// What a runner says of an attempt that the engine of its process has handed over, where its agent would say this: that it
+/// has begun, once it takes longer than a moment, and nothing but its failure once its time is up. Most end at once.
+pub fn of_a_runner(mut all: Vec<Said>, task: &Task, rng: &mut StdRng) -> Vec<Said> {
+    let timeout = Duration::from_millis(task.timeout_ms);
+    if rng.random_bool(0.4) {
+        all.iter_mut().filter(|said| said.ends).for_each(|said| said.after = Duration::ZERO);
+    }
+    let end = all.iter().filter(|said| said.ends).map(|said| said.after).min().unwrap_or(Duration::MAX);
+    let is_it = |said: &Said, what: &ReportOutcome| said.report.as_ref().is_ok_and(|report| report.outcome == *what);
+    all.retain(|said| !is_it(said, &ReportOutcome::Started));
+    all.retain(|said| {
+        !is_it(said, &ReportOutcome::Heartbeat) || (STARTED_AFTER..end.min(timeout)).contains(&said.after)
+    });
+    if end > STARTED_AFTER {
+        all.push(said(task, STARTED_AFTER, ReportOutcome::Started));
+    }
+    if end > timeout {
+        // What the agent would have said is never heard.
+        all.retain(|said| !said.ends);
+        let failure = Failure::new(FailureClass::Timeout, "slow", "the attempt took too long");
+        all.push(Said { ends: true, ..said(task, timeout, ReportOutcome::Failed(failure.into())) });
+    }
+    all
 }
 
 fn failed(rng: &mut StdRng) -> ReportOutcome {

@@ -93,33 +93,6 @@ impl World {
         self.rng.random_range(0..self.options.partitions)
     }
 
-    /// One that cannot go on is replaced.
-    pub(super) fn poll_worker(&mut self, i: usize) {
-        let (now, honest) = (self.clock.now(), self.healed || !self.may(Trouble::Workers));
-        let slot = &mut self.workers[i];
-        if self.log.is_frozen(slot.id) {
-            return;
-        }
-        if let Some(worker) = &mut slot.worker
-            && worker.poll(now, honest, &mut self.rng).is_ok()
-            && !worker.is_dead()
-        {
-            return;
-        }
-        if slot.worker.take().is_some() {
-            self.log.drop_process(slot.id);
-        } else {
-            slot.start(self.log.process(slot.id));
-        }
-    }
-
-    /// What it remembers of attempts dies with it.
-    fn crash_worker(&mut self) {
-        let i = self.rng.random_range(0..self.workers.len());
-        self.log.drop_process(self.workers[i].id);
-        self.workers[i].worker = None;
-    }
-
     /// An operator looks at some run, and does something.
     fn operate(&mut self) {
         self.operator.poll();

@@ -19,6 +19,7 @@ mod client;
 mod definitions;
 mod doomed;
 mod fate;
+mod hand_over;
 mod installation;
 mod judge;
 mod many;
@@ -27,6 +28,7 @@ mod process;
 mod rest;
 mod run;
 mod shrink;
+mod slot;
 mod trace;
 mod trouble;
 mod worker;
@@ -49,6 +51,8 @@ pub struct Options {
     pub partitions: u32,
     /// How many engines there are, all of the same group.
     pub engines: usize,
+    /// How many of the engines have agents of their own process, and hand attempts over in memory.
+    pub own_agents: usize,
     /// How many requests are published, rubbish and duplicates included.
     pub requests: usize,
     /// How many actions are taken before everything heals.
@@ -70,6 +74,7 @@ impl Default for Options {
         Self {
             partitions: 2,
             engines: 3,
+            own_agents: 0,
             requests: 20,
             actions: 4_000,
             faults: true,
@@ -88,6 +93,7 @@ impl Options {
         Self {
             partitions: [2, 2, 3, 1, 2][(seed % 5) as usize],
             engines: [3, 3, 2, 3, 4, 3, 3][(seed % 7) as usize],
+            own_agents: [0, 1, 4][(seed % 3) as usize],
             losses: seed % 4 == 3,
             ..Self::default()
         }

@@ -1,18 +1,20 @@
 //! Engines and projectors as processes: made, polled, killed.
 
 use super::doomed::DoomedStore;
+use super::hand_over::Watched;
 use super::judge::{Clocks, Fault, Invariant};
 use super::trouble::Trouble;
-use super::world::World;
+use super::world::{WORKERS, World};
 use crate::core::breaker::BreakerPolicy;
 use crate::core::limits::Limits;
 use crate::core::time::Timestamp;
 use crate::engine::{Engine, EngineParts, EngineSettings};
-use crate::local::NoLocalAgents;
+use crate::local::{LocalAgents, NoLocalAgents};
 use crate::log::Log;
 use crate::log::memory::{Doom, MemoryProcess, ProcessId};
 use crate::projector::{Projector, ProjectorError};
 use crate::store::Store;
+use crate::worker::LocalDesk;
 use rand::RngExt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +38,10 @@ const OPERATOR_COMES_AFTER: u32 = 40;
 pub(super) struct EngineSlot {
     pub(super) id: ProcessId,
     pub(super) engine: Option<Engine>,
-    process: Option<MemoryProcess>,
+    pub(super) process: Option<MemoryProcess>,
+    /// Where it hands attempts over to agents of its own, while the process lives.
+    pub(super) desk: Option<Arc<LocalDesk>>,
+    has_agents: bool,
     /// Microseconds that its clock is ahead.
     pub(super) ahead: i64,
 }
@@ -52,8 +57,8 @@ pub(super) struct ProjectorSlot {
 }
 
 impl EngineSlot {
-    pub(super) fn new(id: ProcessId) -> Self {
-        Self { id, engine: None, process: None, ahead: 0 }
+    pub(super) fn new(id: ProcessId, has_agents: bool) -> Self {
+        Self { id, engine: None, process: None, desk: None, has_agents, ahead: 0 }
     }
 }
 
@@ -65,10 +70,11 @@ impl ProjectorSlot {
 
 impl World {
     pub(super) fn poll_engine(&mut self, i: usize) -> Result<(), Fault> {
-        let slot = &mut self.engines[i];
-        if self.log.is_frozen(slot.id) {
+        if self.log.is_frozen(self.engines[i].id) {
             return Ok(());
         }
+        self.prepare_agents_of(i);
+        let slot = &mut self.engines[i];
         let Some(engine) = &mut slot.engine else {
             self.start_engine(i);
             return Ok(());
@@ -76,7 +82,8 @@ impl World {
         let now = Timestamp(self.clock.now().0 + slot.ahead);
         let polled = engine.poll(|| now, Duration::ZERO);
         if slot.process.as_ref().is_some_and(MemoryProcess::is_dead) {
-            slot.engine = None;
+            self.end_worker_of(i);
+            self.engines[i].engine = None;
             (self.crashes, self.crashes_within) = (self.crashes + 1, self.crashes_within + 1);
             return Ok(());
         }
@@ -85,6 +92,9 @@ impl World {
 
     fn start_engine(&mut self, i: usize) {
         let ahead = self.wrong_by();
+        if self.engines[i].process.as_ref().is_some_and(MemoryProcess::is_dead) {
+            self.end_worker_of(i);
+        }
         let slot = &mut self.engines[i];
         slot.ahead = ahead;
         let process = self.log.process(slot.id);
@@ -101,13 +111,18 @@ impl World {
             ..EngineSettings::default()
         };
         let store: Arc<dyn Store> = Arc::new(DoomedStore::new(self.store.clone(), process.clone()));
+        let local: Arc<dyn LocalAgents> = if slot.has_agents {
+            let (hand_overs, log) = (self.judge.hand_overs(), self.log.clone());
+            let desk = slot.desk.get_or_insert_default().clone();
+            Arc::new(Watched { desk, hand_overs, log, process: process.clone() })
+        } else {
+            Arc::new(NoLocalAgents)
+        };
         slot.process = Some(process);
         let store = self.rng.random_bool(0.9).then_some(store);
         let seed = self.rng.random();
         // Where the log does not answer, the process tries again at its next turn.
-        slot.engine =
-            Engine::new(EngineParts { log, local: Arc::new(NoLocalAgents), store, settings, seed, on_threads: false })
-                .ok();
+        slot.engine = Engine::new(EngineParts { log, local, store, settings, seed, on_threads: false }).ok();
     }
 
     fn wrong_by(&mut self) -> i64 {
@@ -128,10 +143,15 @@ impl World {
 
     pub(super) fn crash_engine(&mut self) {
         let i = self.rng.random_range(0..self.engines.len());
-        let slot = &mut self.engines[i];
+        if self.engines[i].has_agents && !self.log.is_frozen(self.engines[i].id) && self.rng.random_bool(0.2) {
+            // The engine is made anew, and what its agents have begun goes on.
+            self.engines[i].engine = None;
+            return;
+        }
         // The process first: one that is killed says goodbye to nobody.
-        self.log.drop_process(slot.id);
-        if slot.engine.take().is_some() {
+        self.log.drop_process(self.engines[i].id);
+        self.end_worker_of(i);
+        if self.engines[i].engine.take().is_some() {
             self.crashes += 1;
         }
     }
@@ -141,7 +161,7 @@ impl World {
         let operations = self.rng.random_range(0..60);
         let doom = if self.rng.random_bool(0.7) { Doom::Dies } else { Doom::Freezes };
         let engines = self.engines.iter().map(|slot| (slot.id, Trouble::EngineCrashes));
-        let workers = self.workers.iter().map(|slot| (slot.id, Trouble::Workers));
+        let workers = self.workers[..WORKERS].iter().map(|slot| (slot.id, Trouble::Workers));
         let projectors = self.projectors.iter().map(|slot| (slot.id, Trouble::ProjectorCrashes));
         // Engines come twice: there is more between their operations.
         let all: Vec<_> = engines.clone().chain(engines).chain(workers).chain(projectors).collect();
@@ -155,7 +175,8 @@ impl World {
     /// A process stands still, or goes on.
     pub(super) fn freeze_or_thaw(&mut self) {
         let engines = self.engines.iter().map(|slot| slot.id);
-        let ids: Vec<_> = engines.clone().chain(engines).chain(self.workers.iter().map(|slot| slot.id)).collect();
+        let ids: Vec<_> =
+            engines.clone().chain(engines).chain(self.workers[..WORKERS].iter().map(|slot| slot.id)).collect();
         let id = ids[self.rng.random_range(0..ids.len())];
         if self.log.is_frozen(id) {
             self.log.thaw(id);

@@ -1,7 +1,8 @@
 //! How it ends: everything heals, and goes on until nothing is under way any more.
 
 use super::judge::{Clocks, Fault, Invariant};
-use super::worker::WorkerSlot;
+use super::slot::WorkerSlot;
+use super::trouble::Trouble;
 use super::world::World;
 use crate::engine::Engine;
 use crate::engine::owner::Owning;
@@ -21,6 +22,7 @@ impl World {
     /// From here on nothing fails. What is under way lands at once, or in its own time.
     pub(super) fn heal(&mut self) {
         self.healed = true;
+        self.judge.heal(self.clock.now());
         if self.rng.random_bool(0.5) {
             self.log.settle();
         } else {
@@ -35,11 +37,12 @@ impl World {
         // A report that stood in the log and is lost comes no more by itself: that it is lost is said, and whoever reads
         // it sets the groups of the workers back.
         if self.judge.has_lost_results() {
-            for slot in &mut self.workers {
-                self.log.drop_process(slot.id);
-                slot.begin_anew();
-            }
+            self.begin_workers_anew();
             self.note("the workers' groups are set back to the start");
+        }
+        // Nothing else will make good for what a runner drops now.
+        if self.options.own_agents > 0 && self.may(Trouble::Workers) && self.rng.random_bool(0.5) {
+            self.end_workers_of_engines();
         }
         if self.clocks == Clocks::Jumping {
             (0..self.engines.len()).for_each(|_| self.set_a_clock());

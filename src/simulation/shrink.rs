@@ -31,13 +31,15 @@ impl Smallest {
 
 impl fmt::Display for Smallest {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Options { partitions, engines, requests, without, .. } = &self.options;
+        let Options { partitions, engines, own_agents, requests, without, .. } = &self.options;
         let taken = self.actions();
         write!(
             f,
-            "{requests} requests, {engines} engines, {partitions} partitions, {taken} actions, without {without:?} \
+            "{requests} requests, {engines} engines ({} with agents), {partitions} partitions, {taken} actions, without {without:?} \
              ({} runs tried): {}",
-            self.tries, self.violation.what
+            own_agents.min(engines),
+            self.tries,
+            self.violation.what
         )
     }
 }
@@ -105,6 +107,11 @@ impl Search {
         }
         for engines in 1..self.options.engines {
             if self.take(Options { engines, ..self.options.clone() }) {
+                break;
+            }
+        }
+        for own_agents in 0..self.options.own_agents.min(self.options.engines) {
+            if self.take(Options { own_agents, ..self.options.clone() }) {
                 break;
             }
         }

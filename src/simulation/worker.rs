@@ -1,23 +1,26 @@
 //! A worker's process: the production worker's protocol (what it remembers of attempts, and what it commits to its group),
 //! around agents that are slow, repeat themselves, contradict themselves, lie, or never answer.
 
-use super::agent::{Agents, Said};
+use super::agent::{Agents, Said, of_a_runner};
 use super::definitions::AGENTS;
 use crate::core::id::AgentName;
 use crate::core::time::Timestamp;
-use crate::log::memory::{MemoryProcess, ProcessId};
+use crate::local::LocalReport;
+use crate::log::memory::{Clock, MemoryProcess};
 use crate::log::{
     Ack, AppendError, Appender, Committed, Group, GroupEvent, Log, LogError, Membership, NewRecord, Purpose, Record,
     Token, Topic,
 };
 use crate::wire::report::{Report, encode};
-use crate::wire::task::decode;
+use crate::wire::task::{Task, decode};
 use crate::worker::attempts::{Attempts, Begin, MemoryLimits};
 use crate::worker::progress::{Progress, Verdict};
+use crate::worker::runner::{Desk, Hands, Inbox, LocalPlace, report_end};
 use bytes::Bytes;
-use rand::RngExt;
 use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// So much is remembered: little, so that a repeated dispatch is sometimes a new one.
@@ -25,8 +28,35 @@ const LIMITS: MemoryLimits = MemoryLimits { results: 12, bytes: 1 << 20, nodes: 
 /// How often progress is committed.
 const COMMIT_EVERY: Duration = Duration::from_millis(500);
 
-/// Where a task stands: the agent, the partition, the offset.
-type Place = (usize, u32, u64);
+/// Where an attempt was asked for.
+enum Place {
+    /// A record: the agent, the partition, the offset.
+    Record(usize, u32, u64),
+    /// The engine of the same process.
+    Local(Arc<LocalPlace>),
+}
+
+impl Place {
+    fn local(&self) -> Option<&LocalPlace> {
+        match self {
+            Self::Record(..) => None,
+            Self::Local(place) => Some(place),
+        }
+    }
+}
+
+/// A task, on its way to its agent.
+struct Job {
+    task: Task,
+    place: Place,
+}
+
+/// The moment in which something is done, its dice, and whether everyone is as good as can be.
+struct Turn<'a> {
+    now: Timestamp,
+    honest: bool,
+    rng: &'a mut StdRng,
+}
 
 /// What is to be sent, and the records that are done once it stands in the log.
 struct Outgoing {
@@ -37,8 +67,11 @@ struct Outgoing {
 /// What a worker does at some time.
 struct Due {
     said: Said,
-    /// It ends the attempt.
-    ends: bool,
+    agent: usize,
+    /// The partition of the run.
+    partition: u32,
+    /// Where it is said before the end, if not in `results`: to the engine of the same process.
+    inbox: Option<Arc<Inbox>>,
 }
 
 /// A worker's process while it lives.
@@ -48,6 +81,12 @@ pub struct Worker {
     given: BTreeMap<(usize, u32), (Progress, Option<Committed>)>,
     attempts: Attempts<Place>,
     agents: Agents,
+    /// How many attempts of each agent run at once, and those that wait.
+    desks: Vec<Desk<Job>>,
+    clock: Clock,
+    /// For what the engine of the same process has it do: the dice, and whether it is honest.
+    dice: StdRng,
+    honest: bool,
     appender: Box<dyn Appender>,
     due: BTreeMap<(Timestamp, u64), Due>,
     under_way: BTreeMap<Token, Outgoing>,
@@ -62,11 +101,11 @@ pub struct Worker {
 
 impl Worker {
     /// A worker that joins the groups of all agents: those that begin anew, or those that go on from what was committed.
-    /// Its answers are told from others' by its number.
+    /// Its answers are told from others' by its number. It runs so many attempts of an agent at once.
     ///
     /// # Errors
     /// Where the log does not answer.
-    pub fn new(process: MemoryProcess, number: u64, anew: bool) -> Result<Self, LogError> {
+    pub fn new(process: MemoryProcess, clock: Clock, number: u64, anew: bool, places: usize) -> Result<Self, LogError> {
         let join = |agent: &str| {
             let topic = Topic::Ready(AgentName::new(agent).expect("the agents of the simulation have legal names"));
             let group = format!("workers-{agent}{}", if anew { "-anew" } else { "" });
@@ -79,6 +118,10 @@ impl Worker {
             given: BTreeMap::new(),
             attempts: Attempts::new(LIMITS),
             agents: Agents::new(number),
+            desks: AGENTS.iter().map(|_| Desk::new(places)).collect(),
+            clock,
+            dice: StdRng::seed_from_u64(number),
+            honest: false,
             due: BTreeMap::new(),
             under_way: BTreeMap::new(),
             planned: 0,
@@ -94,30 +137,33 @@ impl Worker {
     ///
     /// # Errors
     /// Where it cannot go on: it is replaced by another one.
-    pub fn poll(&mut self, now: Timestamp, honest: bool, rng: &mut StdRng) -> Result<(), LogError> {
+    pub fn poll(&mut self, honest: bool, rng: &mut StdRng) -> Result<(), LogError> {
+        let mut turn = Turn { now: self.clock.now(), honest, rng };
         for agent in 0..self.groups.len() {
             let mut events = std::mem::take(&mut self.events);
             self.groups[agent].poll(Duration::ZERO, &mut events)?;
             for event in events.drain(..) {
-                self.handle(agent, event, now, honest, rng);
+                self.handle(agent, event, &mut turn);
             }
             self.events = events;
         }
         if honest {
-            for said in self.agents.relent(rng) {
-                self.plan(said, now);
+            for (task, all) in self.agents.relent(turn.rng) {
+                all.into_iter().for_each(|said| self.plan(said, &task, None, turn.now));
             }
         }
-        while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= now) {
-            let due = entry.remove();
-            self.say(due);
-        }
+        self.say_what_is_due(&mut turn);
         self.confirm()?;
-        if now.since(self.committed_at) >= COMMIT_EVERY {
-            self.committed_at = now;
+        if turn.now.since(self.committed_at) >= COMMIT_EVERY {
+            self.committed_at = turn.now;
             self.commit();
         }
         Ok(())
+    }
+
+    /// The engine of the same process will take its turn, in which agents may have to do, too.
+    pub fn prepare(&mut self, honest: bool, dice: u64) {
+        (self.honest, self.dice) = (honest, StdRng::seed_from_u64(dice));
     }
 
     /// Whether it has nothing to send and nothing to do.
@@ -130,60 +176,111 @@ impl Worker {
         self.process.is_dead()
     }
 
-    fn handle(&mut self, agent: usize, event: GroupEvent, now: Timestamp, honest: bool, rng: &mut StdRng) {
+    fn handle(&mut self, agent: usize, event: GroupEvent, turn: &mut Turn) {
         match event {
             GroupEvent::Given { partition, committed, .. } => {
+                self.forget(agent, partition);
                 let (progress, _) = Progress::resume(committed.as_ref());
                 self.given.insert((agent, partition), (progress, committed));
             }
             GroupEvent::Revoked { partition, .. } => {
+                self.forget(agent, partition);
                 self.commit_one(agent, partition);
                 self.given.remove(&(agent, partition));
             }
-            GroupEvent::Record(record) => self.take(agent, &record, now, honest, rng),
+            GroupEvent::Record(record) => self.take(agent, &record, turn),
         }
     }
 
-    fn take(&mut self, agent: usize, record: &Record, now: Timestamp, honest: bool, rng: &mut StdRng) {
+    /// What waits of a partition will be run elsewhere.
+    fn forget(&self, agent: usize, partition: u32) {
+        self.desks[agent].forget(|job| matches!(job.place, Place::Record(_, of, _) if of == partition));
+    }
+
+    fn take(&mut self, agent: usize, record: &Record, turn: &mut Turn) {
         let Some((progress, _)) = self.given.get_mut(&(agent, record.partition)) else { return };
         if progress.take(record.offset) != Verdict::Take {
             return;
         }
-        let place = (agent, record.partition, record.offset);
+        let place = Place::Record(agent, record.partition, record.offset);
         let task = decode(record.value.as_deref().unwrap_or_default()).expect("the engine writes tasks");
-        match self.attempts.begin(&task.dispatch_id, place) {
-            Begin::Run => {
-                for said in self.agents.work(&task, honest, rng) {
-                    self.plan(said, now);
-                }
-            }
-            Begin::UnderWay => {}
-            Begin::Remembered(report, place) => {
-                let key = Bytes::from(task.workflow_id.to_string());
-                self.send(Some(key), report, vec![place]);
-            }
-            Begin::Superseded(_, place) => self.done(&[place]),
+        if let Some(job) = self.desks[agent].admit(Job { task, place }) {
+            self.begin(agent, job, turn);
         }
     }
 
-    fn plan(&mut self, said: Said, now: Timestamp) {
-        self.planned += 1;
-        let (at, ends) = (now.after(said.after), said.ends);
-        self.due.insert((at, self.planned), Due { said, ends });
+    /// Begins a job that has a place, or whatever gets the place after it.
+    fn begin(&mut self, agent: usize, job: Job, turn: &mut Turn) {
+        let mut next = Some(job);
+        while let Some(Job { task, place }) = next {
+            let inbox = place.local().map(|place| place.inbox().clone());
+            match self.attempts.begin(&task.dispatch_id, place) {
+                Begin::Run => {
+                    let all = match &inbox {
+                        Some(_) => of_a_runner(self.agents.work_here(&task, turn.honest, turn.rng), &task, turn.rng),
+                        None => self.agents.work(&task, turn.honest, turn.rng),
+                    };
+                    all.into_iter().for_each(|said| self.plan(said, &task, inbox.clone(), turn.now));
+                    return;
+                }
+                Begin::UnderWay => {}
+                Begin::Remembered(report, place) => self.report_end(of_task(&task, report), vec![place]),
+                Begin::Superseded(_, place) => self.done(&[place]),
+            }
+            next = self.desks[agent].next();
+        }
     }
 
-    /// The first end of an attempt is remembered and answers every record that asked for it; whatever is said beside
-    /// that is sent, too.
-    fn say(&mut self, Due { said, ends }: Due) {
-        let value = match &said.report {
-            Ok(report) => encode(report),
-            Err(rubbish) => rubbish.clone(),
+    fn plan(&mut self, said: Said, task: &Task, inbox: Option<Arc<Inbox>>, now: Timestamp) {
+        self.planned += 1;
+        let agent = agent_of(task).expect("the agents of the simulation are these");
+        let due = Due { agent, partition: task.reply_partition, inbox, said };
+        self.due.insert((now.after(due.said.after), self.planned), due);
+    }
+
+    fn say_what_is_due(&mut self, turn: &mut Turn) {
+        while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= turn.now) {
+            let due = entry.remove();
+            self.say(due, turn);
+        }
+    }
+
+    /// The first end of an attempt is remembered and answers all who asked for it; whatever is said beside that is sent,
+    /// too.
+    fn say(&mut self, Due { said, agent, partition, inbox }: Due, turn: &mut Turn) {
+        let report = match said.report {
+            Ok(report) => report,
+            Err(rubbish) => return self.send(Some(said.key), rubbish, Vec::new()),
         };
-        let places = match &said.report {
-            Ok(Report { dispatch_id, .. }) if ends => self.attempts.end(dispatch_id, &value),
-            _ => Vec::new(),
-        };
-        self.send(Some(said.key), value, places);
+        let value = encode(&report);
+        let Report { dispatch_id, workflow_id, .. } = report;
+        if !said.ends {
+            let report = LocalReport { dispatch_id, workflow_id, partition, value: Some(value), traceparent: None };
+            let left = inbox.map_or(Some(report.clone()), |inbox| inbox.deliver(report));
+            return left
+                .into_iter()
+                .for_each(|report| self.send(Some(said.key.clone()), report.value.unwrap_or_default(), Vec::new()));
+        }
+        let places = self.attempts.end(&dispatch_id, &value);
+        let has_ended = !places.is_empty();
+        self.report_end(
+            LocalReport { dispatch_id, workflow_id, partition, value: Some(value), traceparent: None },
+            places,
+        );
+        if has_ended && let Some(next) = self.desks[agent].next() {
+            self.begin(agent, next, turn);
+        }
+    }
+
+    fn report_end(&mut self, report: LocalReport, places: Vec<Place>) {
+        if let Some(report) = report_end(report, places.iter().map(Place::local)) {
+            self.send_report(report, places);
+        }
+    }
+
+    fn send_report(&mut self, report: LocalReport, places: Vec<Place>) {
+        let key = Bytes::from(report.workflow_id.to_string());
+        self.send(Some(key), report.value.unwrap_or_default(), places);
     }
 
     fn send(&mut self, key: Option<Bytes>, value: Bytes, places: Vec<Place>) {
@@ -227,8 +324,10 @@ impl Worker {
     }
 
     fn done(&mut self, places: &[Place]) {
-        for (agent, partition, offset) in places {
-            if let Some((progress, _)) = self.given.get_mut(&(*agent, *partition)) {
+        for place in places {
+            if let Place::Record(agent, partition, offset) = place
+                && let Some((progress, _)) = self.given.get_mut(&(*agent, *partition))
+            {
                 progress.done(*offset);
             }
         }
@@ -252,38 +351,42 @@ impl Worker {
     }
 }
 
-/// A worker's process, whether there is a worker in it or not.
-pub struct WorkerSlot {
-    /// The process.
-    pub id: ProcessId,
-    /// The worker.
-    pub worker: Option<Worker>,
-    lives: u64,
-    anew: bool,
+/// A runner of the simulation, as the engine of its process sees it.
+impl Hands for Mutex<Worker> {
+    fn take_place(&self, agent: &AgentName) -> bool {
+        let worker = locked(self);
+        AGENTS.iter().position(|name| *name == agent.as_str()).is_some_and(|agent| worker.desks[agent].take_place())
+    }
+
+    fn start(&self, task: Task, _: Option<Bytes>, place: Arc<LocalPlace>) {
+        let mut worker = locked(self);
+        let Some(agent) = agent_of(&task) else { return };
+        let mut dice = std::mem::replace(&mut worker.dice, StdRng::seed_from_u64(0));
+        let (now, honest) = (worker.clock.now(), worker.honest);
+        let mut turn = Turn { now, honest, rng: &mut dice };
+        worker.begin(agent, Job { task, place: Place::Local(place) }, &mut turn);
+        worker.say_what_is_due(&mut turn);
+        worker.dice = dice;
+    }
+
+    fn send_to_log(&self, report: LocalReport) {
+        locked(self).send_report(report, Vec::new());
+    }
 }
 
-impl WorkerSlot {
-    /// Nobody yet.
-    pub fn new(id: ProcessId) -> Self {
-        Self { id, worker: None, lives: 0, anew: false }
-    }
+/// Locks a worker: there is one thread.
+pub fn locked(worker: &Mutex<Worker>) -> MutexGuard<'_, Worker> {
+    worker.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
-    /// Starts one where there is none, if the log answers.
-    pub fn start(&mut self, process: MemoryProcess) {
-        self.lives += 1;
-        self.worker = Worker::new(process, self.id.0 * 1_000 + self.lives, self.anew).ok();
-    }
+fn agent_of(task: &Task) -> Option<usize> {
+    AGENTS.iter().position(|name| *name == task.agent_name.as_str())
+}
 
-    /// From here on its workers read every task from the start: what they have reported is lost.
-    pub fn begin_anew(&mut self) {
-        self.anew = true;
-        self.worker = None;
-    }
-
-    /// Whether it has nothing to do.
-    pub fn is_at_rest(&self) -> bool {
-        self.worker.as_ref().is_some_and(Worker::is_at_rest)
-    }
+/// A report of a task's attempt.
+fn of_task(task: &Task, report: Bytes) -> LocalReport {
+    let (dispatch_id, workflow_id) = (task.dispatch_id.clone(), task.workflow_id.clone());
+    LocalReport { dispatch_id, workflow_id, partition: task.reply_partition, value: Some(report), traceparent: None }
 }
 
 /// Dice for nobody in particular.

@@ -6,8 +6,8 @@ use super::judge::{Clocks, Fault, Invariant, Judge};
 use super::operator::Operator;
 use super::process::{EngineSlot, ProjectorSlot};
 use super::run::Report;
+use super::slot::WorkerSlot;
 use super::trouble::Trouble;
-use super::worker::WorkerSlot;
 use super::{Options, definitions};
 use crate::core::definition::DefinitionHash;
 use crate::core::definition::graph::Graph;
@@ -28,8 +28,8 @@ pub(super) const CLIENT: ProcessId = ProcessId(1_000);
 const OPERATOR: ProcessId = ProcessId(1_100);
 const WORKER: ProcessId = ProcessId(1_200);
 const PROJECTOR: ProcessId = ProcessId(2_000);
-/// How many processes of workers there are.
-const WORKERS: u64 = 2;
+/// How many processes of workers there are; those of engines that have agents come after them.
+pub(super) const WORKERS: usize = 2;
 /// How many graphs are known.
 const DEFINITIONS: usize = 4;
 
@@ -80,12 +80,17 @@ impl World {
         let any = Clocks::any(&mut rng);
         let often = [1.0, 0.3, 0.1][rng.random_range(0..3)];
         let projector = |partition: u32| ProjectorSlot::new(ProcessId(PROJECTOR.0 + u64::from(partition)), partition);
+        let agents = options.own_agents.min(options.engines);
+        let engine = |i: usize| EngineSlot::new(ProcessId(i as u64), i < agents);
+        let workers = (0..WORKERS).map(|i| WorkerSlot::new(ProcessId(WORKER.0 + i as u64), usize::MAX));
+        // Few places, so that there is sometimes none.
+        let own = (0..agents).map(|i| WorkerSlot::new(ProcessId(i as u64), i + 1));
         let graphs = definitions.iter().map(|d| (d.hash.clone(), Arc::new(Graph::compile(d)))).collect();
         let clocks = if wrong { any } else { Clocks::Right };
         let world = Self {
-            engines: (0..options.engines).map(|i| EngineSlot::new(ProcessId(i as u64))).collect(),
+            engines: (0..options.engines).map(engine).collect(),
             projectors: (0..options.partitions).map(projector).collect(),
-            workers: (0..WORKERS).map(|i| WorkerSlot::new(ProcessId(WORKER.0 + i))).collect(),
+            workers: workers.chain(own).collect(),
             store: MemoryStore::new(),
             judge: Judge::new(log.clone(), options.partitions, &graphs, clocks),
             graphs,

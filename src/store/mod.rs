@@ -186,7 +186,7 @@ pub trait Store: Send + Sync {
         max_ended: usize,
     ) -> Result<Option<Snapshot>, StoreError>;
     /// Begins to make the tables anew beside the live ones. What an interrupted rebuild has left is gone on with, or
-    /// thrown away where `fresh`, or where another version has left it.
+    /// thrown away where `fresh`, or where another version has left it. The live tables have to be migrated.
     ///
     /// # Errors
     /// `Busy` while another rebuild is under way; `Refused` where the store is none that can be rebuilt.

@@ -126,6 +126,23 @@ pub struct LetterHalf {
     pub handled: Option<HandledRow>,
 }
 
+/// What the tables hold of a run, from one moment where the store can say so.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunRows {
+    /// The run's own row; none: there is none, or it cannot be read.
+    pub stored: Option<StoredRow>,
+    /// [`Query::results`].
+    pub results: Vec<ResultRow>,
+    /// [`Query::operations`].
+    pub operations: Vec<OperationRow>,
+    /// [`Query::errors`].
+    pub errors: Vec<ErrorRow>,
+    /// [`Query::offsets`].
+    pub offsets: Vec<u64>,
+    /// Rows that cannot be read: of which table, and why.
+    pub unreadable: Vec<(RowsOf, String)>,
+}
+
 /// Questions to a store. They block.
 pub trait Query: Send + Sync {
     /// Runs, the newest first.
@@ -140,6 +157,8 @@ pub trait Query: Send + Sync {
     fn results(&self, run_id: &RunId) -> Result<Vec<ResultRow>, StoreError>;
     /// The operations of a run, in order.
     fn operations(&self, run_id: &RunId) -> Result<Vec<OperationRow>, StoreError>;
+    /// All rows of some runs, in their order; a row that cannot be read is no error here.
+    fn rows_of(&self, runs: &[(WorkflowId, RunId)]) -> Result<Vec<RunRows>, StoreError>;
     /// The operations of a partition that concern no run, in order.
     fn partition_operations(&self, partition: u32) -> Result<Vec<OperationRow>, StoreError>;
     /// The failures of a run, in order.

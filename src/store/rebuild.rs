@@ -95,12 +95,18 @@ impl Change {
     }
 }
 
+/// What differed; or why that could not be told of tables that have changed places.
+pub type Compared = Result<Vec<Change>, StoreError>;
+
 /// A rebuild under way; nobody else rebuilds the store until it is dropped.
 pub trait Rebuild: Send {
     /// The shadow tables.
     fn shadow(&self) -> Arc<dyn Store>;
     /// Whether the shadow was left by a rebuild that did not come to its end, and is gone on with.
     fn goes_on(&self) -> bool;
+    /// Whether what was left was interrupted in the midst of [`Rebuild::complete`], which has to come to its end before
+    /// anything goes into the shadow.
+    fn must_complete(&self) -> bool;
     /// Whatever of the live tables would be lost or left behind if they changed places, in words; nothing may be.
     fn in_the_way(&self, which: Which) -> Result<Vec<String>, StoreError>;
     /// Ends loading: from here on the shadow's tables have all that the live ones have. Takes as long as indexes take.
@@ -122,8 +128,8 @@ pub trait Held {
     /// these, if the shadow stands at `expected`; then compares what was with what is, and throws away what was.
     ///
     /// # Errors
-    /// `Busy` where somebody reads the live tables for long: nothing has changed then.
-    fn swap(self: Box<Self>, which: Which, expected: &[(u32, Position)]) -> Result<Vec<Change>, StoreError>;
+    /// They have not changed places; `Busy` where somebody reads the live tables for long.
+    fn swap(self: Box<Self>, which: Which, expected: &[(u32, Position)]) -> Result<Compared, StoreError>;
 }
 
 /// What marks the tables at `positions` as other ones than they were, so that no projector goes on from what it has loaded of

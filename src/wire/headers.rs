@@ -48,19 +48,21 @@ pub fn event_headers(
     };
     // What an earlier version has written to the journal is published as it stands there.
     let schema = schema::of(body).expect("an event is published with the body that it was read from or encoded to");
+    let mut chain_digits = [0; 32];
+    hex::encode_to_slice(chain, &mut chain_digits).expect("a byte has two digits");
     let mut block = Block::with_capacity(256 + subject.len());
-    block.put("ce_specversion", format_args!("1.0"));
+    block.text("ce_specversion", "1.0");
     block.put("ce_id", format_args!("{of}/{sequence}"));
-    block.put("ce_type", format_args!("orchestrator.{schema:?}"));
-    block.put("ce_source", format_args!("{namespace}"));
-    block.put("ce_subject", format_args!("{subject}"));
-    block.put("ce_time", format_args!("{}", rfc3339::write(time)));
+    block.text("ce_type", &schema.event_type);
+    block.text("ce_source", namespace);
+    block.text("ce_subject", &subject);
+    block.text("ce_time", &rfc3339::write(time));
     block.put("ce_sequence", format_args!("{sequence:020}"));
-    block.put(CONTENT_TYPE, format_args!("application/avro"));
+    block.text(CONTENT_TYPE, "application/avro");
     block.put(JOURNAL_OFFSET, format_args!("{journal_offset}"));
-    block.put(CHAIN, format_args!("{}", hex::encode(chain)));
+    block.text(CHAIN, std::str::from_utf8(&chain_digits).expect("digits are ASCII"));
     if let Some(traceparent) = traceparent {
-        block.put(TRACEPARENT, format_args!("{traceparent}"));
+        block.text(TRACEPARENT, traceparent);
     }
     block.headers()
 }
@@ -79,6 +81,12 @@ impl Block {
     fn put(&mut self, name: &'static str, value: fmt::Arguments) {
         // Writing to a string cannot fail.
         let _ = self.text.write_fmt(value);
+        self.ends.push((name, self.text.len()));
+    }
+
+    /// As it stands: formatting costs several times as much.
+    fn text(&mut self, name: &'static str, value: &str) {
+        self.text.push_str(value);
         self.ends.push((name, self.text.len()));
     }
 

@@ -24,6 +24,8 @@ pub struct Schema {
     pub version: u32,
     /// The file's text.
     pub text: &'static str,
+    /// The CloudEvents type of its events, e.g. `orchestrator.NodeCompleted.v1`.
+    pub event_type: String,
     full_name: String,
     avro: AvroSchema,
 }
@@ -80,7 +82,14 @@ static ALL: LazyLock<Vec<Schema>> = LazyLock::new(|| {
         "WorkflowFailed" v 1,
     ]
     .into_iter()
-    .map(|(name, version, text)| Schema { name, version, text, full_name: full_name(name, text), avro: parse(text) })
+    .map(|(name, version, text)| Schema {
+        name,
+        version,
+        text,
+        full_name: full_name(name, text),
+        event_type: format!("orchestrator.{name}.v{version}"),
+        avro: parse(text),
+    })
     .collect()
 });
 

@@ -44,8 +44,9 @@ impl Folder {
         let mut command = program(&["dev", "--http-address", "off", "--data", self.data()]);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("dev starts");
         let background = Background(child);
-        // The definitions can be listed as soon as the installation is there.
-        wait_until("the installation is there", || self.run(&["definitions", "list"]).code == 0);
+        // The definitions can be listed as soon as the topics are there, and runs as soon as the tables are.
+        let can_list = |what: &[&str]| self.run(what).code == 0;
+        wait_until("the installation is there", || can_list(&["definitions", "list"]) && can_list(&["list"]));
         background
     }
 

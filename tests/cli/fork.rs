@@ -119,9 +119,11 @@ fn what_cannot_be_forked_says_why() {
     for (arguments, words) in [
         (&["--from", "rnak"][..], "the run has no node rnak (did you mean rank?)"),
         (&["--from", "rank", "--input", "find=1"], "node find is upstream of rank"),
+        (&["--from", "rank", "--agent", "find=sleep"], "node find is upstream of rank"),
         (&["--from", "rank", "--definition", "shop@7"], "shop has no version 7"),
         (&["--from", "rank", "--agent", "nobody=echo"], "names node nobody"),
         (&["--from", "rank", "--set", "/a/b=1"], "--set: there is no object"),
+        (&["--from", "rank", "--id", "order-7", "--dry-run"], "order-7 is there already"),
     ] {
         let refused = house.folder.run(&[&["fork", "order-7"], arguments].concat()).expect(3);
         assert!(refused.stderr.contains(words), "{arguments:?}: {refused:?}");

@@ -62,6 +62,18 @@ fn a_run_is_shown_as_it_was_at_any_point() {
     folder.run(&["replay", "p-1", "--to", "no point"]).expect(2);
     folder.run(&["replay"]).expect(2);
     folder.run(&["replay", "p-1", "--verify"]).expect(2);
+    for (flags, words) in [
+        (&["--verify"][..], "--all"),
+        (&["--all", "--verify", "--to", "3"], "--to"),
+        (&["--all", "--verify", "--walk"], "--walk"),
+        (&["p-1", "--partition", "1"], "--partition"),
+        (&["p-1", "--walk", "--output", "json"], "--walk is for people"),
+        (&["p-1", "--to", "99999999999999999999999"], "expected the number of an event"),
+        (&["p-1", "--to=-1"], "expected the number of an event"),
+    ] {
+        let refused = folder.run(&[&["replay"], flags].concat()).expect(2);
+        assert!(refused.stderr.contains(words), "{flags:?}: {refused:?}");
+    }
     let wrong = folder.run(&["replay", "p-1", "--walk"]).expect(2);
     assert!(wrong.stderr.contains("--walk needs a terminal"), "{wrong:?}");
 }
@@ -105,6 +117,17 @@ fn what_was_changed_behind_the_back_of_the_engine_is_found() {
     );
     assert_eq!(found[0]["workflow_id"], "p-1");
     sql(&folder, "store.db", "UPDATE orchestrator_workflow_states SET definition_version = 1");
+
+    // A cell that no version writes is a difference like others, and the rest is compared all the same.
+    sql(&folder, "store.db", "UPDATE orchestrator_workflow_states SET status = 'bogus'");
+    sql(&folder, "store.db", "UPDATE orchestrator_agent_results SET attempt = 9 WHERE node_id = 'weigh'");
+    let found = differences(&folder, 1);
+    let told: Vec<_> = found.iter().map(|fault| (&fault["table"], &fault["field"])).collect();
+    let (runs, results) = (json!("orchestrator_workflow_states"), json!("orchestrator_agent_results"));
+    assert_eq!(told, [(&runs, &Value::Null), (&results, &json!("attempt"))], "{found:?}");
+    assert!(found[0]["found"].as_str().unwrap().contains("bogus"), "{found:?}");
+    sql(&folder, "store.db", "UPDATE orchestrator_workflow_states SET status = 'completed'");
+    sql(&folder, "store.db", "UPDATE orchestrator_agent_results SET attempt = 1 WHERE node_id = 'weigh'");
 
     // Where the workflow lives, its fourth event is taken out of the stream.
     let partition = &found[0]["partition"];

@@ -5,11 +5,12 @@ use super::histories::{
     Choice, History, chain, chain_over, choices, completed, decoded, scheduled, workflow_completed,
 };
 use orchestrator::core::event::{Event, NodeStarted};
-use orchestrator::core::id::NodeId;
+use orchestrator::core::id::{NodeId, RunId, WorkflowId};
 use orchestrator::core::json::Json;
 use orchestrator::core::status::NodeStatus;
 use orchestrator::core::time::Timestamp;
 use orchestrator::projector::folding::Folding;
+use orchestrator::store::query::RunRows;
 use orchestrator::store::row::Operation;
 use orchestrator::store::{Store, StoreError, StoredRun};
 use proptest::test_runner::{Config, TestRunner};
@@ -57,9 +58,30 @@ pub fn recovery_finds_every_unfinished_run_as_it_was_folded(store: Arc<dyn Store
             let one = store.query().run(&history.run.workflow_id, Some(&history.run.run_id)).unwrap();
             assert_eq!(one, Some((partition, history.run.clone())));
         }
+        hold_rows_of(&*store, &histories);
         Ok(())
     });
     made.unwrap();
+}
+
+/// What is asked of many runs at once is what is asked of each; one that is not there has no rows.
+fn hold_rows_of(store: &dyn Store, histories: &[History]) {
+    let query = store.query();
+    let mut ids: Vec<_> = histories.iter().map(|h| (h.run.workflow_id.clone(), h.run.run_id.clone())).collect();
+    ids.insert(0, (WorkflowId::new("nobody").unwrap(), RunId::new(&"f".repeat(32)).unwrap()));
+    let found = query.rows_of(&ids).unwrap();
+    assert_eq!(found.len(), ids.len());
+    for ((workflow_id, run_id), rows) in ids.iter().zip(found) {
+        let expected = RunRows {
+            stored: query.stored(workflow_id, Some(run_id)).unwrap(),
+            results: query.results(run_id).unwrap(),
+            operations: query.operations(run_id).unwrap(),
+            errors: query.errors(run_id).unwrap(),
+            offsets: query.offsets(run_id).unwrap(),
+            unreadable: vec![],
+        };
+        assert_eq!(rows, expected);
+    }
 }
 
 pub fn rows_of_a_run_read_back(store: Arc<dyn Store>) {

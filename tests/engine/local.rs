@@ -5,6 +5,7 @@ use orchestrator::core::json::Json;
 use orchestrator::log::Topic;
 use orchestrator::wire::report::ReportOutcome;
 use orchestrator::wire::task::Task;
+use std::time::Duration;
 
 fn seven() -> ReportOutcome {
     ReportOutcome::Completed(Json::parse("7").unwrap())
@@ -71,6 +72,24 @@ fn an_attempt_that_has_begun_in_memory_is_handed_out_again_after_a_crash() {
     let task = town.task(&id).unwrap();
     town.complete(&task);
     town.until("the run is answered", |town| town.is_answered(&id));
+}
+
+/// Given an attempt that was handed over in memory, when the log says that it has begun (with another owner), and then the
+/// process dies, then the next owner hands it out: nobody may be left who has it.
+#[test]
+fn an_attempt_in_memory_that_has_begun_elsewhere_is_handed_out_again_after_a_crash() {
+    let id = id_in(0, "order");
+    let (mut town, task) = handed_over(&id);
+    town.report(&task, ReportOutcome::Started);
+    town.until("it is recorded", |town| town.events(&id).contains(&"NodeStarted"));
+    town.turns_for(Duration::from_secs(1));
+    assert!(!town.owner(0).unwrap().is_at_rest(), "its dispatch is still under way");
+    town.kill();
+    town.start_and_own();
+    town.until("it is handed out again", |town| town.task(&id).is_some());
+    town.complete(&task);
+    town.until("the run is answered", |town| town.is_answered(&id));
+    town.until("nothing is under way", |town| town.owner(0).unwrap().is_at_rest());
 }
 
 /// Given an attempt whose runner has ended, when the engine hears of it, then the attempt goes through its topic.

@@ -175,7 +175,11 @@ def main():
         if "run_id" in event and "partition" not in event:
             live.event(record.partition, name, event, record.value)
     live.expect(live.counts["states"], len(replayed), "states")
-    live.live_rows(stores.query(args.store, "SELECT * FROM seen"))
+    rows = stores.query(args.store, "SELECT * FROM seen")
+    live.live_rows(rows)
+    runs = {run_id for run_id, _ in replayed}
+    live.expect(len({row["run_id"] for row in rows}), len(runs), "runs whose rows were seen while they ran")
+    live.expect(live.counts["inputs_made"] > 0, True, "inputs were made from outputs")
     print(json.dumps(live.counts))
     for fault in live.faults[:50]:
         print(fault, file=sys.stderr)

@@ -11,10 +11,11 @@ Record = namedtuple("Record", "topic partition offset time key value headers")
 
 
 class KafkaTopics:
-    """The topics of a namespace on a Kafka."""
+    """The topics of a namespace on a Kafka: all that they hold, or what was appended since then (milliseconds since
+    1970)."""
 
-    def __init__(self, brokers, namespace):
-        self.namespace = namespace
+    def __init__(self, brokers, namespace, since=None):
+        self.namespace, self.since = namespace, since
         self.settings = {
             "bootstrap.servers": brokers,
             "group.id": f"check-{namespace}",
@@ -42,7 +43,8 @@ class KafkaTopics:
         name = f"{self.namespace}.{topic}"
         consumer = Consumer(self.settings)
         open_partitions = set(range(self.partitions(topic)))
-        consumer.assign([TopicPartition(name, partition, 0) for partition in open_partitions])
+        firsts = [TopicPartition(name, partition, self.since or 0) for partition in open_partitions]
+        consumer.assign(consumer.offsets_for_times(firsts, timeout=30) if self.since else firsts)
         records, silent_since = [], time.monotonic()
         while open_partitions:
             message = consumer.poll(1.0)

@@ -15,11 +15,11 @@ TABLES = {
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 
-def query(url, statement):
-    """All rows of a statement as dictionaries."""
+def query(url, statement, values=()):
+    """All rows of a statement as dictionaries; values are for Postgres."""
     if url.startswith("postgres://"):
         with psycopg.connect(url) as connection:
-            cursor = connection.execute(statement)
+            cursor = connection.execute(statement, values or None)
             rows, names = cursor.fetchall(), [column.name for column in cursor.description]
     else:
         connection = sqlite3.connect(f"file:{url.removeprefix('sqlite://')}?mode=ro", uri=True)
@@ -38,11 +38,12 @@ def moment(microseconds):
     return EPOCH + datetime.timedelta(microseconds=microseconds)
 
 
-def table(url, name):
-    """The rows of a table by their primary key."""
+def table(url, name, workflows=None):
+    """The rows of a table by their primary key: of all workflows, or of some."""
     keys = TABLES[name]
     rows = {}
-    for row in query(url, f"SELECT * FROM {name}"):
+    where, values = ("", ()) if workflows is None else (" WHERE workflow_id = ANY(%s)", [list(workflows)])
+    for row in query(url, f"SELECT * FROM {name}{where}", values):
         key = tuple(row.pop(key) for key in keys)
         rows[key[0] if len(key) == 1 else key] = row
     return rows

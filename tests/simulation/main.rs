@@ -76,6 +76,9 @@ fn every_invariant_holds_under_faults() {
         ("runs that took up or forked another", seen.sum(|counts| counts.descended as u64), 500),
         ("nodes that were supplied", seen.sum(|counts| counts.supplied as u64), 200),
         ("records that were sent on", seen.sum(|counts| counts.forwarded as u64), 200),
+        ("attempts that were handed over in memory", seen.sum(|counts| counts.handed_over as u64), 1_000),
+        ("of those begun before their end", seen.sum(|counts| counts.begun_in_memory as u64), 500),
+        ("attempts that were handed over again", seen.sum(|counts| counts.handed_over_again), 100),
         ("changes of breakers", seen.sum(|counts| counts.breaker_changes as u64), 400),
         ("deadlines that fired", seen.sum(|counts| counts.timeouts as u64), 100),
         ("effects that failed", seen.sum(|counts| counts.failed_effects as u64), 10),
@@ -108,17 +111,21 @@ const TELLING: [u64; 2] = [
 #[test]
 fn what_was_found_stays_mended() {
     for seed in TELLING {
-        run(seed, &Options::of(seed)).unwrap_or_else(|violation| panic!("{violation}"));
+        let options = Options { own_agents: 0, ..Options::of(seed) };
+        run(seed, &options).unwrap_or_else(|violation| panic!("{violation}"));
     }
 }
 
 #[test]
 fn without_faults_nothing_is_void_and_nothing_is_done_twice() {
     for seed in 0..20 {
-        let options = Options { faults: false, engines: 1, ..Options::default() };
-        let counts = run(seed, &options).unwrap_or_else(|violation| panic!("{violation}")).counts;
-        assert_eq!((counts.void_records, counts.repeated_publications), (0, 0), "seed {seed}");
-        assert!(counts.runs > 0, "seed {seed}");
+        for own_agents in 0..=1 {
+            let options = Options { faults: false, engines: 1, own_agents, ..Options::default() };
+            let counts = run(seed, &options).unwrap_or_else(|violation| panic!("{violation}")).counts;
+            let twice = (counts.void_records, counts.repeated_publications, counts.handed_over_again);
+            assert_eq!(twice, (0, 0, 0), "seed {seed}");
+            assert!(counts.runs > 0 && (counts.handed_over > 0) == (own_agents > 0), "seed {seed}");
+        }
     }
 }
 

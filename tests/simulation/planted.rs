@@ -32,6 +32,10 @@ pub const FOUND_WITHIN: &[(Bug, u64)] = &[
     (Bug::ProjectsNoResults, 5),
     (Bug::HoldsRequestsBackForGood, 10),
     (Bug::AnswersDifferAfterATaking, 10),
+    (Bug::HandsOverBeforeReadBack, 10),
+    (Bug::TakesAHandOverAsDone, 10),
+    (Bug::ForgetsWhatBeganInMemory, 40),
+    (Bug::ForgetsWhatARunnerDropped, 20),
 ];
 
 #[test]

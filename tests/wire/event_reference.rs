@@ -5,11 +5,14 @@
 use crate::fields::{self, Field};
 use crate::golden::read_independently;
 use crate::samples;
-use orchestrator::ui;
+use orchestrator::cli::events::place::Placed;
+use orchestrator::core::time::Timestamp;
+use orchestrator::log::{Record, Topic};
 use orchestrator::wire::event::{self, Published};
+use orchestrator::wire::headers::event_headers;
 use orchestrator::wire::schema::{self, Schema};
 use orchestrator::wire::{chain, headers};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -191,14 +194,21 @@ fn section(name: &str, when: &str, examples: &[(Published, Vec<u8>)]) -> String 
     let meaning = document(newest)["doc"].as_str().unwrap().to_owned();
     let own = fields::own(newest);
     let fields = if own.is_empty() { "No fields of its own.\n".to_owned() } else { table(&own) };
-    let (published, _) = examples.iter().find(|(published, _)| name_of(published) == name).unwrap();
-    let mut example = ui::event::json(published);
-    // As `tail` adds it.
-    example["position"] = json!({ "partition": 2, "offset": 4711 });
+    let (published, body) = examples.iter().find(|(published, _)| name_of(published) == name).unwrap();
+    let example = placed(published, body).json();
     format!(
         "### {name}\n\n{meaning}\n\nWritten {when}.\n\n{}\n{fields}\n```json\n{example:#}\n```\n\n",
         version_lines(name)
     )
+}
+
+/// The event where it could stand on the stream.
+fn placed(published: &Published, body: &[u8]) -> Placed {
+    let headers = event_headers("orchestrator", published, body, 815, &chain::START, None);
+    let (topic, partition, offset) = (Topic::Events, 2, 4711);
+    let time = Timestamp(1_770_091_446_009_000);
+    Placed::read(&Record { topic, partition, offset, time, key: None, value: Some(body.to_vec().into()), headers })
+        .unwrap()
 }
 
 fn sections(of: &[(&str, &str)]) -> String {

@@ -34,6 +34,11 @@ impl Repair {
         if !pointer.starts_with('/') {
             return Err(format!("expected a JSON pointer, which begins with /, found {pointer:?}"));
         }
+        if pointer.split('~').skip(1).any(|rest| !rest.starts_with(['0', '1'])) {
+            return Err(format!(
+                "in a JSON pointer ~ stands as ~0 and / in a name as ~1 (RFC 6901), found {pointer:?}"
+            ));
+        }
         let value = serde_json::from_str(value).map_err(|fault| {
             format!("the value of {pointer} is not JSON ({fault}); a text stands in double quotes: '{pointer}=\"…\"'")
         })?;

@@ -65,11 +65,11 @@ impl Placed {
         }
     }
 
-    /// The workflow whose event it is; none: it is of a partition.
+    /// The workflow whose event it is, or that an event of a partition names.
     pub fn workflow_id(&self) -> Option<&WorkflowId> {
         match &self.published {
             Published::Run(recorded) => Some(&recorded.workflow_id),
-            Published::Partition(_) => None,
+            Published::Partition(recorded) => recorded.event.workflow_id(),
         }
     }
 

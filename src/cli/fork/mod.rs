@@ -5,10 +5,11 @@ mod plan;
 
 use super::by::By;
 use super::dlq::repair::Repair;
-use super::exit::{Exit, fail};
+use super::exit::{self, Exit, fail};
 use super::submit::{self, Sending, check};
 use super::{Context, connect, history};
 use crate::core::attempts::attempts;
+use crate::core::command::Request;
 use crate::core::id::{AgentName, NodeId, RunId, WorkflowId};
 use crate::ui;
 use crate::wire::request;
@@ -82,6 +83,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     if let Err(refusal) = checked {
         return submit::refused(context, &workflow_id, &refusal);
     }
+    let value = request::encode(&request);
+    check_size(&value, context)?;
+    if let Some(id) = &args.id {
+        check_id(id, &request, context)?;
+    }
     if args.dry_run {
         let recorded = attempts(&history.events);
         let view = ui::fork::View { run: &run, fork: &fork, recorded: &recorded };
@@ -91,16 +97,34 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         }
         return Ok(Exit::Done);
     }
-    let (value, most) = (request::encode(&request), context.settings().max_request_bytes);
-    if value.len() > most {
-        let bytes = value.len();
-        let words = format!(
-            "with the outputs that are taken over the request has {bytes} bytes, and {most} are allowed ({})",
-            crate::config::table::MAX_REQUEST_BYTES
-        );
-        return Err(fail(Exit::Refused, words));
-    }
     let record = submit::record(&workflow_id, value, partitions, submit::traceparent());
     let sending = Sending { patience: args.wait.then_some(args.timeout), is_named: args.id.is_some() };
     submit::send(context, log.as_ref(), record, &workflow_id, sending)
+}
+
+fn check_size(value: &[u8], context: &Context) -> Result<()> {
+    let (bytes, most) = (value.len(), context.settings().max_request_bytes);
+    if bytes <= most {
+        return Ok(());
+    }
+    let words = format!(
+        "with the outputs that are taken over the request has {bytes} bytes, and {most} are allowed ({})",
+        crate::config::table::MAX_REQUEST_BYTES
+    );
+    Err(fail(Exit::Refused, words))
+}
+
+/// The id may be free, or that of the same fork, which is then recognised. Where no store answers the engine alone says so.
+fn check_id(id: &WorkflowId, request: &Request, context: &Context) -> Result<()> {
+    let known = connect::open_store(context.settings()).and_then(|store| Ok(store.query().run(id, None)?));
+    match known {
+        Err(error) if exit::is_store_away(&error) => Ok(()),
+        Err(error) => Err(error),
+        Ok(Some((_, run))) if run.payload_hash != hex::encode(request::payload_hash(request)) => {
+            let words =
+                format!("workflow {id} is there already, and is not this fork (id_conflict): choose another --id");
+            Err(fail(Exit::Refused, words))
+        }
+        Ok(_) => Ok(()),
+    }
 }

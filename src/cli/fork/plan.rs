@@ -38,6 +38,9 @@ pub fn plan(args: &Args, run: &Run, catalogue: &Catalogue) -> Result<Planned> {
     let graph = graph(applied).map_err(|why| refused(format!("{} v{} {why}", reference.name, reference.version)))?;
     let agents = agents(args, run, &graph);
     let fork = fork(run, &Arc::new(graph.with_agents(&agents)), &args.from).map_err(|why| refused(why.to_string()))?;
+    if let Some((node, _)) = args.agent.iter().find(|(node, _)| fork.carried.contains_key(node)) {
+        return Err(refused(taken_over(node, &args.from, "no agent")));
+    }
     let inputs = inputs(args, run, &fork)?;
     let workflow_id = match &args.id {
         Some(id) => id.clone(),
@@ -92,13 +95,15 @@ fn inputs(args: &Args, run: &Run, fork: &Fork) -> Result<Vec<GivenInput>> {
     let mut inputs: BTreeMap<NodeId, Json> = of_run.map(|(id, input)| (id.clone(), input.clone())).collect();
     for (node, text) in &args.input {
         if fork.carried.contains_key(node) {
-            let words =
-                format!("node {node} is upstream of {}: its output is taken over, so it needs no input", args.from);
-            return Err(fail(Exit::Refused, words));
+            return Err(fail(Exit::Refused, taken_over(node, &args.from, "no input")));
         }
         inputs.insert(node.clone(), input::read(&format!("--input {node}"), text)?);
     }
     Ok(inputs.into_iter().map(|(node_id, input)| GivenInput { node_id, input }).collect())
+}
+
+fn taken_over(node: &NodeId, from: &NodeId, needs: &str) -> String {
+    format!("node {node} is upstream of {from}: its output is taken over, so it needs {needs}")
 }
 
 /// The request's input with what was set.
@@ -114,7 +119,9 @@ fn changed(args: &Args, input: &Json) -> Result<Json, String> {
 
 /// The id of a fork whose name nobody says. A fork of a fork does not grow longer.
 fn derived(from: &WorkflowId) -> Result<WorkflowId> {
-    let stem = from.as_str().split(".fork-").next().unwrap_or_default();
+    let is_digits = |text: &str| text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let stem = from.as_str().rsplit_once(".fork-").filter(|(stem, digits)| !stem.is_empty() && is_digits(digits));
+    let stem = stem.map_or(from.as_str(), |(stem, _)| stem);
     let digits = hex::encode(rand::random::<[u8; 4]>());
     WorkflowId::new(&format!("{stem}.fork-{digits}"))
         .context("the forked workflow's id is too long to be extended: give one with --id")

@@ -91,10 +91,11 @@ pub fn from_journal(
     let partition = home(log, workflow_id)?;
     // The position first: what is projected after it shows up in both, and twice is once.
     let position = store.position(partition)?;
-    let stored = store.query().run(workflow_id, run_id)?.map(|(_, run)| run.run_id);
+    let stored = store.query().run(workflow_id, run_id)?.map(|(_, run)| (run.started_at, run.run_id));
     let mut found = Runs::new(workflow_id);
     if let Some(known) = &stored {
         found.newest = Some(known.clone());
+        let (_, known) = known;
         let beside = store.query().workflow_offsets(partition, workflow_id)?;
         let offsets: BTreeSet<u64> = store.query().offsets(known)?.into_iter().chain(beside).collect();
         if !read_at(log, partition, &offsets, &mut found)? {

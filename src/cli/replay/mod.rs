@@ -30,32 +30,32 @@ Nothing is executed and nothing is written. A difference ends `--verify` with 1.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The workflow
-    #[arg(value_name = "WORKFLOW_ID", required_unless_present = "all", conflicts_with = "all")]
+    #[arg(value_name = "WORKFLOW_ID", required_unless_present_any = ["all", "verify"], conflicts_with_all = ["all", "verify"])]
     pub id: Option<WorkflowId>,
     /// An older run of it
-    #[arg(long, value_name = "RUN_ID", requires = "id")]
+    #[arg(long, value_name = "RUN_ID", conflicts_with = "all")]
     pub run: Option<RunId>,
-    /// Up to where: the number of an event, a time (RFC 3339: the state as of then), or a node (the state right before its
-    /// first attempt was handed out)
-    #[arg(long, value_name = "SEQ|TIME|NODE", requires = "id")]
+    /// Up to where: the number of an event, a time (RFC 3339, or a date: the state as of then), or a node (the state right
+    /// before its first attempt was handed out)
+    #[arg(long, value_name = "SEQ|TIME|NODE", conflicts_with = "all")]
     pub to: Option<To>,
     /// Go through the history in the terminal, forward and back, beginning at that point or at the first event
-    #[arg(long, requires = "id")]
+    #[arg(long, conflicts_with = "all")]
     pub walk: bool,
     /// Read the event stream rather than the journal; the circuit breakers of that time are known then
-    #[arg(long, requires = "id")]
+    #[arg(long, conflicts_with = "all")]
     pub from_events: bool,
     /// All workflows: with --verify
     #[arg(long, requires = "verify")]
     pub all: bool,
     /// Fold the whole event stream and hold it against the journal, the hash chains and the tables
-    #[arg(long, requires = "all", conflicts_with = "id")]
+    #[arg(long, requires = "all")]
     pub verify: bool,
     /// Verify this partition alone
-    #[arg(long, value_name = "NUMBER", requires = "verify")]
+    #[arg(long, value_name = "NUMBER", requires = "verify", conflicts_with = "id")]
     pub partition: Option<u32>,
     /// Verify the event stream of another namespace: a copy that was made of this one
-    #[arg(long, value_name = "NAMESPACE", requires = "verify")]
+    #[arg(long, value_name = "NAMESPACE", requires = "verify", conflicts_with = "id")]
     pub events_of: Option<String>,
 }
 

@@ -25,6 +25,9 @@ use std::collections::BTreeMap;
 /// # Errors
 /// Where there is no such run or point, or the log does not answer.
 pub fn run(args: &Args, id: &WorkflowId, context: &Context) -> Result<Exit> {
+    if args.walk && context.out.is_json() {
+        return Err(fail(Exit::Usage, "--walk is for people: leave out --output json, or --walk"));
+    }
     let log = connect::open_log(context.settings())?;
     let run_id = args.run.as_ref();
     let history = match args.from_events {

@@ -1,10 +1,10 @@
 //! Holds all histories against journal, hash chains and tables.
 
-use super::changes::Change;
 use super::{Args, bodies};
 use crate::cli::exit::{Exit, fail};
 use crate::cli::output::{Out, say};
 use crate::cli::{Context, connect};
+use crate::core::diff::values::Difference;
 use crate::history::verify::{Fault, Known, Listener, Parts, Report, Rest, verify, verify_rest};
 use crate::log::{Log, LogError, Topic};
 use crate::store::Store;
@@ -50,7 +50,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         };
         let report = verify(parts, &mut known, &mut printer)?;
         printer.error.take().map_or(Ok(()), Err)?;
-        printer.bar.suspend(|| print_report(context.out, partition, &report))?;
+        printer.bar.suspend(|| print_report(context.out, partition, &report, copy.is_some()))?;
         all.push(report);
     }
     let mut faults = all.iter().map(|report: &Report| report.faults).sum();
@@ -63,7 +63,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         faults += rest.faults;
     }
     printer.bar.finish_and_clear();
-    conclude(context.out, faults, store.err())
+    let is_behind = copy.is_some() && all.iter().any(|report| report.unpublished > 0);
+    conclude(context.out, faults, store.err(), is_behind)
 }
 
 /// The log of the namespace that holds a copy of the event stream.
@@ -143,8 +144,9 @@ fn fault_text(fault: &Fault) -> String {
         shown(&fault.expected),
         shown(&fault.found)
     );
-    for (pointer, expected, found) in fault.values.as_ref().map(bodies::differences).unwrap_or_default() {
-        let line = format!("    {pointer}: expected {expected}, found {found}");
+    for Difference { pointer, a, b } in fault.values.as_ref().map(bodies::differences).unwrap_or_default() {
+        let side = |value: Option<Value>| value.map_or_else(|| "nothing".to_owned(), |value| value.to_string());
+        let line = format!("    {pointer}: expected {}, found {}", side(a), side(b));
         text.push_str(&shown(&line));
         text.push('\n');
     }
@@ -152,7 +154,7 @@ fn fault_text(fault: &Fault) -> String {
 }
 
 fn fault_json(fault: &Fault) -> Value {
-    let field = |(pointer, expected, found): Change| json!({ "field": pointer, "expected": expected, "found": found });
+    let field = |Difference { pointer, a, b }: Difference| json!({ "field": pointer, "expected": a, "found": b });
     json!({
         "difference": fault.kind.as_str(),
         "partition": fault.partition,
@@ -169,14 +171,17 @@ fn fault_json(fault: &Fault) -> Value {
     })
 }
 
-fn print_report(out: Out, partition: u32, report: &Report) -> Result<()> {
+fn print_report(out: Out, partition: u32, report: &Report, is_copy: bool) -> Result<()> {
     if out.is_json() {
         return out.json_line(&report_json(partition, report));
     }
-    Ok(out.text(&report_text(partition, report))?)
+    Ok(out.text(&report_text(partition, report, is_copy))?)
 }
 
-fn report_text(partition: u32, report: &Report) -> String {
+/// A copy that was made earlier cannot be told from one whose last records were removed.
+const BEHIND: &str = "events come after the copy's end: made earlier, or cut";
+
+fn report_text(partition: u32, report: &Report, is_copy: bool) -> String {
     let Report { records, twins, journal_low, journal_end, runs, unfinished, letters, sums, .. } = report;
     let mut text = format!(
         "partition {partition}: {records} records of the stream ({twins} of them repeat another), journal from \
@@ -185,7 +190,7 @@ fn report_text(partition: u32, report: &Report) -> String {
     );
     let asides = [
         (report.void_records, "records of the journal do not count"),
-        (report.unpublished, "events are not on the stream yet"),
+        (report.unpublished, if is_copy { BEHIND } else { "events are not on the stream yet" }),
         (report.unprojected, "events are not in the tables yet"),
         (report.moved_on, "runs moved on in the tables meanwhile, and were not compared"),
         (report.before_the_journal, "records are older than the journal: held against their chain alone"),
@@ -235,10 +240,12 @@ fn print_rest(out: Out, rest: &Rest) -> Result<()> {
         true => "each looked up among the events",
         false => "not looked up among the events, some of which are gone from stream and journal",
     };
-    Ok(out.text(&format!("tables: {owners} times a run or a partition has rows, {letters} dead letters: {how}\n"))?)
+    Ok(out.text(&format!(
+        "tables: rows of {owners} owners (a run or a partition, in a table), {letters} dead letters: {how}\n"
+    ))?)
 }
 
-fn conclude(out: Out, faults: u64, no_store: Option<Error>) -> Result<Exit> {
+fn conclude(out: Out, faults: u64, no_store: Option<Error>, is_behind: bool) -> Result<Exit> {
     if faults > 0 {
         let found = counted(usize::try_from(faults).unwrap_or(usize::MAX), "difference");
         return Err(fail(Exit::Failed, format!("{found} found, see above")));
@@ -247,7 +254,7 @@ fn conclude(out: Out, faults: u64, no_store: Option<Error>) -> Result<Exit> {
         return Err(error.context("nothing differs, but the tables were not compared"));
     }
     if !out.is_json() {
-        out.line("nothing differs")?;
+        out.line(if is_behind { "nothing differs as far as the copy goes" } else { "nothing differs" })?;
     }
     Ok(Exit::Done)
 }

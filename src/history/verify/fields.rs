@@ -1,6 +1,7 @@
 //! What differs between two values, field by field.
 
 use super::EventId;
+use super::rows::NOTHING;
 use crate::core::run::{NodeRun, Run};
 use crate::store::clean;
 use crate::store::letter::Letter;
@@ -18,7 +19,17 @@ pub(super) struct Difference {
 
 impl Difference {
     fn new(field: String, expected: &impl Debug, found: &impl Debug) -> Self {
-        Self { field, expected: format!("{expected:?}"), found: format!("{found:?}") }
+        Self { field, expected: told(expected), found: told(found) }
+    }
+}
+
+/// A value for people: what may be absent is itself, or nothing.
+fn told(value: &impl Debug) -> String {
+    let text = format!("{value:?}");
+    match text.strip_prefix("Some(").and_then(|rest| rest.strip_suffix(')')) {
+        Some(inner) => inner.to_owned(),
+        None if text == "None" => NOTHING.to_owned(),
+        None => text,
     }
 }
 

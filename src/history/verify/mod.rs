@@ -7,9 +7,10 @@
 //! and what is compared is bounded by what was published and projected then. What is held in memory is the runs that
 //! have not ended, and a window of recent events.
 //!
-//! Reading order: `told` (what the journal says), `stream` (what the stream says), `tables` (the runs), `own` (the partition
+//! Reading order: `told` (what the journal says) with `again`, `stream` (what the stream says), `tables` (the runs), `own` (the partition
 //! itself), `rows` and `fields` (what differs), `known` and `rest` (what takes all partitions to be judged).
 
+mod again;
 mod fields;
 mod known;
 mod own;
@@ -23,7 +24,8 @@ mod window;
 use crate::core::event::PartitionEvent;
 use crate::core::id::WorkflowId;
 use crate::journal::record::InputRecord;
-use crate::log::{Log, LogError};
+use crate::log::cursor::Cursor;
+use crate::log::{Delivery, Log, LogError, Record, Topic};
 use crate::store::{Store, StoreError};
 use crate::wire::WireError;
 use crate::wire::event::Published;
@@ -53,7 +55,7 @@ pub struct Parts<'a> {
 pub trait Listener {
     /// Something differs.
     fn fault(&mut self, fault: Fault);
-    /// So many records of the stream, and of the journal behind it, have been read.
+    /// So many more records of the stream have been read. Those of the journal behind it are not counted.
     fn progress(&mut self, records: u64);
 }
 
@@ -233,12 +235,12 @@ impl Fault {
 pub struct Report {
     /// Records of the stream that were read.
     pub records: u64,
-    /// The offset at which the stream ended when it was asked.
-    pub events_end: u64,
     /// Those of them that repeat an earlier one.
     pub twins: u64,
     /// Those of them that tell of steps which the journal does not hold any more: held against their chain alone.
     pub before_the_journal: u64,
+    /// The offset at which the stream ended when it was asked.
+    pub events_end: u64,
     /// The first offset of the journal.
     pub journal_low: u64,
     /// The offset at which the journal ended when it was asked.
@@ -280,6 +282,20 @@ pub enum VerifyError {
     /// A fault of the store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It is being removed as it is read.
+    #[error(
+        "{topic}/{partition}: the records from offset {wanted} to {low} have been removed while they were read; verify again"
+    )]
+    Removed {
+        /// The topic.
+        topic: Topic,
+        /// The partition.
+        partition: u32,
+        /// What was to be read.
+        wanted: u64,
+        /// The first offset that is there.
+        low: u64,
+    },
     /// It was written by a newer version.
     #[error("journal/{partition}, offset {offset}: {fault}")]
     Newer {
@@ -300,6 +316,17 @@ pub enum VerifyError {
 /// Where log or store do not answer. What differs is told to the listener, and is no error.
 pub fn verify(parts: Parts, known: &mut Known, listener: &mut dyn Listener) -> Result<Report, VerifyError> {
     stream::verify(parts, known, &mut Counting { listener, faults: 0 })
+}
+
+/// The next record; none: that was all. What is removed meanwhile would be told of as missing.
+fn next_record(cursor: &mut Cursor) -> Result<Option<Record>, VerifyError> {
+    match cursor.read()? {
+        Some(Delivery::Record(record)) => Ok(Some(record)),
+        Some(Delivery::Lost { topic, partition, wanted, low, .. }) => {
+            Err(VerifyError::Removed { topic, partition, wanted, low })
+        }
+        Some(Delivery::End { .. }) | None => Ok(None),
+    }
 }
 
 /// Counts what it passes on.

@@ -173,7 +173,7 @@ impl Own {
             found.into_iter().map(|row| ((row.agent_name.clone(), row.minute), row)).collect();
         let mut faults = Vec::new();
         for (key, expected) in &self.sums {
-            let at = format!("{}, minute {}: ", key.0, key.1.0);
+            let at = format!("{}, minute {:?}: ", key.0, key.1);
             match found.remove(key) {
                 None => {
                     let (expected, found) = (format!("{expected:?}"), NOTHING.to_owned());
@@ -185,7 +185,7 @@ impl Own {
             }
         }
         for (key, row) in found {
-            let at = format!("{}, minute {}: ", key.0, key.1.0);
+            let at = format!("{}, minute {:?}: ", key.0, key.1);
             faults.push(self.fault(Kind::RowUnknown, METRICS, at, NOTHING.to_owned(), format!("{row:?}")));
         }
         faults

@@ -2,7 +2,7 @@
 
 use super::fields::of_stored;
 use super::own::Own;
-use super::rows::{differences, of_letter_rows, of_offsets};
+use super::rows::{NOTHING, differences, of_letter_rows, of_offsets};
 use super::{Counting, Expected, Fault, Kind, Known, Parts, Report, VerifyError};
 use crate::core::apply::fold;
 use crate::core::event::Recorded;
@@ -11,12 +11,13 @@ use crate::core::run::{Outcome, Run};
 use crate::core::status::NodeStatus;
 use crate::log::Ends;
 use crate::projector::rows::Rows;
-use crate::store::query::{RowsOf, StoredFailure, StoredRow};
-use crate::store::row::MetricRow;
+use crate::store::query::{RowsOf, RunRows, StoredFailure, StoredRow};
+use crate::store::row::{ErrorRow, MetricRow, OperationRow, ResultRow};
 use crate::store::{Position, StoredRun, clean};
 use crate::wire::chain;
 use crate::wire::event::{PartitionRecorded, Published};
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 /// Folds events, and compares runs with the tables once they have ended, or the tables go no further.
 pub(super) struct Tables<'a> {
@@ -26,6 +27,8 @@ pub(super) struct Tables<'a> {
     position: Option<(Position, Vec<MetricRow>)>,
     /// Runs that have not ended.
     runs: BTreeMap<RunId, Folded>,
+    /// Runs that have, and are compared together.
+    ended: Vec<Folded>,
     own: Own,
     /// Whether stream and journal have both lost their beginning.
     is_cut: bool,
@@ -33,7 +36,10 @@ pub(super) struct Tables<'a> {
     is_past: bool,
 }
 
-/// A run that has not ended.
+/// How many runs are compared at once: asking for one costs the store almost as much as asking for all of them.
+const RUNS_AT_ONCE: usize = 64;
+
+/// A run.
 struct Folded {
     /// None: its history is broken, or begins before what is there.
     run: Option<Run>,
@@ -47,7 +53,16 @@ impl<'a> Tables<'a> {
         let sums = parts.store.map(|store| store.query().sums(parts.partition)).transpose()?;
         let position = sums.and_then(|(position, sums)| Some((position?, sums)));
         let own = Own::new(parts.partition);
-        Ok(Self { parts, known, position, runs: BTreeMap::new(), own, is_cut: false, is_past: false })
+        Ok(Self {
+            parts,
+            known,
+            position,
+            runs: BTreeMap::new(),
+            ended: Vec::new(),
+            own,
+            is_cut: false,
+            is_past: false,
+        })
     }
 
     /// What there is of journal and stream.
@@ -128,7 +143,11 @@ impl<'a> Tables<'a> {
             && let Some(folded) = self.runs.remove(&recorded.run_id)
             && !self.is_past
         {
-            self.compare(&folded, report, to)?;
+            self.ended.push(folded);
+            if self.ended.len() >= RUNS_AT_ONCE {
+                let ended = std::mem::take(&mut self.ended);
+                self.compare(&ended.iter().collect::<Vec<_>>(), report, to)?;
+            }
         }
         Ok(())
     }
@@ -155,32 +174,49 @@ impl<'a> Tables<'a> {
         if std::mem::replace(&mut self.is_past, true) {
             return Ok(());
         }
-        let runs = std::mem::take(&mut self.runs);
-        for folded in runs.values() {
-            self.compare(folded, report, to)?;
+        let (runs, ended) = (std::mem::take(&mut self.runs), std::mem::take(&mut self.ended));
+        let all: Vec<&Folded> = ended.iter().chain(runs.values()).collect();
+        for some in all.chunks(RUNS_AT_ONCE) {
+            self.compare(some, report, to)?;
         }
         self.runs = runs;
         self.compare_partition(report, to)
     }
 
-    fn compare(&mut self, folded: &Folded, report: &mut Report, to: &mut Counting) -> Result<(), VerifyError> {
+    fn compare(&mut self, all: &[&Folded], report: &mut Report, to: &mut Counting) -> Result<(), VerifyError> {
+        let Some(store) = self.parts.store else { return Ok(()) };
+        let runs = |folded: &&Folded| folded.run.as_ref().map(|run| (run.workflow_id.clone(), run.run_id.clone()));
+        let stored = store.query().rows_of(&all.iter().filter_map(runs).collect::<Vec<_>>())?;
+        for (folded, stored) in all.iter().filter(|folded| folded.run.is_some()).zip(stored) {
+            self.compare_one(folded, stored, report, to)?;
+        }
+        Ok(())
+    }
+
+    fn compare_one(
+        &mut self,
+        folded: &Folded,
+        stored: RunRows,
+        report: &mut Report,
+        to: &mut Counting,
+    ) -> Result<(), VerifyError> {
         let (Some(store), Some(run)) = (self.parts.store, &folded.run) else { return Ok(()) };
         self.own.add(&folded.rows.metrics);
-        // The rows first: what is in them beyond the run's row has come since.
-        let (query, id) = (store.query(), &run.run_id);
-        let (results, operations, errors) = (query.results(id)?, query.operations(id)?, query.errors(id)?);
-        let offsets = query.offsets(id)?;
         let partition = self.parts.partition;
-        let row = |kind, expected: String, found: String| Fault {
-            table: Some(RowsOf::Runs.table()),
+        let fault_in = |of: RowsOf, kind, expected: String, found: String| Fault {
+            table: Some(of.table()),
             subject: Some(run.run_id.to_string()),
             ..Fault::new(kind, partition, expected, found)
         };
+        let RunRows { stored: found, results, operations, errors, offsets, unreadable } = stored;
+        let unread = |of| unreadable.iter().any(|(table, _)| *table == of);
         let mut faults = Vec::new();
         let mut events = 0..=u64::MAX;
-        match query.stored(&run.workflow_id, Some(id))? {
+        match found {
+            None if unread(RowsOf::Runs) => {}
             None => {
-                faults.push(row(Kind::RowMissing, format!("the run after event {}", run.sequence), "nothing".into()));
+                let expected = format!("the run after event {}", run.sequence);
+                faults.push(fault_in(RowsOf::Runs, Kind::RowMissing, expected, NOTHING.to_owned()));
             }
             // It has been projected further since.
             Some(found) if run.ended_at.is_none() && found.stored.run.sequence > run.sequence => {
@@ -192,26 +228,49 @@ impl<'a> Tables<'a> {
                 report.unfinished += u64::from(run.ended_at.is_none());
                 let expected = as_stored(partition, run, folded);
                 faults.extend(of_stored(&expected, &as_it_stands(found)).into_iter().map(|differs| {
-                    let fault = row(Kind::RowDiffers, differs.expected, differs.found);
+                    let fault = fault_in(RowsOf::Runs, Kind::RowDiffers, differs.expected, differs.found);
                     Fault { field: Some(differs.field), ..fault }
                 }));
             }
         }
-        let (rows, of) = (&folded.rows, RowsOf::table);
-        faults.extend(differences(partition, of(RowsOf::Results), &rows.results, results, events.clone()));
-        faults.extend(differences(partition, of(RowsOf::Operations), &rows.operations, operations, events.clone()));
-        faults.extend(differences(partition, of(RowsOf::Errors), &rows.errors, errors, events));
-        let expected = rows.offsets.get(id).map(Vec::as_slice).unwrap_or_default();
+        for (of, why) in &unreadable {
+            faults.push(fault_in(*of, Kind::RowDiffers, "a row that can be read".to_owned(), why.clone()));
+        }
+        let rows = &folded.rows;
+        faults.extend(self.of_rows(rows, (results, operations, errors), events, unread));
+        let expected = rows.offsets.get(&run.run_id).map(Vec::as_slice).unwrap_or_default();
         let bound = self.bound().unwrap_or_default();
         faults.extend(of_offsets(expected, &offsets, report.journal_low, bound).map(|differs| {
-            let fault = row(Kind::RowDiffers, differs.expected, differs.found);
-            Fault { table: Some(RowsOf::Offsets.table()), field: Some(differs.field), ..fault }
+            let fault = fault_in(RowsOf::Offsets, Kind::RowDiffers, differs.expected, differs.found);
+            Fault { field: Some(differs.field), ..fault }
         }));
         faults.extend(of_letter_rows(partition, store, &rows.letters)?);
         report.letters += rows.letters.len() as u64;
         let of_run = |fault: Fault| Fault { workflow_id: Some(run.workflow_id.clone()), ..fault };
         faults.into_iter().map(of_run).for_each(|fault| to.fault(fault));
         Ok(())
+    }
+
+    /// What differs in the rows of a run, without tables that were told of already since a row cannot be read.
+    fn of_rows(
+        &self,
+        rows: &Rows,
+        (results, operations, errors): (Vec<ResultRow>, Vec<OperationRow>, Vec<ErrorRow>),
+        events: RangeInclusive<u64>,
+        unread: impl Fn(RowsOf) -> bool,
+    ) -> Vec<Fault> {
+        let (partition, of) = (self.parts.partition, RowsOf::table);
+        let mut faults = Vec::new();
+        if !unread(RowsOf::Results) {
+            faults.extend(differences(partition, of(RowsOf::Results), &rows.results, results, events.clone()));
+        }
+        if !unread(RowsOf::Operations) {
+            faults.extend(differences(partition, of(RowsOf::Operations), &rows.operations, operations, events.clone()));
+        }
+        if !unread(RowsOf::Errors) {
+            faults.extend(differences(partition, of(RowsOf::Errors), &rows.errors, errors, events));
+        }
+        faults
     }
 
     fn compare_partition(&mut self, report: &mut Report, to: &mut Counting) -> Result<(), VerifyError> {

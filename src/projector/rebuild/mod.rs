@@ -33,7 +33,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// See [`FIRST_PAUSE`].
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Why the tables were not made anew. The live ones are as they were.
+/// Why the tables were not made anew, and the live ones are as they were; but see [`RebuildError::NotCompared`].
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
     /// The journal cannot be folded.
@@ -83,6 +83,17 @@ pub enum RebuildError {
         /// Where a step was looked for.
         from: u64,
     },
+    /// The journal has lost more of its beginning while it was read.
+    #[error(
+        "records of the journal of partition {partition} have been removed up to offset {low} while they were read; run \
+         `rebuild` again"
+    )]
+    JournalCut {
+        /// The partition.
+        partition: u32,
+        /// Where it begins now.
+        low: u64,
+    },
     /// Log or store have gone back meanwhile.
     #[error(
         "the tables made anew stand at offset {shadow} of the journal of partition {partition}, and should stand at \
@@ -102,6 +113,9 @@ pub enum RebuildError {
          --table"
     )]
     NoPosition(u32),
+    /// They were made anew; but what was different is not known.
+    #[error("the tables have been made anew and are in their places; only what was different could not be told: {0}")]
+    NotCompared(StoreError),
 }
 
 /// What is to be made anew.
@@ -109,8 +123,16 @@ pub enum RebuildError {
 pub struct Wanted {
     /// Which tables change places.
     pub which: Which,
-    /// Nothing that is there is gone by: neither what an interrupted rebuild has left, nor where the live tables stand.
+    /// What an interrupted rebuild has left is thrown away, and, where all tables are made anew, nothing is gone by that the
+    /// live ones say, not even where they stand. One alone has to stand where they do.
     pub from_scratch: bool,
+}
+
+impl Wanted {
+    /// Whether the shadow is to stand where the live tables do, rather than at the journal's end.
+    fn goes_by_live(self) -> bool {
+        !self.from_scratch || matches!(self.which, Which::One(_))
+    }
 }
 
 /// Where a rebuild is, for people.
@@ -169,16 +191,22 @@ pub fn rebuild(
     wanted: Wanted,
     mut say: impl FnMut(Stage),
 ) -> Result<Rebuilt, RebuildError> {
+    store.migrate()?;
+    let goals = Goals { log, wanted, partitions };
+    // Before anything is thrown away: it may not be possible.
+    let goal = goals.of_now(&live_positions(store, wanted)?)?;
     let under_way = store.rebuild(wanted.from_scratch)?;
     let attached = under_way.in_the_way(wanted.which)?;
     if !attached.is_empty() {
         return Err(StoreError::attached(&attached).into());
     }
-    let goals = Goals { log, wanted, partitions };
     let mut filling = Filling::new(log, under_way.shadow(), partitions)?;
-    let goal = goals.of_now(&live_positions(store, wanted)?)?;
     say(Stage::Begun { goes_on: under_way.goes_on(), records: filling.records_to(&goal)? });
 
+    let mut completing = Duration::ZERO;
+    if under_way.must_complete() {
+        completing += complete(&*under_way, &mut say)?;
+    }
     let began = Instant::now();
     for (partition, until) in &goal {
         filling.fill(&[(*partition, *until)].into(), &mut |seen| say(Stage::Reading(seen)))?;
@@ -186,10 +214,7 @@ pub fn rebuild(
     filling.early().iter().for_each(|early| say(Stage::Early(*early)));
     let loading = began.elapsed();
 
-    let began = Instant::now();
-    say(Stage::Completing);
-    under_way.complete()?;
-    let completing = began.elapsed();
+    completing += complete(&*under_way, &mut say)?;
 
     for _ in 0..ROUNDS {
         let goal = goals.of_now(&live_positions(store, wanted)?)?;
@@ -199,20 +224,29 @@ pub fn rebuild(
             break;
         }
     }
-    let (changes, same_place, swapping) = swap(&*under_way, &goals, &mut filling, &mut say)?;
+    let (changes, same_place, swapping) = swap(&*under_way, store, &goals, &mut filling, &mut say)?;
     let (events, records) = filling.done();
     let early = filling.early().to_vec();
     Ok(Rebuilt { events, records, loading, completing, swapping, early, changes, same_place })
 }
 
-/// Where the live tables stand; from scratch, nobody asks.
+/// Ends loading; how long that took.
+fn complete(under_way: &dyn Rebuild, say: &mut impl FnMut(Stage)) -> Result<Duration, StoreError> {
+    let began = Instant::now();
+    say(Stage::Completing);
+    under_way.complete()?;
+    Ok(began.elapsed())
+}
+
+/// Where the live tables stand, if that is gone by.
 fn live_positions(store: &dyn Store, wanted: Wanted) -> Result<goal::Positions, StoreError> {
-    if wanted.from_scratch { Ok(goal::Positions::new()) } else { store.query().positions().map(goal::by_partition) }
+    if wanted.goes_by_live() { store.query().positions().map(goal::by_partition) } else { Ok(goal::Positions::new()) }
 }
 
 /// Holds the live positions, reads up to them, and lets the tables change places; again, if somebody is in the way.
 fn swap(
     under_way: &dyn Rebuild,
+    store: &dyn Store,
     goals: &Goals<'_>,
     filling: &mut Filling<'_>,
     say: &mut impl FnMut(Stage),
@@ -229,7 +263,8 @@ fn swap(
         std::thread::sleep(pause);
         (pause, tries) = ((pause * 2).min(LONGEST_PAUSE), tries + 1);
         // So that there is little left to be read while they are held.
-        filling.fill(&goals.of_now(&filling.positions()?)?, &mut |seen| say(Stage::CatchingUp(seen)))?;
+        let goal = goals.of_now(&live_positions(store, goals.wanted)?)?;
+        filling.fill(&goal, &mut |seen| say(Stage::CatchingUp(seen)))?;
     }
 }
 
@@ -238,13 +273,14 @@ fn held_swap(
     goals: &Goals<'_>,
     filling: &mut Filling<'_>,
 ) -> Result<(Vec<Change>, bool), RebuildError> {
-    // From scratch, what the live tables say of themselves may be anything.
+    let goes_by_live = goals.wanted.goes_by_live();
+    // What is not gone by may be anything.
     let live = match held.positions() {
         Ok(live) => live,
-        Err(_) if goals.wanted.from_scratch => Vec::new(),
+        Err(_) if !goes_by_live => Vec::new(),
         Err(fault) => return Err(fault.into()),
     };
-    let known = if goals.wanted.from_scratch { Vec::new() } else { live.clone() };
+    let known = if goes_by_live { live.clone() } else { Vec::new() };
     let goal = goals.of_now(&goal::by_partition(known))?;
     filling.fill(&goal, &mut |_| ())?;
     let shadow: Vec<_> = filling.positions()?.into_iter().collect();
@@ -255,7 +291,7 @@ fn held_swap(
             return Err(RebuildError::Apart { partition, shadow: next, wanted: until });
         }
     }
-    let changes = held.swap(goals.wanted.which, &shadow)?;
+    let changes = held.swap(goals.wanted.which, &shadow)?.map_err(RebuildError::NotCompared)?;
     Ok((changes, same_place))
 }
 

@@ -13,6 +13,7 @@ use crate::log::memory::MemoryLog;
 use crate::log::topic::DelayTier;
 use crate::log::{Record, Topic};
 use crate::simulation::definitions::AGENTS;
+use crate::simulation::hand_over::HandOver;
 use crate::wire::answer::{self, Response};
 use crate::wire::event::Published;
 use crate::wire::{headers, request, task, wakeup};
@@ -112,6 +113,8 @@ fn of_partition(event: &PartitionEvent) -> Vec<(EffectId, &'static str, Option<W
 #[derive(Default)]
 pub(super) struct Performed {
     effects: BTreeMap<EffectId, Bytes>,
+    /// What stands for attempts that were handed over in memory, and how often each was.
+    in_memory: BTreeMap<EffectId, (Bytes, u64)>,
     /// Where effects stand, and up to where each was read.
     places: Vec<(Topic, u32, u64)>,
 }
@@ -119,6 +122,17 @@ pub(super) struct Performed {
 impl Performed {
     pub(super) fn has(&self, id: &EffectId) -> bool {
         self.effects.contains_key(id)
+    }
+
+    /// Whether an attempt was handed over in memory.
+    pub(super) fn was_handed_over(&self, id: &EffectId) -> bool {
+        self.in_memory.contains_key(id)
+    }
+
+    /// How many attempts were handed over in memory, and how often that was done again.
+    pub(super) fn handed_over(&self) -> (usize, u64) {
+        let again = self.in_memory.values().map(|(_, times)| times - 1).sum();
+        (self.in_memory.len(), again)
     }
 
     pub(super) fn count(&self, kind: &str) -> usize {
@@ -148,9 +162,10 @@ impl Performed {
             for record in log.records_from(topic, *partition, *next) {
                 *next = record.offset + 1;
                 let Some(id) = performed(&record).breaks(Invariant::EveryEffectHasItsEvent)? else { continue };
-                every_effect_has_its_event(&id, topic, told, forgotten)?;
+                every_effect_has_its_event(&id, &*topic, told, forgotten)?;
                 let value = record.value.clone().unwrap_or_default();
-                let before = self.effects.entry(id.clone()).or_insert_with(|| value.clone());
+                let in_memory = self.in_memory.get(&id).map(|(value, _)| value);
+                let before = self.effects.entry(id.clone()).or_insert_with(|| in_memory.unwrap_or(&value).clone());
                 let is_the_same = *before == value || is_retold(&id, told, forgotten);
                 Invariant::OneAnswerPerRun.holds(is_the_same, || format!("{id} was performed twice, differently"))?;
             }
@@ -158,10 +173,29 @@ impl Performed {
         Ok(())
     }
 
+    /// An attempt was handed over in memory: that follows from a step which counted already, and the attempt is the same
+    /// wherever it goes.
+    pub(super) fn hand_over(&mut self, hand_over: HandOver, told: &[Told], forgotten: &Forgotten) -> Result<(), Fault> {
+        let HandOver { partition, dispatch_id, value, journal_end } = hand_over;
+        let id = id("dispatch", dispatch_id);
+        every_effect_has_its_event(&id, "memory", told, forgotten)?;
+        let stands_at = told[partition as usize].stands_at(&id);
+        Invariant::EveryEffectHasItsEvent.holds(stands_at.is_none_or(|offset| offset < journal_end), || {
+            format!("{id} was handed over when the journal ended at {journal_end}, its step stands at {stands_at:?}")
+        })?;
+        let before = self.effects.get(&id).or_else(|| Some(&self.in_memory.get(&id)?.0));
+        let is_the_same = before.is_none_or(|before| *before == value) || is_retold(&id, told, forgotten);
+        Invariant::OneAnswerPerRun.holds(is_the_same, || format!("{id} was handed over twice, differently"))?;
+        self.in_memory.entry(id).or_insert((value, 0)).1 += 1;
+        Ok(())
+    }
+
     /// Nothing that follows is missing, but what failed for good and was recorded as that.
     pub(super) fn no_effect_is_missing(&self, told: &[Told]) -> Result<(), Fault> {
         for told in told {
-            if let Some(lost) = told.due.keys().find(|id| !self.has(id) && !told.has_failed(id)) {
+            if let Some(lost) =
+                told.due.keys().find(|id| !self.has(id) && !self.was_handed_over(id) && !told.has_failed(id))
+            {
                 let what = format!("partition {}: {lost} was never performed", told.partition);
                 return Err(Invariant::NoEffectIsMissing.broken(what));
             }
@@ -171,10 +205,15 @@ impl Performed {
 }
 
 /// What was done follows from an event that counts already, or did before the journal lost it.
-fn every_effect_has_its_event(id: &EffectId, topic: &Topic, told: &[Told], forgotten: &Forgotten) -> Result<(), Fault> {
+fn every_effect_has_its_event(
+    id: &EffectId,
+    place: impl fmt::Display,
+    told: &[Told],
+    forgotten: &Forgotten,
+) -> Result<(), Fault> {
     let follows = told.iter().any(|told| told.due.contains_key(id)) || forgotten.effects.contains(id);
     Invariant::EveryEffectHasItsEvent
-        .holds(follows, || format!("an effect of no step that counts stands in {topic}: {id}"))
+        .holds(follows, || format!("an effect of no step that counts stands in {place}: {id}"))
 }
 
 /// What was decided anew after a loss may have been decided otherwise: by a journal that has lost what it said, or because

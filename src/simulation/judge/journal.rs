@@ -1,9 +1,10 @@
 //! What a journal says: which records count, by the judge's own rule, and what follows from those.
 
-use super::effects::{self, Due, EffectId, Performed};
+use super::effects::{self, Due, EffectId};
 use super::invariant::{Breaks, Fault, Invariant};
 use super::life::check_event;
-use super::stream::{self, Stream};
+use super::stream;
+use super::through::{Claimed, Item};
 use super::timeouts::Timeout;
 use super::{Clocks, Forgotten, Graphs, memory};
 use crate::core::apply::fold;
@@ -86,16 +87,22 @@ pub(super) struct Told {
     /// What follows from what counts, with the step.
     pub(super) due: BTreeMap<EffectId, Due>,
     /// What no step has said to be done.
-    not_through: VecDeque<(u64, Item)>,
+    pub(super) not_through: VecDeque<(u64, Item)>,
     /// What steps say to be done and is still to be looked for.
-    claimed: Option<u64>,
-    through: Option<EffectsThrough>,
-    offsets: BTreeMap<u64, u64>,
+    pub(super) claimed: Option<Claimed>,
+    pub(super) through: Option<EffectsThrough>,
+    pub(super) offsets: BTreeMap<u64, u64>,
     /// Effects that failed for good, by step, kind and workflow.
-    failed: BTreeSet<(u64, String, Option<WorkflowId>)>,
+    pub(super) failed: BTreeSet<(u64, String, Option<WorkflowId>)>,
     /// Dispatches that failed for good, and those of attempts that ended without having been heard of.
-    moot_dispatches: BTreeSet<EffectId>,
+    pub(super) moot_dispatches: BTreeSet<EffectId>,
     pub(super) failed_effects: usize,
+    /// Attempts of which a step says that they have ended, or that they have begun in the process of their engine; the
+    /// first such step.
+    pub(super) recorded: BTreeMap<EffectId, u64>,
+    pub(super) begun_in_memory: usize,
+    /// Since then nothing fails.
+    pub(super) healed_at: Option<Timestamp>,
     outcomes: BTreeMap<String, Vec<Outcome>>,
     /// Breakers that are not closed.
     breakers: BTreeMap<AgentName, BreakerState>,
@@ -106,11 +113,6 @@ pub(super) struct Told {
 
 /// Where a partition stands after a step: the number of its own events, their chain, and `effects_through`.
 pub(super) type Standing = (u64, [u8; 16], Option<EffectsThrough>);
-
-enum Item {
-    Effect(EffectId),
-    Publication { subject: String, sequence: u64 },
-}
 
 impl Told {
     pub(super) fn new(partition: u32) -> Self {
@@ -142,6 +144,9 @@ impl Told {
             failed: BTreeSet::new(),
             moot_dispatches: BTreeSet::new(),
             failed_effects: 0,
+            recorded: BTreeMap::new(),
+            begun_in_memory: 0,
+            healed_at: None,
             outcomes: BTreeMap::new(),
             breakers: BTreeMap::new(),
             stream: BTreeMap::new(),
@@ -239,20 +244,6 @@ impl Told {
         Invariant::PositionsGoForward.holds(gone.is_none(), || format!("the position of {gone:?} is gone"))
     }
 
-    /// `effects_through` names a counting step below this one, and never goes back.
-    fn claim_through(&mut self, step: &Step) -> Result<(), Fault> {
-        let holds = |holds, what: &dyn Fn() -> String| Invariant::EffectsThroughIsTrue.holds(holds, what);
-        let Some(through) = step.effects_through else {
-            return holds(self.through.is_none(), &|| format!("effects_through is gone after {:?}", self.through));
-        };
-        let below = through.step < step.number && self.offsets.get(&through.step) == Some(&through.offset);
-        let goes_on = below && self.through.is_none_or(|before| through >= before);
-        holds(goes_on, &|| format!("effects_through goes from {:?} to {through:?}", self.through))?;
-        self.through = Some(through);
-        self.claimed = Some(through.step);
-        Ok(())
-    }
-
     fn transition(
         &mut self,
         step: &Step,
@@ -340,6 +331,12 @@ impl Told {
             None => self.one_run_per_workflow(recorded)?,
         }
         self.breakers_are_kept(recorded)?;
+        self.record(step, recorded);
+        if let (Event::NodeFailed(failed), Some(run)) = (&recorded.event, &run)
+            && clocks == Clocks::Right
+        {
+            self.no_attempt_is_forgotten(run, failed)?;
+        }
         if let Event::NodeRecovered(event) = &recorded.event {
             self.supplied += usize::from(event.how == Recovery::Supply);
         }
@@ -409,40 +406,6 @@ impl Told {
         let may_be_called = breaker.is_none_or(|breaker| breaker.status != BreakerStatus::Open);
         Invariant::BreakersAreKept
             .holds(may_be_called, || format!("{} is called while its breaker is open", event.agent_name))
-    }
-
-    /// What a step says to be done is done: every effect and every publication of every step up to there, but those
-    /// that failed for good and were recorded as that.
-    pub(super) fn effects_through_is_true(&mut self, performed: &Performed, stream: &Stream) -> Result<(), Fault> {
-        let Some(claimed) = self.claimed.take() else { return Ok(()) };
-        while let Some((step, item)) = self.not_through.pop_front() {
-            if step > claimed {
-                self.not_through.push_front((step, item));
-                break;
-            }
-            let done = match &item {
-                Item::Effect(id) => performed.has(id) || self.has_failed(id),
-                Item::Publication { subject, sequence } => {
-                    let body = self.stream.get(subject).and_then(|bodies| bodies.get(*sequence as usize - 1));
-                    body.is_some_and(|(body, _)| stream.has(subject, *sequence, body))
-                }
-            };
-            if !done {
-                let what = match item {
-                    Item::Effect(id) => id.to_string(),
-                    Item::Publication { subject, sequence } => format!("the publication of {subject}/{sequence}"),
-                };
-                let what = format!("effects_through {claimed} is over step {step}, whose effect is not done: {what}");
-                return Err(Invariant::EffectsThroughIsTrue.broken(what));
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether it is recorded that an effect failed for good.
-    pub(super) fn has_failed(&self, id: &EffectId) -> bool {
-        let failed = |due: &Due| self.failed.contains(&(due.step, due.kind.to_owned(), due.workflow_id.clone()));
-        self.moot_dispatches.contains(id) || self.due.get(id).is_some_and(failed)
     }
 
     /// Every run has ended.

@@ -3,11 +3,11 @@
 //!
 //! The judge reads everything that lands, once, in the order in which it landed. It has its own readers' rule, and
 //! knows of nothing that the engines believe. [`invariant`] names what has to hold. [`journal`] says what counts and what
-//! follows from it, [`life`] whether an event follows from the state before it, [`readers`] whether the same counts for
-//! everyone, [`effects`] and [`stream`] whether what follows, and nothing else, was done, [`memory`] whether an owner's
-//! memory is the fold of its journal, [`requests`] what became of each request, [`timeouts`] whether a deadline fired too
-//! early, [`projection`] and [`store`] whether the tables are the fold, at every step and at rest, [`history`] whether
-//! replay gives what was lived through, and `verify` finds nothing.
+//! follows from it, [`through`] whether what is said to be done is done, [`life`] whether an event follows from the state
+//! before it, [`readers`] whether the same counts for everyone, [`effects`] and [`stream`] whether what follows, and nothing
+//! else, was done, [`memory`] whether an owner's memory is the fold of its journal, [`requests`] what became of each
+//! request, [`timeouts`] whether a deadline fired too early, [`projection`] and [`store`] whether the tables are the fold,
+//! at every step and at rest, [`history`] whether replay gives what was lived through, and `verify` finds nothing.
 
 mod effects;
 mod history;
@@ -20,14 +20,17 @@ mod readers;
 mod requests;
 mod store;
 mod stream;
+mod through;
 mod timeouts;
 
 use crate::core::definition::DefinitionHash;
 use crate::core::definition::graph::Graph;
 use crate::core::run::Run;
+use crate::core::time::Timestamp;
 use crate::engine::owner::Owning;
 use crate::log::Topic;
 use crate::log::memory::MemoryLog;
+use crate::simulation::hand_over::HandOvers;
 use crate::store::memory::MemoryStore;
 use effects::{EffectId, Performed};
 use invariant::Breaks;
@@ -81,6 +84,12 @@ pub struct Counts {
     pub forwarded: usize,
     /// Effects that were refused for good, and recorded as that.
     pub failed_effects: usize,
+    /// Attempts that were handed over in memory.
+    pub handed_over: usize,
+    /// How often that was done again, after a taking.
+    pub handed_over_again: u64,
+    /// Of those that were handed over in memory: so many had begun before their end was recorded.
+    pub begun_in_memory: usize,
     /// Deadlines that fired.
     pub timeouts: usize,
     /// States of runs that owners held in memory, and that replay gave again.
@@ -109,6 +118,8 @@ pub struct Judge {
     /// What was said by journals that have lost it since. It was acted upon.
     forgotten: Forgotten,
     performed: Performed,
+    /// What engines hand over in memory.
+    hand_overs: HandOvers,
     streams: Vec<Stream>,
     /// Input partitions that have lost records.
     lossy: BTreeSet<(Topic, u32)>,
@@ -144,6 +155,7 @@ impl Judge {
             told: (0..partitions).map(Told::new).collect(),
             forgotten: Forgotten::default(),
             performed: Performed::default(),
+            hand_overs: HandOvers::default(),
             streams: (0..partitions).map(|_| Stream::default()).collect(),
             lossy: BTreeSet::new(),
             compared: BTreeMap::new(),
@@ -161,6 +173,18 @@ impl Judge {
     /// # Errors
     /// The first thing that does not hold.
     pub fn observe(&mut self) -> Result<(), Fault> {
+        self.read()?;
+        for hand_over in self.hand_overs.take() {
+            self.performed.hand_over(hand_over, &self.told, &self.forgotten)?;
+        }
+        for (told, stream) in self.told.iter_mut().zip(&self.streams) {
+            told.effects_through_is_true(&self.performed, stream)
+                .map_err(|fault| fault.at(format!("journal {}", told.partition)))?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> Result<(), Fault> {
         let changes = self.log.changes();
         if std::mem::replace(&mut self.changes, changes) == changes {
             return Ok(());
@@ -177,11 +201,19 @@ impl Judge {
                 .breaks(Invariant::TheStreamIsWhole)
                 .map_err(|fault| fault.at(format!("events {}", told.partition)))?;
         }
-        for (told, stream) in self.told.iter_mut().zip(&self.streams) {
-            told.effects_through_is_true(&self.performed, stream)
-                .map_err(|fault| fault.at(format!("journal {}", told.partition)))?;
-        }
         Ok(())
+    }
+
+    /// Where engines say what they hand over in memory.
+    pub fn hand_overs(&self) -> HandOvers {
+        self.hand_overs.clone()
+    }
+
+    /// From here on nothing fails. What was reported and is lost is not held against anybody.
+    pub fn heal(&mut self, at: Timestamp) {
+        if self.lossy.is_empty() && self.forgotten.partitions.is_empty() {
+            self.told.iter_mut().for_each(|told| told.healed_at = Some(at));
+        }
     }
 
     /// Holds the tables against the fold, whenever they have moved. What a journal has lost they may still hold.
@@ -259,6 +291,7 @@ impl Judge {
         self.performed.no_effect_is_missing(&self.told)?;
         requests::check(&self.log, &self.told, &self.lossy).breaks(Invariant::EveryRequestGetsItsDue)?;
         counts.dead_letters = self.performed.count("letter");
+        (counts.handed_over, counts.handed_over_again) = self.performed.handed_over();
         counts.forwarded = self.performed.count("forward");
         counts.replayed = history::check(self, store).breaks(Invariant::MemoryIsTheFold)?;
         Ok(counts)
@@ -301,6 +334,7 @@ impl Counts {
         self.void_records += told.void_records;
         self.repeated_publications += stream.repeated;
         self.failed_effects += told.failed_effects;
+        self.begun_in_memory += told.begun_in_memory;
         self.timeouts += told.timeouts.len();
         self.buried += told.buried;
         self.handled += told.handled;

@@ -8,7 +8,7 @@ use crate::core::run::Outcome;
 use crate::core::status::NodeStatus;
 use crate::core::time::Timestamp;
 use crate::store::letter::{ErrorFilter, ErrorGroup, FoundLetter, LetterFilter, LetterGroup};
-use crate::store::query::{Filter, LetterHalf, Query, RowsOf, StoredFailure, StoredRow, Summary};
+use crate::store::query::{Filter, LetterHalf, Query, RowsOf, RunRows, StoredFailure, StoredRow, Summary};
 use crate::store::row::{ErrorRow, MetricRow, OperationRow, ResultRow, RunRow, partition_subject};
 use crate::store::{Position, StoreError, StoredRun};
 use std::collections::BTreeMap;
@@ -41,6 +41,20 @@ impl Query for MemoryStore {
 
     fn operations(&self, run_id: &RunId) -> Result<Vec<OperationRow>, StoreError> {
         self.ask(|tables| rows_of(tables.operations.get(run_id.as_str())))
+    }
+
+    fn rows_of(&self, runs: &[(WorkflowId, RunId)]) -> Result<Vec<RunRows>, StoreError> {
+        let of_one = |(workflow_id, run_id): &(WorkflowId, RunId)| {
+            Ok(RunRows {
+                stored: self.stored(workflow_id, Some(run_id))?,
+                results: self.results(run_id)?,
+                operations: self.operations(run_id)?,
+                errors: self.errors(run_id)?,
+                offsets: self.offsets(run_id)?,
+                unreadable: Vec::new(),
+            })
+        };
+        runs.iter().map(of_one).collect()
     }
 
     fn partition_operations(&self, partition: u32) -> Result<Vec<OperationRow>, StoreError> {

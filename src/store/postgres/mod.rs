@@ -8,6 +8,9 @@ mod letters;
 #[allow(clippy::duplicate_mod, reason = "the same text for both drivers, see `sql`")]
 mod position;
 mod rebuild;
+#[path = "../sql/both/several.rs"]
+#[allow(clippy::duplicate_mod, reason = "the same text for both drivers, see `sql`")]
+mod several;
 mod write;
 
 use super::query::Query;
@@ -38,6 +41,7 @@ const BEGIN_WRITING: &str = "BEGIN; SET LOCAL synchronous_commit = off";
 const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 // What the files of `sql/both` call them.
+type SqlRow = PgRow;
 type SqlStore = PostgresStore;
 type SqlConnection = PgConnection;
 type Question = sqlx::query::Query<'static, sqlx::Postgres, PgArguments>;

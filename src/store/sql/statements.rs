@@ -2,6 +2,7 @@
 
 use crate::store::query::RowsOf;
 use sqlx::AssertSqlSafe;
+use std::sync::LazyLock;
 
 macro_rules! run_columns {
     () => {
@@ -81,6 +82,13 @@ pub const ONE_RUN: &str = concat!(
 );
 
 /// $1 run.
+const RUN: &str = concat!(
+    "SELECT error_node, error_class, error_code, error_message, ",
+    run_columns!(),
+    " FROM orchestrator_workflow_states WHERE run_id = $1"
+);
+
+/// $1 run.
 pub const RESULTS: &str =
     concat!("SELECT ", result_columns!(), " FROM orchestrator_agent_results r WHERE r.run_id = $1 ORDER BY r.sequence");
 
@@ -135,8 +143,35 @@ pub const BUCKETS: [&str; 13] = [
 ];
 
 /// $1 run.
-pub const OFFSETS: &str =
-    "SELECT CAST(offsets AS text) AS offsets FROM orchestrator_run_offsets WHERE run_id = $1 ORDER BY first_offset";
+pub const OFFSETS: &str = "SELECT run_id, CAST(offsets AS text) AS offsets FROM orchestrator_run_offsets WHERE run_id = $1 \
+     ORDER BY first_offset";
+
+/// How many runs are asked for at once.
+pub const RUNS_AT_ONCE: usize = 64;
+
+/// The questions about one run, of [`RUNS_AT_ONCE`]: as many parameters. An array is not the same in both databases.
+pub struct OfSeveral {
+    pub runs: String,
+    pub carried: String,
+    pub results: String,
+    pub operations: String,
+    pub errors: String,
+    pub offsets: String,
+}
+
+pub static OF_SEVERAL: LazyLock<OfSeveral> = LazyLock::new(|| {
+    let places: Vec<_> = (1..=RUNS_AT_ONCE).map(|n| format!("${n}")).collect();
+    let among = format!(" IN ({})", places.join(", "));
+    let several = |one: &str| one.replace(" = $1", &among);
+    OfSeveral {
+        runs: several(RUN),
+        carried: several(CARRIED),
+        results: several(RESULTS),
+        operations: several(OPERATIONS),
+        errors: several(ERRORS),
+        offsets: several(OFFSETS),
+    }
+});
 
 /// $1 partition, $2 workflow.
 pub const WORKFLOW_OFFSETS: &str = "SELECT CAST(offsets AS text) AS offsets FROM orchestrator_workflow_offsets \

@@ -8,6 +8,9 @@ mod letters;
 #[allow(clippy::duplicate_mod, reason = "the same text for both drivers, see `sql`")]
 mod position;
 mod rebuild;
+#[path = "../sql/both/several.rs"]
+#[allow(clippy::duplicate_mod, reason = "the same text for both drivers, see `sql`")]
+mod several;
 mod write;
 
 use super::query::Query;
@@ -42,6 +45,7 @@ fn private_file(path: &Path) -> std::io::Result<()> {
 }
 
 // What the files of `sql/both` call them.
+type SqlRow = SqliteRow;
 type SqlStore = SqliteStore;
 type SqlConnection = SqliteConnection;
 type Question = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;

@@ -5,7 +5,7 @@ use super::super::attempts::Begin;
 use super::super::heartbeat::Heartbeat;
 use super::super::meter::Meter;
 use super::guarded::Guarded;
-use super::local::LocalDesk;
+use super::local::Inbox;
 use super::outbox::Entry;
 use super::pulse::Pulse;
 use super::worker::{Job, Worker};
@@ -42,7 +42,7 @@ struct Attempt {
     meter: Meter,
     work: Guarded,
     /// The engine of this process, where that has asked for the attempt.
-    engine: Option<Arc<LocalDesk>>,
+    engine: Option<Arc<Inbox>>,
 }
 
 /// Runs a job that has a place, and whatever gets the place after it. Work that ends at once is done when this

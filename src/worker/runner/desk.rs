@@ -1,31 +1,31 @@
 //! How many attempts of an agent run at once, and those that wait for a place.
 
 use super::lock;
-use super::worker::Job;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
-#[derive(Default)]
-struct State {
+struct State<J> {
     running: usize,
-    waiting: VecDeque<Job>,
+    waiting: VecDeque<J>,
     closed: bool,
 }
 
 /// Places for attempts that run, and a queue before them. What is fetched ahead is at most one place's worth per
 /// place and one batch; it keeps the places filled while the partitions are held back.
-pub(super) struct Desk {
+pub(crate) struct Desk<J> {
     places: usize,
-    state: Mutex<State>,
+    state: Mutex<State<J>>,
 }
 
-impl Desk {
+impl<J> Desk<J> {
+    /// Nothing runs and nothing waits.
     pub fn new(places: usize) -> Self {
-        Self { places: places.max(1), state: Mutex::default() }
+        let state = State { running: 0, waiting: VecDeque::new(), closed: false };
+        Self { places: places.max(1), state: Mutex::new(state) }
     }
 
     /// Takes a place for a job and hands it back, or puts it into the queue.
-    pub fn admit(&self, job: Job) -> Option<Job> {
+    pub fn admit(&self, job: J) -> Option<J> {
         let mut state = lock(&self.state);
         if state.closed {
             return None;
@@ -47,7 +47,7 @@ impl Desk {
     }
 
     /// A place is free again: hands it on to the next in the queue, or gives it back.
-    pub fn next(&self) -> Option<Job> {
+    pub fn next(&self) -> Option<J> {
         let mut state = lock(&self.state);
         let job = state.waiting.pop_front();
         if job.is_none() {
@@ -56,9 +56,9 @@ impl Desk {
         job
     }
 
-    /// Forgets what waits of a partition: it is no longer ours and will be run elsewhere.
-    pub fn forget(&self, partition: u32) {
-        lock(&self.state).waiting.retain(|job| job.partition != partition);
+    /// Forgets some of what waits: it is no longer ours and will be run elsewhere.
+    pub fn forget(&self, is_gone: impl Fn(&J) -> bool) {
+        lock(&self.state).waiting.retain(|job| !is_gone(job));
     }
 
     /// Takes nothing more and forgets what waits: it is not done and will be run again.

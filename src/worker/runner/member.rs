@@ -198,7 +198,7 @@ impl Member {
             tracing::warn!(agent = %self.worker.name, partition,
                 "what was done above the committed offset is not known and may be run again: {fault}");
         }
-        self.worker.desk.forget(partition);
+        self.worker.desk.forget(|job| job.partition == partition);
         self.partitions.insert(partition, Given { progress: Arc::new(Mutex::new(progress)), committed });
         if self.held {
             self.hold(partition, true);
@@ -207,7 +207,7 @@ impl Member {
 
     /// What runs goes on and is reported (the engine takes the first result); what only waits is run elsewhere.
     fn revoked(&mut self, partition: u32) {
-        self.worker.desk.forget(partition);
+        self.worker.desk.forget(|job| job.partition == partition);
         self.worker.shared.outbox.pump();
         self.commit(partition, true);
         self.partitions.remove(&partition);
@@ -323,7 +323,7 @@ impl Member {
         self.worker.shared.outbox.pump();
         let partitions: Vec<u32> = self.partitions.keys().copied().collect();
         for partition in partitions {
-            self.worker.desk.forget(partition);
+            self.worker.desk.forget(|job| job.partition == partition);
             self.commit(partition, true);
         }
         self.group.leave();

@@ -20,7 +20,10 @@ use super::registry::Agents;
 use super::settings::RunnerSettings;
 use crate::core::id::AgentName;
 use crate::log::Log;
+pub(crate) use desk::Desk;
 pub use local::LocalDesk;
+use local::RunnerHands;
+pub(crate) use local::{Hands, Inbox, LocalPlace, report_end};
 pub use standing::Standing;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -84,8 +87,8 @@ impl Runner {
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("agent").enable_all().build()?;
         let (log, handle, local) = (self.log.clone(), runtime.handle().clone(), self.local.clone());
-        let shared = Arc::new(Shared::new(log, self.settings, handle, self.standing, self.local));
-        let ended = run_members(&self.agents, &shared, stop);
+        let shared = Arc::new(Shared::new(log, self.settings, handle, self.standing));
+        let ended = run_members(&self.agents, &shared, &local, stop);
         local.end();
         // On a thread of its own, because a runtime must not be ended from within another one.
         std::thread::scope(|scope| {
@@ -95,10 +98,10 @@ impl Runner {
     }
 }
 
-fn run_members(agents: &Agents, shared: &Arc<Shared>, stop: &AtomicBool) -> Result<(), RunnerError> {
+fn run_members(agents: &Agents, shared: &Arc<Shared>, local: &LocalDesk, stop: &AtomicBool) -> Result<(), RunnerError> {
     let worker = |name: &AgentName| Some(Worker::new(name.clone(), agents.get(name)?, shared.clone()));
     let workers: Vec<_> = agents.names().filter_map(worker).map(Arc::new).collect();
-    shared.local.open(shared, &workers);
+    local.open(Arc::new(RunnerHands::new(shared, &workers)));
     std::thread::scope(|scope| {
         let mut threads = Vec::new();
         let mut ended = Ok(());

@@ -5,7 +5,7 @@ use super::super::progress::Progress;
 use super::super::registry::DynAgent;
 use super::super::settings::RunnerSettings;
 use super::desk::Desk;
-use super::local::{LocalDesk, LocalPlace};
+use super::local::{Inbox, LocalPlace, report_end};
 use super::outbox::{Entry, Outbox};
 use super::standing::Standing;
 use super::{lock, report};
@@ -32,17 +32,10 @@ pub(super) struct Shared {
     pub outbox: Outbox,
     pub runtime: Handle,
     pub standing: Arc<Standing>,
-    pub local: Arc<LocalDesk>,
 }
 
 impl Shared {
-    pub fn new(
-        log: Arc<dyn Log>,
-        settings: RunnerSettings,
-        runtime: Handle,
-        standing: Arc<Standing>,
-        local: Arc<LocalDesk>,
-    ) -> Self {
+    pub fn new(log: Arc<dyn Log>, settings: RunnerSettings, runtime: Handle, standing: Arc<Standing>) -> Self {
         Self {
             results_topic: settings.results_topic(),
             attempts: Mutex::new(Attempts::new(settings.memory)),
@@ -51,25 +44,18 @@ impl Shared {
             settings,
             runtime,
             standing,
-            local,
         }
     }
 
     /// Reports the end of an attempt to all who asked for it: in memory where that is the engine of this process alone.
     pub fn report_end(&self, report: LocalReport, places: Vec<Place>) {
-        places.iter().for_each(Place::reported);
-        let is_local = !places.is_empty() && places.iter().all(|place| matches!(place, Place::Local(_)));
-        let report = if is_local { self.local.deliver(report) } else { Some(report) };
-        if let Some(report) = report {
+        if let Some(report) = report_end(report, places.iter().map(Place::local)) {
             self.outbox.send(Entry::new(report::record(report), places));
         }
     }
 
     /// Sends a report for which no record waits.
     pub fn send_to_log(&self, report: LocalReport) {
-        if report.value.is_none() {
-            return;
-        }
         self.outbox.send(Entry::new(report::record(report), Vec::new()));
         self.outbox.pump();
     }
@@ -80,7 +66,7 @@ pub(super) struct Worker {
     pub name: AgentName,
     pub agent: Arc<dyn DynAgent>,
     pub shared: Arc<Shared>,
-    pub desk: Desk,
+    pub desk: Desk<Job>,
     /// Whether the last work ended at its first poll, and quickly: then the next is tried on the polling thread.
     inline: AtomicBool,
     /// Whether that has been seen, and is no assumption: the engine's thread is not tried on.
@@ -127,19 +113,17 @@ impl Place {
         }
     }
 
-    /// The end of the attempt is on its way.
-    fn reported(&self) {
-        if let Self::Local(place) = self {
-            place.reported();
+    /// The hand-over, if it was asked for by the engine of this process.
+    pub fn local(&self) -> Option<&LocalPlace> {
+        match self {
+            Self::Record { .. } => None,
+            Self::Local(place) => Some(place),
         }
     }
 
-    /// The engine that asked, if it was that of this process.
-    pub fn engine(&self) -> Option<Arc<LocalDesk>> {
-        match self {
-            Self::Record { .. } => None,
-            Self::Local(place) => Some(place.desk.clone()),
-        }
+    /// Where the engine that asked takes reports, if it was that of this process.
+    pub fn engine(&self) -> Option<Arc<Inbox>> {
+        self.local().map(|place| place.inbox().clone())
     }
 }
 

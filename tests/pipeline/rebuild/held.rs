@@ -13,10 +13,10 @@ use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-const RUNS: usize = 6;
+pub const RUNS: usize = 6;
 
 /// Tables that no engine recovers from: a projector of the test's own writes them.
-fn tables(at: &Installation) -> (Arc<dyn Store>, Other, Process) {
+pub fn tables(at: &Installation) -> (Arc<dyn Store>, Other, Process) {
     let (url, serving) = match at.leg() {
         Leg::Kafka => (at.store_url().to_owned(), at.start("serve", &["serve", "--roles", "engine,worker"])),
         Leg::Embedded => (format!("sqlite://{}/other.db", at.folder().display()), at.serve()),
@@ -27,7 +27,7 @@ fn tables(at: &Installation) -> (Arc<dyn Store>, Other, Process) {
 }
 
 /// Projects while `meanwhile` does something.
-fn projecting(at: &Installation, store: &dyn Store, meanwhile: impl FnOnce()) {
+pub fn projecting(at: &Installation, store: &dyn Store, meanwhile: impl FnOnce()) {
     let (stop, partitions) = (AtomicBool::new(false), (0..PARTITIONS).collect::<Vec<u32>>());
     let lags = Lags::new(&partitions);
     std::thread::scope(|scope| {
@@ -40,7 +40,7 @@ fn projecting(at: &Installation, store: &dyn Store, meanwhile: impl FnOnce()) {
 }
 
 /// Waits until all that stands in the journal is in the tables.
-fn all_projected(at: &Installation, store: &dyn Store) {
+pub fn all_projected(at: &Installation, store: &dyn Store) {
     until("the journal is in the tables", || {
         (0..PARTITIONS).all(|partition| is_projected(at, store, partition)).then_some(())
     });
@@ -51,20 +51,32 @@ fn is_projected(at: &Installation, store: &dyn Store, partition: u32) -> bool {
     next >= at.log().ends(&Topic::Journal, partition).unwrap().high
 }
 
-fn made_anew(at: &Installation, store: &dyn Store) -> Rebuilt {
+pub fn made_anew(at: &Installation, store: &dyn Store) -> Rebuilt {
     let wanted = Wanted { which: Which::All, from_scratch: false };
     rebuild(at.log(), store, PARTITIONS, wanted, |_| ()).unwrap()
 }
 
-fn differing(rebuilt: &Rebuilt) -> u64 {
+pub fn differing(rebuilt: &Rebuilt) -> u64 {
     rebuilt.changes.iter().map(Change::differing).sum()
 }
 
-fn id(n: usize) -> String {
+/// Runs that wait to be supplied, in the tables.
+pub fn all_wait(at: &Installation, store: &dyn Store, other: &mut Other) {
+    for n in 0..RUNS {
+        at.request(&id(n), "asked", &json!({ "n": n }));
+    }
+    projecting(at, store, || {
+        let open = "SELECT COUNT(*) FROM orchestrator_workflow_states WHERE nodes_completed = 1 AND nodes_open = 1";
+        until("all runs wait to be supplied", || (other.number(open) == RUNS as i64).then_some(()));
+        all_projected(at, store);
+    });
+}
+
+pub fn id(n: usize) -> String {
     format!("asked-{n}")
 }
 
-fn supply_all(at: &Installation, runs: std::ops::Range<usize>) {
+pub fn supply_all(at: &Installation, runs: std::ops::Range<usize>) {
     for n in runs {
         at.run(&["supply", &id(n), "ask", "--value", "42"]).expect(0);
     }
@@ -76,14 +88,7 @@ fn a_projector_drops_what_it_has_loaded_of_damaged_tables_once_they_are_made_ane
         let at = Installation::new(leg);
         at.apply(ASKED);
         let (store, mut other, _serving) = tables(&at);
-        for n in 0..RUNS {
-            at.request(&id(n), "asked", &json!({ "n": n }));
-        }
-        projecting(&at, &*store, || {
-            let open = "SELECT COUNT(*) FROM orchestrator_workflow_states WHERE nodes_completed = 1 AND nodes_open = 1";
-            until("all runs wait to be supplied", || (other.number(open) == RUNS as i64).then_some(()));
-            all_projected(&at, &*store);
-        });
+        all_wait(&at, &*store, &mut other);
         let zeros = if leg == Leg::Kafka { "'\\x00000000000000000000000000000000'" } else { "zeroblob(16)" };
         other.run(&format!(
             "UPDATE orchestrator_workflow_states SET chain = {zeros}, \

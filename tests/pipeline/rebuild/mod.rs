@@ -1,6 +1,7 @@
 //! Tables made anew: they say what the live ones say, or should.
 
 mod held;
+mod interrupted;
 mod tables;
 
 use crate::kill::{dice, load, moves, serve};
@@ -212,7 +213,7 @@ fn one_table_is_mended_alone(at: &Installation, before: &Tables) {
     }
     let unknown = at.run(&["rebuild", "--table", "orchestrator_error_log"]).expect(2);
     assert!(unknown.stderr.contains("'orchestrator_error_logs'"), "{unknown:?}");
-    rebuild(at, &["--table", "orchestrator_error_logs"]);
+    rebuild(at, &["--table", "orchestrator_error_logs", "--from-scratch"]);
 }
 
 fn goes_on(at: &Installation) {

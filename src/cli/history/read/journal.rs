@@ -6,8 +6,8 @@ use crate::journal::record::{JournalRecord, Owner};
 use crate::journal::rule::{ReadersRule, Verdict};
 use crate::log::{Delivery, Ends, Log, Reader, Record, Topic};
 use crate::store::{JournalMark, Position};
-use crate::wire::journal;
-use anyhow::{Context, Result};
+use crate::wire::{WireError, journal};
+use anyhow::{Context, Result, anyhow};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
@@ -134,7 +134,8 @@ pub(super) fn read_unprojected(
     })
 }
 
-/// Hands out the records of a journal that are not projected, in order, and of each whether it counts.
+/// Hands out the records of a journal that are not projected, in order, and of each whether it counts. What nobody wrote
+/// who keeps to the format does not count, and is passed over.
 ///
 /// # Errors
 /// Where the log does not answer, the journal is not readable, or `each` says so.
@@ -148,8 +149,21 @@ pub fn unprojected(
     let mark = position.and_then(|position| position.mark);
     let mut rule = mark.map_or_else(ReadersRule::default, rule_at);
     let from = mark.map_or(0, |mark| mark.offset + 1);
+    let mut is_headless = log.ends(&Topic::Journal, partition)?.low > from;
     read_to_end(log, &Topic::Journal, partition, from, |record| {
-        let decoded = journal_record(&record)?;
+        let decoded = match journal::decode(&record.value.clone().unwrap_or_default()) {
+            Ok(decoded) => decoded,
+            Err(fault @ WireError::Newer { .. }) => return Err(anyhow!(fault).context(place(&record))),
+            Err(_) => {
+                rule.unreadable();
+                return Ok(ControlFlow::Continue(()));
+            }
+        };
+        // The first step of a journal that has lost its beginning counts by construction.
+        if let (true, JournalRecord::Step(step)) = (is_headless, &decoded) {
+            rule = ReadersRule { last_number: step.number.saturating_sub(1), ..ReadersRule::seeded(step) };
+            is_headless = false;
+        }
         let counts = rule.read(&decoded) == Verdict::Counts;
         each(&record, &decoded, counts)?;
         Ok(ControlFlow::Continue(()))
@@ -167,5 +181,9 @@ fn rule_at(mark: JournalMark) -> ReadersRule {
 
 fn journal_record(record: &Record) -> Result<JournalRecord> {
     let value = record.value.clone().unwrap_or_default();
-    journal::decode(&value).with_context(|| format!("journal/{}, offset {}", record.partition, record.offset))
+    journal::decode(&value).with_context(|| place(record))
+}
+
+fn place(record: &Record) -> String {
+    format!("journal/{}, offset {}", record.partition, record.offset)
 }

@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 /// The runs of a workflow as far as they have been read.
 pub(super) struct Runs {
     workflow_id: WorkflowId,
-    pub(super) newest: Option<RunId>,
+    /// The run that started last, and when.
+    pub(super) newest: Option<(Timestamp, RunId)>,
     pub(super) events: BTreeMap<RunId, BTreeMap<u64, Recorded>>,
     /// What the partition says of the workflow, by sequence.
     beside: BTreeMap<u64, PartitionRecorded>,
@@ -46,8 +47,9 @@ impl Runs {
             return;
         }
         let events = self.events.entry(recorded.run_id.clone()).or_default();
-        if matches!(recorded.event, Event::WorkflowStarted(_)) {
-            self.newest = Some(recorded.run_id.clone());
+        let is_newest = self.newest.as_ref().is_none_or(|(started_at, _)| recorded.time >= *started_at);
+        if matches!(recorded.event, Event::WorkflowStarted(_)) && is_newest {
+            self.newest = Some((recorded.time, recorded.run_id.clone()));
         }
         events.insert(recorded.sequence, recorded);
     }
@@ -74,7 +76,7 @@ impl Runs {
     }
 
     pub(super) fn history(mut self, partition: u32, run_id: Option<&RunId>) -> Option<History> {
-        let run_id = run_id.or(self.newest.as_ref())?.clone();
+        let run_id = run_id.or(self.newest.as_ref().map(|(_, run_id)| run_id))?.clone();
         let events = self.events.remove(&run_id)?;
         let is_of_it = |beside: &PartitionRecorded| match &beside.event {
             PartitionEvent::InputRejected(event) => event.run_id.as_ref().is_none_or(|of| *of == run_id),

@@ -57,6 +57,15 @@ fn the_newest_run_is_the_one_that_started_last() {
     assert_eq!((history.partition, history.events), (2, vec![recorded('a', 1)]));
 }
 
+#[test]
+fn an_older_run_that_is_read_later_is_not_the_newest() {
+    let at = |time: i64, run| Recorded { time: Timestamp(time), ..recorded(run, 1) };
+    let mut runs = Runs::new(&WorkflowId::new("w").unwrap());
+    runs.add(at(2, 'b'));
+    runs.add(at(1, 'a'));
+    assert_eq!(runs.history(0, None).unwrap().events, vec![at(2, 'b')]);
+}
+
 /// A taking moves the store's position, and not the record that it remembers.
 #[test]
 fn what_a_new_owner_writes_is_read_where_the_store_has_seen_it_take_the_partition() {

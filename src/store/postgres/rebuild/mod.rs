@@ -27,14 +27,14 @@ pub struct PostgresRebuild<'a> {
     live: &'a PostgresStore,
     shadow: Arc<PostgresStore>,
     places: Places,
-    goes_on: bool,
+    /// How far that is which was left; none: nothing was.
+    left: Option<shadow::Stage>,
     /// Its session holds the lock that keeps a second rebuild out.
     session: Mutex<PgConnection>,
 }
 
 /// Begins.
 pub fn begin(live: &PostgresStore, fresh: bool) -> Result<Box<dyn Rebuild + '_>, StoreError> {
-    live.migrate()?;
     let places = live.run(ANSWER_WITHIN, async |connection| Places::of(connection).await)?;
     let session = live.blocking.wait(alone(live, &places)).map_err(|fault| fault.at(&live.at))?;
     let stage = live.run(ANSWER_WITHIN, async |connection| shadow::left(connection, &places).await)?;
@@ -47,7 +47,7 @@ pub fn begin(live: &PostgresStore, fresh: bool) -> Result<Box<dyn Rebuild + '_>,
     tables.run(NO_LIMIT, async |connection| shadow::prepare(connection, &places, stage).await)?;
     tables.loading.store(stage != Some(shadow::Stage::Complete), Ordering::Relaxed);
     let session = Mutex::new(session);
-    Ok(Box::new(PostgresRebuild { live, shadow: Arc::new(tables), places, goes_on: stage.is_some(), session }))
+    Ok(Box::new(PostgresRebuild { live, shadow: Arc::new(tables), places, left: stage, session }))
 }
 
 /// A session that holds the lock of rebuilds.
@@ -85,7 +85,11 @@ impl Rebuild for PostgresRebuild<'_> {
     }
 
     fn goes_on(&self) -> bool {
-        self.goes_on
+        self.left.is_some()
+    }
+
+    fn must_complete(&self) -> bool {
+        self.left == Some(shadow::Stage::Completing)
     }
 
     fn in_the_way(&self, which: Which) -> Result<Vec<String>, StoreError> {

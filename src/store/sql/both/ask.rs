@@ -1,10 +1,10 @@
 //! Questions. Compiled for each driver: `super` says which.
 
-use super::{Question, SqlConnection, SqlStore, position};
+use super::{Question, SqlConnection, SqlStore, position, several};
 use crate::core::id::{LetterId, RunId, WorkflowId};
 use crate::core::time::Timestamp;
 use crate::store::letter::{ErrorFilter, ErrorGroup, FoundLetter, LetterFilter, LetterGroup};
-use crate::store::query::{Filter, LetterHalf, Query, RowsOf, StoredRow, Summary};
+use crate::store::query::{Filter, LetterHalf, Query, RowsOf, RunRows, StoredRow, Summary};
 use crate::store::row::{ErrorRow, MetricRow, OperationRow, ResultRow, partition_subject};
 use crate::store::sql::cells::Cells;
 use crate::store::sql::fault::Fault;
@@ -60,6 +60,14 @@ impl Query for SqlStore {
 
     fn operations(&self, run_id: &RunId) -> Result<Vec<OperationRow>, StoreError> {
         self.ask(sqlx::query(statements::OPERATIONS).bind(run_id.to_string()), read::operation)
+    }
+
+    fn rows_of(&self, runs: &[(WorkflowId, RunId)]) -> Result<Vec<RunRows>, StoreError> {
+        let mut all = Vec::with_capacity(runs.len());
+        for runs in runs.chunks(statements::RUNS_AT_ONCE) {
+            all.extend(self.view(async |connection| several::rows(connection, runs).await)?);
+        }
+        Ok(all)
     }
 
     fn partition_operations(&self, partition: u32) -> Result<Vec<OperationRow>, StoreError> {
