@@ -2,7 +2,6 @@
 
 use super::judge::{Clocks, Fault, Invariant};
 use super::slot::WorkerSlot;
-use super::trouble::Trouble;
 use super::world::World;
 use crate::engine::Engine;
 use crate::engine::owner::Owning;
@@ -22,7 +21,6 @@ impl World {
     /// From here on nothing fails. What is under way lands at once, or in its own time.
     pub(super) fn heal(&mut self) {
         self.healed = true;
-        self.judge.heal(self.clock.now());
         if self.rng.random_bool(0.5) {
             self.log.settle();
         } else {
@@ -39,10 +37,6 @@ impl World {
         if self.judge.has_lost_results() {
             self.begin_workers_anew();
             self.note("the workers' groups are set back to the start");
-        }
-        // Nothing else will make good for what a runner drops now.
-        if self.options.own_agents > 0 && self.may(Trouble::Workers) && self.rng.random_bool(0.5) {
-            self.end_workers_of_engines();
         }
         if self.clocks == Clocks::Jumping {
             (0..self.engines.len()).for_each(|_| self.set_a_clock());
@@ -84,7 +78,8 @@ impl World {
         Err(Invariant::EveryRequestEnds.broken(what))
     }
 
-    /// Nothing is under way, and some attempt is due later: by a clock that was wrong it may be an hour.
+    /// Nothing is under way, and some attempt is due later: by a clock that was wrong it may be an hour. Time that passes so
+    /// is an interruption for an engine, after which no deadline fires: an attempt that nobody has any more does not end.
     fn waits_for_time_alone(&self) -> bool {
         let owners = (0..self.options.partitions).map(|p| self.owner(p));
         self.workers.iter().all(WorkerSlot::is_at_rest)

@@ -1,7 +1,7 @@
 //! Where workers run: processes of their own, and those of engines that have agents.
 
 use super::trouble::Trouble;
-use super::worker::{Worker, locked};
+use super::worker::{Worker, locked, one_in};
 use super::world::{WORKERS, World};
 use crate::log::memory::{Clock, MemoryProcess, ProcessId};
 use rand::RngExt;
@@ -59,7 +59,9 @@ impl World {
         }
         if let Some(worker) = &slot.worker {
             let mut worker = locked(worker);
-            if worker.poll(honest, &mut self.rng).is_ok() && !worker.is_dead() {
+            // A runner that ends alone matters where it has something to drop.
+            let ends = i >= WORKERS && !honest && worker.is_at_work() && one_in(&mut self.rng, 40);
+            if !ends && worker.poll(honest, &mut self.rng).is_ok() && !worker.is_dead() {
                 return;
             }
         }
@@ -117,11 +119,6 @@ impl World {
             self.end_worker(i);
             self.workers[i].anew = true;
         }
-    }
-
-    /// All runners in the processes of engines end, and are started again.
-    pub(super) fn end_workers_of_engines(&mut self) {
-        (WORKERS..self.workers.len()).for_each(|i| self.end_worker(i));
     }
 
     /// The engine will take its turn: what its own agents do in it has dice of this action.

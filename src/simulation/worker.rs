@@ -15,7 +15,7 @@ use crate::wire::report::{Report, encode};
 use crate::wire::task::{Task, decode};
 use crate::worker::attempts::{Attempts, Begin, MemoryLimits};
 use crate::worker::progress::{Progress, Verdict};
-use crate::worker::runner::{Desk, Hands, Inbox, LocalPlace, report_end};
+use crate::worker::runner::{Desk, Hands, Inbox, LocalPlace, report_end, superseded};
 use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -171,6 +171,11 @@ impl Worker {
         self.due.is_empty() && self.under_way.is_empty() && self.agents.is_at_rest()
     }
 
+    /// Whether attempts are under way.
+    pub fn is_at_work(&self) -> bool {
+        self.attempts.under_way() > 0
+    }
+
     /// Whether its process has died.
     pub fn is_dead(&self) -> bool {
         self.process.is_dead()
@@ -225,7 +230,9 @@ impl Worker {
                 }
                 Begin::UnderWay => {}
                 Begin::Remembered(report, place) => self.report_end(of_task(&task, report), vec![place]),
-                Begin::Superseded(_, place) => self.done(&[place]),
+                Begin::Superseded(newest, place) => {
+                    self.report_end(of_task(&task, superseded(&task, newest)), vec![place]);
+                }
             }
             next = self.desks[agent].next();
         }

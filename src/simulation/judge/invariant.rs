@@ -43,9 +43,6 @@ pub enum Invariant {
     EveryEffectHasItsEvent,
     /// Nothing that follows is missing when all has come to rest.
     NoEffectIsMissing,
-    /// No attempt runs into its deadline once all has healed: whoever takes a partition has what is lost with its last
-    /// owner done again.
-    NoAttemptIsForgotten,
     /// `effects_through` names a counting step, never goes back, and everything up to there is done.
     EffectsThroughIsTrue,
     /// The event stream has every event that counts, in order, and its chain holds.

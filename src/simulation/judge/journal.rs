@@ -101,8 +101,6 @@ pub(super) struct Told {
     /// first such step.
     pub(super) recorded: BTreeMap<EffectId, u64>,
     pub(super) begun_in_memory: usize,
-    /// Since then nothing fails.
-    pub(super) healed_at: Option<Timestamp>,
     outcomes: BTreeMap<String, Vec<Outcome>>,
     /// Breakers that are not closed.
     breakers: BTreeMap<AgentName, BreakerState>,
@@ -146,7 +144,6 @@ impl Told {
             failed_effects: 0,
             recorded: BTreeMap::new(),
             begun_in_memory: 0,
-            healed_at: None,
             outcomes: BTreeMap::new(),
             breakers: BTreeMap::new(),
             stream: BTreeMap::new(),
@@ -332,11 +329,6 @@ impl Told {
         }
         self.breakers_are_kept(recorded)?;
         self.record(step, recorded);
-        if let (Event::NodeFailed(failed), Some(run)) = (&recorded.event, &run)
-            && clocks == Clocks::Right
-        {
-            self.no_attempt_is_forgotten(run, failed)?;
-        }
         if let Event::NodeRecovered(event) = &recorded.event {
             self.supplied += usize::from(event.how == Recovery::Supply);
         }

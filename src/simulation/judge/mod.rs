@@ -26,7 +26,6 @@ mod timeouts;
 use crate::core::definition::DefinitionHash;
 use crate::core::definition::graph::Graph;
 use crate::core::run::Run;
-use crate::core::time::Timestamp;
 use crate::engine::owner::Owning;
 use crate::log::Topic;
 use crate::log::memory::MemoryLog;
@@ -207,13 +206,6 @@ impl Judge {
     /// Where engines say what they hand over in memory.
     pub fn hand_overs(&self) -> HandOvers {
         self.hand_overs.clone()
-    }
-
-    /// From here on nothing fails. What was reported and is lost is not held against anybody.
-    pub fn heal(&mut self, at: Timestamp) {
-        if self.lossy.is_empty() && self.forgotten.partitions.is_empty() {
-            self.told.iter_mut().for_each(|told| told.healed_at = Some(at));
-        }
     }
 
     /// Holds the tables against the fold, whenever they have moved. What a journal has lost they may still hold.

@@ -5,14 +5,8 @@ use super::effects::{self, Due, EffectId, Performed};
 use super::invariant::{Fault, Invariant};
 use super::journal::Told;
 use super::stream::Stream;
-use crate::core::event::{Event, NodeFailed, Recorded};
-use crate::core::run::Run;
+use crate::core::event::{Event, Recorded};
 use crate::journal::record::Step;
-use std::time::Duration;
-
-/// So soon after all has healed every partition has an owner, every agent a worker, and every attempt its report: twice the
-/// session of a group, and some.
-const REPORTED_WITHIN: Duration = Duration::from_secs(30);
 
 /// What a step says of `effects_through`.
 #[derive(Clone, Copy)]
@@ -87,17 +81,6 @@ impl Told {
         };
         let id = effects::dispatch(&recorded.run_id, node_id, attempt);
         self.recorded.entry(id).or_insert(step.number);
-    }
-
-    /// Once all has healed every attempt that is under way is reported soon. One of which nobody is left that could report
-    /// it runs into its deadline.
-    pub(super) fn no_attempt_is_forgotten(&self, run: &Run, failed: &NodeFailed) -> Result<(), Fault> {
-        let Some((healed_at, node)) = self.healed_at.zip(run.nodes.get(&failed.node_id)) else { return Ok(()) };
-        let began = node.timeout_began().filter(|_| failed.code == "timeout");
-        let deadline = began.map(|began| began.after(Duration::from_millis(node.timeout_ms)));
-        let is_late = deadline.is_some_and(|deadline| deadline > healed_at.after(REPORTED_WITHIN));
-        Invariant::NoAttemptIsForgotten
-            .holds(!is_late, || format!("attempt {} of {} in run {}", failed.attempt, failed.node_id, run.run_id))
     }
 
     /// Where the step of an effect stands.

@@ -115,8 +115,9 @@ impl Attempt {
                 return None;
             }
             Begin::Superseded(newest, place) => {
-                tracing::info!(dispatch_id = %task.dispatch_id, newest, "dropped: a newer attempt has been seen");
-                place.done();
+                tracing::info!(dispatch_id = %task.dispatch_id, newest, "not run: a newer attempt has been seen");
+                let report = report::superseded(&task, newest);
+                shared.report_end(of_task(&task, traceparent, report), vec![place]);
                 return None;
             }
         }

@@ -24,6 +24,7 @@ pub(crate) use desk::Desk;
 pub use local::LocalDesk;
 use local::RunnerHands;
 pub(crate) use local::{Hands, Inbox, LocalPlace, report_end};
+pub(crate) use report::superseded;
 pub use standing::Standing;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -6,6 +6,7 @@ use crate::local::LocalReport;
 use crate::log::{NewRecord, Topic};
 use crate::wire::headers::TRACEPARENT;
 use crate::wire::report::{self, Report, ReportOutcome};
+use crate::wire::task::Task;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -52,6 +53,16 @@ pub(super) fn too_large(outcome: ReportOutcome, found: usize, allowed: usize) ->
         }
         small @ (ReportOutcome::Started | ReportOutcome::Heartbeat) => small,
     }
+}
+
+/// What is reported of an attempt while a newer one of its node has been seen: it is not run. Where the journal has lost what
+/// it said of the newer one, the engine makes that anew, and is told its report.
+pub(crate) fn superseded(task: &Task, newest: u32) -> Bytes {
+    let message = format!("the worker has seen attempt {newest} of the node already, and does not run an older one");
+    let failure = Failure::new(FailureClass::Retryable, "superseded", message);
+    let (dispatch_id, workflow_id) = (task.dispatch_id.clone(), task.workflow_id.clone());
+    let outcome = ReportOutcome::Failed(failure.into());
+    report::encode(&Report { dispatch_id, workflow_id, outcome, usage: None })
 }
 
 /// The record that is sent instead of a report that the log refuses; none: nobody waits for it.
