@@ -95,6 +95,9 @@ impl Change {
     }
 }
 
+/// What differed; or why that could not be told of tables that have changed places.
+pub type Compared = Result<Vec<Change>, StoreError>;
+
 /// A rebuild under way; nobody else rebuilds the store until it is dropped.
 pub trait Rebuild: Send {
     /// The shadow tables.
@@ -125,8 +128,8 @@ pub trait Held {
     /// these, if the shadow stands at `expected`; then compares what was with what is, and throws away what was.
     ///
     /// # Errors
-    /// `Busy` where somebody reads the live tables for long: nothing has changed then.
-    fn swap(self: Box<Self>, which: Which, expected: &[(u32, Position)]) -> Result<Vec<Change>, StoreError>;
+    /// They have not changed places; `Busy` where somebody reads the live tables for long.
+    fn swap(self: Box<Self>, which: Which, expected: &[(u32, Position)]) -> Result<Compared, StoreError>;
 }
 
 /// What marks the tables at `positions` as other ones than they were, so that no projector goes on from what it has loaded of

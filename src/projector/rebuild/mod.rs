@@ -33,7 +33,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// See [`FIRST_PAUSE`].
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Why the tables were not made anew. The live ones are as they were.
+/// Why the tables were not made anew, and the live ones are as they were; but see [`RebuildError::NotCompared`].
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
     /// The journal cannot be folded.
@@ -102,6 +102,9 @@ pub enum RebuildError {
          --table"
     )]
     NoPosition(u32),
+    /// They were made anew; but what was different is not known.
+    #[error("the tables have been made anew and are in their places; only what was different could not be told: {0}")]
+    NotCompared(StoreError),
 }
 
 /// What is to be made anew.
@@ -277,7 +280,7 @@ fn held_swap(
             return Err(RebuildError::Apart { partition, shadow: next, wanted: until });
         }
     }
-    let changes = held.swap(goals.wanted.which, &shadow)?;
+    let changes = held.swap(goals.wanted.which, &shadow)?.map_err(RebuildError::NotCompared)?;
     Ok((changes, same_place))
 }
 

@@ -2,7 +2,7 @@
 //! place in one transaction. Readers see what was until its end; writers wait.
 
 use super::{SqliteStore, WAIT_FOR_OTHERS, private_file};
-use crate::store::rebuild::{Change, Held, POSITIONS, Rebuild, Table, Which, comparison, new_generation};
+use crate::store::rebuild::{Change, Compared, Held, POSITIONS, Rebuild, Table, Which, comparison, new_generation};
 use crate::store::sql::fault::Fault;
 use crate::store::sql::{read, statements};
 use crate::store::{Position, STATE_FORMAT, Store, StoreError};
@@ -10,6 +10,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row, SqliteConnection};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tracing::warn;
 
 /// Which offsets a row of offsets holds, over all rows of a run or a workflow.
 const PLACES: &str = "group_concat(trim(offsets, '[]'), ',' ORDER BY first_offset)";
@@ -159,7 +160,7 @@ impl Held for SqliteHeld<'_> {
         live.blocking.wait(positions(&mut self.connection, "main")).map_err(|fault| fault.at(&live.at))
     }
 
-    fn swap(self: Box<Self>, which: Which, expected: &[(u32, Position)]) -> Result<Vec<Change>, StoreError> {
+    fn swap(self: Box<Self>, which: Which, expected: &[(u32, Position)]) -> Result<Compared, StoreError> {
         let Self { of, mut connection } = *self;
         let swapped = async {
             if positions(&mut connection, "shadow").await? != expected {
@@ -186,8 +187,10 @@ impl Held for SqliteHeld<'_> {
         };
         let changes = of.live.blocking.wait(swapped).map_err(|fault: Fault| fault.at(&of.live.at))?;
         drop(connection);
-        of.discard()?;
-        Ok(changes)
+        if let Err(fault) = of.discard() {
+            warn!(%fault, "what the tables were copied from could not be removed; the next rebuild does it");
+        }
+        Ok(Ok(changes))
     }
 }
 

@@ -102,3 +102,21 @@ fn what_comes_while_the_tables_are_in_use_is_read_before_the_live_positions_are_
         assert!(matches!(stages[waiting + 1], Stage::CatchingUp(_)), "{stages:?}");
     }
 }
+
+#[test]
+fn tables_that_have_changed_places_are_said_to_be_there_whatever_fails_after_that() {
+    let Some(at) = postgres() else { return };
+    let (store, mut other, _serving) = tables(&at);
+    all_wait(&at, &*store, &mut other);
+    // Rows with another number of columns cannot be compared.
+    other.run(
+        "ALTER TABLE orchestrator_agent_results ADD COLUMN mine integer; \
+         UPDATE orchestrator_workflow_states SET answer = '7'",
+    );
+    let done = rebuild(at.log(), &*store, PARTITIONS, ALL, |_| ());
+    assert!(matches!(&done, Err(RebuildError::NotCompared(StoreError::Refused(_)))), "{done:?}");
+    assert!(done.unwrap_err().to_string().contains("are in their places"));
+    assert_eq!(differing(&made_anew(&at, &*store)), 0);
+    let schemas = "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'orchestrator%'";
+    assert_eq!(other.texts(schemas), Vec::<String>::new(), "nothing is left behind");
+}

@@ -3,11 +3,12 @@
 use super::NO_LIMIT;
 use super::places::{Places, quoted};
 use crate::store::postgres::{BEGIN_READING, PostgresStore};
-use crate::store::rebuild::{Change, Held, POSITIONS, Which, comparison, new_generation};
+use crate::store::rebuild::{Change, Compared, Held, POSITIONS, Which, comparison, new_generation};
 use crate::store::sql::fault::Fault;
 use crate::store::sql::{read, statements};
 use crate::store::{Position, StoreError};
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Postgres, Row, Transaction};
+use tracing::warn;
 
 /// How long to wait for those who read or write a table: whoever comes meanwhile waits behind.
 const BEGIN_HOLDING: &str = "BEGIN; SET LOCAL lock_timeout = '2s'";
@@ -63,9 +64,9 @@ impl Held for PostgresHeld<'_> {
         self.live.blocking.wait(read).map_err(|fault| fault.at(&self.live.at))
     }
 
-    fn swap(self: Box<Self>, which: Which, expected: &[(u32, Position)]) -> Result<Vec<Change>, StoreError> {
+    fn swap(self: Box<Self>, which: Which, expected: &[(u32, Position)]) -> Result<Compared, StoreError> {
         let Self { live, places, mut transaction } = *self;
-        let swapped = async {
+        let swap = async {
             let before = lock(&mut transaction, places, which).await?;
             if positions(&mut transaction, places.shadow_table(POSITIONS)).await? != expected {
                 let words = "the shadow tables do not stand where they were left: somebody else has written them";
@@ -77,13 +78,20 @@ impl Held for PostgresHeld<'_> {
             view.execute("SELECT 1").await?;
             exchange(&mut transaction, places, which).await?;
             transaction.commit().await?;
+            Ok((view, before))
+        };
+        let (mut view, before) = live.blocking.wait(swap).map_err(|fault: Fault| fault.at(&live.at))?;
+        // They have changed places: nothing from here on undoes that.
+        let compared = live.blocking.wait(async {
             let changes = compare(&mut view, places, which, &before).await?;
             view.commit().await?;
             Ok(changes)
-        };
-        let changes = live.blocking.wait(swapped).map_err(|fault: Fault| fault.at(&live.at))?;
-        live.run(NO_LIMIT, async |connection| places.drop_both(connection).await)?;
-        Ok(changes)
+        });
+        if let Err(fault) = live.run(NO_LIMIT, async |connection| places.drop_both(connection).await) {
+            let (shadow, replaced) = (&places.shadow, &places.replaced);
+            warn!(%fault, shadow, replaced, "what was replaced could not be removed; the next rebuild does it");
+        }
+        Ok(compared.map_err(|fault: Fault| fault.at(&live.at)))
     }
 }
 
