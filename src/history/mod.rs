@@ -4,8 +4,6 @@
 //! |---|---|
 //! | [`point`] | A point of a run's history, and the state there |
 //! | [`verify`] | Whether event stream, journal and tables agree |
-//! | [`cursor`] | Reading a stretch of a partition record by record |
 
-pub mod cursor;
 pub mod point;
 pub mod verify;

@@ -2,15 +2,13 @@
 //! not run for ever.
 
 use super::InstallationError;
-use crate::log::{Appender, Delivery, Log, LogError, NewRecord, Purpose, Reader, Record, Topic};
+use crate::log::cursor::{self, Cursor};
+pub use crate::log::cursor::{PATIENCE, POLL, poll};
+use crate::log::{Appender, Delivery, Log, LogError, NewRecord, Purpose, Record, Topic};
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
-/// A log that hands out nothing for this long is taken to be away.
-pub const PATIENCE: Duration = Duration::from_secs(30);
-/// How long one poll waits for something to come.
-pub const POLL: Duration = Duration::from_millis(100);
 /// How often acknowledgements are looked for: an append takes about as long.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -44,41 +42,13 @@ pub fn read_between<E: From<LogError>>(
     offsets: Range<u64>,
     mut each: impl FnMut(Delivery) -> Result<ControlFlow<()>, E>,
 ) -> Result<(), E> {
-    if offsets.is_empty() {
-        return Ok(());
-    }
-    let mut reader = log.reader()?;
-    reader.assign(topic, partition, offsets.start)?;
-    let mut heard = Instant::now();
-    loop {
-        let deliveries = poll(reader.as_mut(), POLL)?;
-        if deliveries.is_empty() && heard.elapsed() > PATIENCE {
-            return Err(silent(log, topic).into());
-        }
-        for delivery in deliveries {
-            heard = Instant::now();
-            let next = match &delivery {
-                Delivery::Record(record) => record.offset + 1,
-                Delivery::End { .. } => return Ok(()),
-                Delivery::Lost { low, .. } => *low,
-            };
-            // What came after the question is no part of the answer: there would be no end.
-            let is_beyond = matches!(&delivery, Delivery::Record(record) if record.offset >= offsets.end);
-            if is_beyond || each(delivery)?.is_break() || next >= offsets.end {
-                return Ok(());
-            }
+    let mut cursor = Cursor::new(log, topic, partition, offsets)?;
+    while let Some(delivery) = cursor.read()? {
+        if each(delivery)?.is_break() {
+            break;
         }
     }
-}
-
-/// Whatever is there, waiting a moment for it.
-///
-/// # Errors
-/// As [`Reader::poll`].
-pub fn poll(reader: &mut dyn Reader, wait: Duration) -> Result<Vec<Delivery>, LogError> {
-    let mut deliveries = Vec::new();
-    reader.poll(wait, &mut deliveries)?;
-    Ok(deliveries)
+    Ok(())
 }
 
 /// The record at an offset; none: it has been removed.
@@ -136,6 +106,5 @@ pub fn append_through(
 
 /// The error of a log of which nothing has been heard for [`PATIENCE`].
 pub fn silent(log: &dyn Log, topic: &Topic) -> LogError {
-    let reason = format!("nothing was heard of {topic} for {} s", PATIENCE.as_secs());
-    LogError::Unreachable { at: log.cluster(), reason }
+    cursor::silent(&log.cluster(), topic)
 }

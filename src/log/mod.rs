@@ -6,6 +6,7 @@
 //! Everything is polled and nothing blocks, except where a method says so: the engine is a synchronous state
 //! machine, and the simulation runs it on one thread in virtual time.
 
+pub mod cursor;
 pub mod kafka;
 pub mod memory;
 pub mod plan;

@@ -8,6 +8,7 @@ mod golden;
 #[path = "../support/histories.rs"]
 mod histories;
 mod points;
+mod removed;
 mod rows;
 mod speed;
 mod trimmed;

@@ -23,7 +23,8 @@ mod window;
 use crate::core::event::PartitionEvent;
 use crate::core::id::WorkflowId;
 use crate::journal::record::InputRecord;
-use crate::log::{Log, LogError};
+use crate::log::cursor::Cursor;
+use crate::log::{Delivery, Log, LogError, Record, Topic};
 use crate::store::{Store, StoreError};
 use crate::wire::WireError;
 use crate::wire::event::Published;
@@ -280,6 +281,20 @@ pub enum VerifyError {
     /// A fault of the store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It is being removed as it is read.
+    #[error(
+        "{topic}/{partition}: the records from offset {wanted} to {low} have been removed while they were read; verify again"
+    )]
+    Removed {
+        /// The topic.
+        topic: Topic,
+        /// The partition.
+        partition: u32,
+        /// What was to be read.
+        wanted: u64,
+        /// The first offset that is there.
+        low: u64,
+    },
     /// It was written by a newer version.
     #[error("journal/{partition}, offset {offset}: {fault}")]
     Newer {
@@ -300,6 +315,17 @@ pub enum VerifyError {
 /// Where log or store do not answer. What differs is told to the listener, and is no error.
 pub fn verify(parts: Parts, known: &mut Known, listener: &mut dyn Listener) -> Result<Report, VerifyError> {
     stream::verify(parts, known, &mut Counting { listener, faults: 0 })
+}
+
+/// The next record; none: that was all. What is removed meanwhile would be told of as missing.
+fn next_record(cursor: &mut Cursor) -> Result<Option<Record>, VerifyError> {
+    match cursor.read()? {
+        Some(Delivery::Record(record)) => Ok(Some(record)),
+        Some(Delivery::Lost { topic, partition, wanted, low, .. }) => {
+            Err(VerifyError::Removed { topic, partition, wanted, low })
+        }
+        Some(Delivery::End { .. }) | None => Ok(None),
+    }
 }
 
 /// Counts what it passes on.

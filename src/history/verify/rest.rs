@@ -2,10 +2,10 @@
 //! letters, which may stand in the journal of another partition than the letter.
 
 use super::known::{Handled, Known};
-use super::{Counting, Fault, Kind, Listener, VerifyError};
+use super::{Counting, Fault, Kind, Listener, VerifyError, next_record};
 use crate::core::id::LetterId;
-use crate::history::cursor::Cursor;
 use crate::journal::record::JournalRecord;
+use crate::log::cursor::Cursor;
 use crate::log::{Log, Topic};
 use crate::store::letter::HandledRow;
 use crate::store::query::{LetterHalf, RowsOf};
@@ -117,8 +117,8 @@ fn cleaned(row: &HandledRow) -> HandledRow {
 fn read_on(log: &dyn Log, known: &mut Known) -> Result<(), VerifyError> {
     for (partition, from) in known.read_to.clone() {
         let end = log.ends(&Topic::Journal, partition)?.high;
-        let mut cursor = Cursor::new(log, &Topic::Journal, partition, from, end)?;
-        while let Some(record) = cursor.read()? {
+        let mut cursor = Cursor::new(log, &Topic::Journal, partition, from..end)?;
+        while let Some(record) = next_record(&mut cursor)? {
             let Ok(JournalRecord::Step(step)) = journal::decode(&record.value.unwrap_or_default()) else { continue };
             for body in step.transitions.iter().flat_map(|of| &of.events) {
                 let Ok(published) = event::decode(body) else { continue };

@@ -3,8 +3,8 @@
 use super::tables::Tables;
 use super::told::{Chains, Place, Told};
 use super::window::Window;
-use super::{Counting, EventId, Expected, Fault, Kind, Known, Parts, Report, VerifyError, workflow_of};
-use crate::history::cursor::Cursor;
+use super::{Counting, EventId, Expected, Fault, Kind, Known, Parts, Report, VerifyError, next_record, workflow_of};
+use crate::log::cursor::Cursor;
 use crate::log::{Ends, Record, Topic};
 use crate::wire::event::{self, Published};
 use crate::wire::headers::{self, event_headers, partition_key};
@@ -69,8 +69,8 @@ struct Stream<'a> {
 
 impl Stream<'_> {
     fn read(&mut self, ends: Ends, to: &mut Counting) -> Result<(), VerifyError> {
-        let mut cursor = Cursor::new(self.parts.events, &Topic::Events, self.parts.partition, ends.low, ends.high)?;
-        while let Some(record) = cursor.read()? {
+        let mut cursor = Cursor::new(self.parts.events, &Topic::Events, self.parts.partition, ends.low..ends.high)?;
+        while let Some(record) = next_record(&mut cursor)? {
             self.report.records += 1;
             self.record(&record, to)?;
             to.listener.progress(1);

@@ -1,10 +1,10 @@
 //! What the journal says: the events of its counting steps, in order, each as it has to be on the stream.
 
-use super::{Counting, EventId, Expected, Fault, Kind, Parts, VerifyError};
-use crate::history::cursor::Cursor;
+use super::{Counting, EventId, Expected, Fault, Kind, Parts, VerifyError, next_record};
 use crate::installation::records::read_one;
 use crate::journal::record::{EffectsThrough, JournalRecord, Step, Transition};
 use crate::journal::rule::{ReadersRule, Verdict};
+use crate::log::cursor::Cursor;
 use crate::log::{Record, Topic};
 use crate::wire::event::{self, Published};
 use crate::wire::{WireError, chain, journal};
@@ -125,7 +125,7 @@ impl<'a> Told<'a> {
     pub(super) fn new(parts: Parts<'a>, low: u64, sure: u64, end: u64) -> Result<Self, VerifyError> {
         Ok(Self {
             parts,
-            cursor: Cursor::new(parts.log, &Topic::Journal, parts.partition, low, end)?,
+            cursor: Cursor::new(parts.log, &Topic::Journal, parts.partition, low..end)?,
             rule: ReadersRule::default(),
             is_whole: low == 0,
             next: VecDeque::new(),
@@ -139,7 +139,7 @@ impl<'a> Told<'a> {
     /// The next event.
     pub(super) fn peek(&mut self, chains: &mut Chains, to: &mut Counting) -> Result<Option<&Expected>, VerifyError> {
         while self.next.is_empty() {
-            let Some(record) = self.cursor.read()? else { break };
+            let Some(record) = next_record(&mut self.cursor)? else { break };
             self.records += 1;
             self.read(&record, chains, to)?;
         }
@@ -263,10 +263,10 @@ impl<'a> Told<'a> {
 /// Up to where everything is known to be done, by what stands below an offset of the journal. That of a step that does
 /// not count holds as well: its owner had seen those effects done.
 fn done_through(parts: Parts, low: u64, below: u64) -> Result<Option<EffectsThrough>, VerifyError> {
-    let mut tail =
-        Cursor::new(parts.log, &Topic::Journal, parts.partition, below.saturating_sub(TAIL).max(low), below)?;
+    let tail = below.saturating_sub(TAIL).max(low)..below;
+    let mut tail = Cursor::new(parts.log, &Topic::Journal, parts.partition, tail)?;
     let mut through = None;
-    while let Some(record) = tail.read()? {
+    while let Some(record) = next_record(&mut tail)? {
         if let Ok(JournalRecord::Step(step)) = journal::decode(&record.value.unwrap_or_default()) {
             through = through.max(step.effects_through);
         }

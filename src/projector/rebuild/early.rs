@@ -9,7 +9,8 @@ use super::RebuildError;
 use super::fill::Stretch;
 use crate::core::event::PartitionEvent;
 use crate::journal::record::{JournalRecord, Step};
-use crate::log::{Delivery, Log, LogError, Record, Topic};
+use crate::log::cursor::Cursor;
+use crate::log::{Delivery, Log, Record, Topic};
 use crate::projector::ProjectorError;
 use crate::projector::codec::Codec;
 use crate::projector::folding::{Decoded, Folding};
@@ -19,14 +20,9 @@ use crate::wire::{WireError, headers};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
 
 /// Events in one batch.
 const BATCH: u64 = 20_000;
-/// How long one poll waits for something to come.
-const POLL: Duration = Duration::from_millis(50);
-/// A log that hands out nothing for this long is taken to be away.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What came from the event stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +49,9 @@ pub fn fold(
     mut say: impl FnMut(u64, Stretch),
 ) -> Result<Early, RebuildError> {
     let stream = log.ends(&Topic::Events, partition)?;
+    let lost = |events| RebuildError::EventsLost { partition, journal: low, events };
     if stream.low > 0 {
-        return Err(RebuildError::EventsLost { partition, journal: low, events: stream.low });
+        return Err(lost(stream.low));
     }
     let mut folding = Folding::new(partition, None, Codec::WIRE.chain);
     let mut early = Early {
@@ -65,7 +62,7 @@ pub fn fold(
         read: Stretch { read: 0, at_most: stream.high },
     };
     let (mut seen, mut first) = (Seen::default(), None);
-    read(log, &Topic::Events, partition, 0, |record| {
+    read(log, (&Topic::Events, partition, 0), lost, |record| {
         early.read.read = record.offset + 1;
         say(early.events, early.read);
         let Some((offset, event)) = event_of(&record, partition)? else { return Ok(ControlFlow::Continue(())) };
@@ -146,7 +143,8 @@ fn events_of(step: &Step, partition: u32, offset: u64) -> Result<Vec<Decoded>, R
 /// journal was cut, and it was cut at a step that counts.
 fn first_step(log: &dyn Log, partition: u32, from: u64) -> Result<(u64, Step), RebuildError> {
     let mut found = None;
-    read(log, &Topic::Journal, partition, from, |record| {
+    let lost = |low| RebuildError::JournalCut { partition, low };
+    read(log, (&Topic::Journal, partition, from), lost, |record| {
         let value: Bytes = record.value.clone().unwrap_or_default();
         if let Ok(JournalRecord::Step(step)) = (Codec::WIRE.record)(&value) {
             found = Some((record.offset, step));
@@ -157,38 +155,26 @@ fn first_step(log: &dyn Log, partition: u32, from: u64) -> Result<(u64, Step), R
     found.ok_or(RebuildError::NoStep { partition, from })
 }
 
-/// Hands out what stands in a partition at this moment.
+/// Hands out what stands in a partition from an offset on at this moment. Where some of that is removed before it is read,
+/// `lost` says what that means, by the first offset that is left.
 fn read(
     log: &dyn Log,
-    topic: &Topic,
-    partition: u32,
-    from: u64,
+    (topic, partition, from): (&Topic, u32, u64),
+    lost: impl Fn(u64) -> RebuildError,
     mut each: impl FnMut(Record) -> Result<ControlFlow<()>, RebuildError>,
 ) -> Result<(), RebuildError> {
     let end = log.ends(topic, partition)?.high;
-    if from >= end {
-        return Ok(());
-    }
-    let (mut reader, mut deliveries, mut heard) = (log.reader()?, Vec::new(), Instant::now());
-    reader.assign(topic, partition, from)?;
-    loop {
-        reader.poll(POLL, &mut deliveries)?;
-        if deliveries.is_empty() && heard.elapsed() > PATIENCE {
-            let reason = format!("nothing was heard of {topic} for {} s", PATIENCE.as_secs());
-            return Err(LogError::Unreachable { at: log.cluster(), reason }.into());
-        }
-        for delivery in deliveries.drain(..) {
-            heard = Instant::now();
-            match delivery {
-                Delivery::Record(record) => {
-                    let is_last = record.offset + 1 >= end;
-                    if record.offset >= end || each(record)?.is_break() || is_last {
-                        return Ok(());
-                    }
+    let mut cursor = Cursor::new(log, topic, partition, from..end)?;
+    while let Some(delivery) = cursor.read()? {
+        match delivery {
+            Delivery::Record(record) => {
+                if each(record)?.is_break() {
+                    break;
                 }
-                Delivery::End { .. } => return Ok(()),
-                Delivery::Lost { .. } => {}
             }
+            Delivery::End { .. } => {}
+            Delivery::Lost { low, .. } => return Err(lost(low)),
         }
     }
+    Ok(())
 }

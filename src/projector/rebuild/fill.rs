@@ -3,6 +3,7 @@
 use super::RebuildError;
 use super::early::{self, Early};
 use super::goal::{Positions, by_partition};
+use crate::log::cursor::{PATIENCE, POLL, poll, silent};
 use crate::log::{Delivery, Log, LogError, Reader, Topic};
 use crate::projector::codec::Codec;
 use crate::projector::part::Part;
@@ -12,10 +13,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long one poll waits for something to come.
-const POLL: Duration = Duration::from_millis(50);
-/// A log that hands out nothing for this long, and a store that takes nothing for this long, are taken to be away.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// The pause after the store did not answer.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How often is said how far it is.
@@ -166,11 +163,9 @@ impl<'a> Filling<'a> {
 
     /// Offers what the reader hands out below `until`; what it has beyond is read again the next time.
     fn read(&mut self, index: usize, until: u64, turn: &mut Turn) -> Result<(), RebuildError> {
-        let mut deliveries = Vec::new();
-        self.reader.poll(POLL, &mut deliveries)?;
+        let deliveries = poll(self.reader.as_mut(), POLL)?;
         if deliveries.is_empty() && turn.heard.elapsed() > PATIENCE {
-            let reason = format!("nothing was heard of the journal for {} s", PATIENCE.as_secs());
-            return Err(LogError::Unreachable { at: self.log.cluster(), reason }.into());
+            return Err(silent(&self.log.cluster(), &Topic::Journal).into());
         }
         let part = &mut self.parts[index];
         for delivery in deliveries {
@@ -214,7 +209,7 @@ impl<'a> Filling<'a> {
         }
     }
 
-    /// The store did not take it; one that stays away ends the rebuild, and so does one that will never take it.
+    /// The store did not take it; one that stays away as long as a log may ends the rebuild, and so does one that will never take it.
     fn wait_for_store(&self, index: usize, turn: &Turn) -> Result<(), RebuildError> {
         match self.parts[index].why_away() {
             Some(fault @ StoreError::Unreachable { .. }) if turn.heard.elapsed() > PATIENCE => {

@@ -83,6 +83,17 @@ pub enum RebuildError {
         /// Where a step was looked for.
         from: u64,
     },
+    /// The journal has lost more of its beginning while it was read.
+    #[error(
+        "records of the journal of partition {partition} have been removed up to offset {low} while they were read; run \
+         `rebuild` again"
+    )]
+    JournalCut {
+        /// The partition.
+        partition: u32,
+        /// Where it begins now.
+        low: u64,
+    },
     /// Log or store have gone back meanwhile.
     #[error(
         "the tables made anew stand at offset {shadow} of the journal of partition {partition}, and should stand at \
