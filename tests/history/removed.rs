@@ -1,8 +1,8 @@
 //! Records that are removed from the start of a topic while it is read.
 
-use crate::damage::{OnDisk, installation, stream};
+use crate::damage::{OnDisk, installation, stream, verified};
 use orchestrator::core::time::Timestamp;
-use orchestrator::history::verify::{Fault, Known, Listener, Parts, VerifyError, verify};
+use orchestrator::history::verify::{Fault, Kind, Known, Listener, Parts, VerifyError, verify};
 use orchestrator::log::sqlite::SqliteLog;
 use orchestrator::log::{
     Appender, Ends, Group, GroupSeen, Log, LogError, Membership, Purpose, Reader, Topic, TopicSpec,
@@ -123,4 +123,22 @@ fn a_rebuild_whose_early_events_are_removed_as_it_reads_them_says_so() {
         Err(RebuildError::EventsLost { partition: 0, events: GONE, .. }) => {}
         other => panic!("expected events to be lost, found {other:?}"),
     }
+}
+
+#[test]
+fn events_that_are_gone_here_and_there_are_looked_for_through_one_reader() {
+    let of = installation(2);
+    let mut records = stream(&of);
+    let mut at = 0;
+    records.retain(|_| {
+        at += 1;
+        at % 4 != 0
+    });
+    let on_disk = OnDisk::of(&of, &records);
+    let log = Shrinking::new(&on_disk, Topic::Events, 0, usize::MAX);
+    let found = verified(&log, &log, false, Some(&of.store));
+    assert!(found.of(Kind::Missing).len() > 10, "{:?}", found.report);
+    // Of the journal, of its end, of the stream, of what is looked for, and of what stands in the tables beyond.
+    let readers = log.readers.load(Ordering::Relaxed);
+    assert!(readers <= 5, "{readers} readers");
 }

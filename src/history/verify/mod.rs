@@ -7,9 +7,10 @@
 //! and what is compared is bounded by what was published and projected then. What is held in memory is the runs that
 //! have not ended, and a window of recent events.
 //!
-//! Reading order: `told` (what the journal says), `stream` (what the stream says), `tables` (the runs), `own` (the partition
+//! Reading order: `told` (what the journal says) with `again`, `stream` (what the stream says), `tables` (the runs), `own` (the partition
 //! itself), `rows` and `fields` (what differs), `known` and `rest` (what takes all partitions to be judged).
 
+mod again;
 mod fields;
 mod known;
 mod own;

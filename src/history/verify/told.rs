@@ -1,7 +1,7 @@
 //! What the journal says: the events of its counting steps, in order, each as it has to be on the stream.
 
+use super::again::Again;
 use super::{Counting, EventId, Expected, Fault, Kind, Parts, VerifyError, next_record};
-use crate::installation::records::read_one;
 use crate::journal::record::{EffectsThrough, JournalRecord, Step, Transition};
 use crate::journal::rule::{ReadersRule, Verdict};
 use crate::log::cursor::Cursor;
@@ -109,12 +109,16 @@ pub(super) struct Told<'a> {
     /// Whether the journal begins with what it began with.
     is_whole: bool,
     next: VecDeque<Expected>,
+    /// What is read a second time.
+    again: Again,
     /// Records that do not count.
     void: BTreeSet<u64>,
     /// Everything up to there had been done when the stream was asked for its end.
     through: Option<EffectsThrough>,
     /// The first offset that is there.
     pub(super) low: u64,
+    /// The offset at which it ended when it was asked.
+    end: u64,
     /// How many records were read.
     pub(super) records: u64,
 }
@@ -129,9 +133,11 @@ impl<'a> Told<'a> {
             rule: ReadersRule::default(),
             is_whole: low == 0,
             next: VecDeque::new(),
+            again: Again::default(),
             void: BTreeSet::new(),
             through: done_through(parts, low, sure)?,
             low,
+            end,
             records: 0,
         })
     }
@@ -168,7 +174,7 @@ impl<'a> Told<'a> {
     }
 
     fn read(&mut self, record: &Record, chains: &mut Chains, to: &mut Counting) -> Result<(), VerifyError> {
-        let Some(decoded) = self.decoded(record)? else {
+        let Some(decoded) = decoded(record)? else {
             self.rule.unreadable();
             self.void.insert(record.offset);
             return Ok(());
@@ -184,18 +190,6 @@ impl<'a> Told<'a> {
         let JournalRecord::Step(step) = decoded else { return Ok(()) };
         self.step(record.offset, step, chains, to);
         Ok(())
-    }
-
-    /// `None`: nobody who keeps to the format wrote it, so it cannot count.
-    fn decoded(&self, record: &Record) -> Result<Option<JournalRecord>, VerifyError> {
-        let value = record.value.clone().unwrap_or_default();
-        match journal::decode(&value) {
-            Ok(decoded) => Ok(Some(decoded)),
-            Err(fault @ WireError::Newer { .. }) => {
-                Err(VerifyError::Newer { partition: record.partition, offset: record.offset, fault })
-            }
-            Err(_) => Ok(None),
-        }
     }
 
     fn step(&mut self, offset: u64, step: Step, chains: &mut Chains, to: &mut Counting) {
@@ -234,7 +228,7 @@ impl<'a> Told<'a> {
     }
 
     /// The event with this id in a record that has been read already, and counts; none: it is not there.
-    pub(super) fn look_back(&self, offset: u64, id: &EventId) -> Result<Option<Expected>, VerifyError> {
+    pub(super) fn look_back(&mut self, offset: u64, id: &EventId) -> Result<Option<Expected>, VerifyError> {
         if offset < self.low || self.void.contains(&offset) {
             return Ok(None);
         }
@@ -242,21 +236,24 @@ impl<'a> Told<'a> {
     }
 
     /// The event with this id in a record of the journal, wherever it is.
-    pub(super) fn look(&self, offset: u64, id: &EventId) -> Result<Option<Expected>, VerifyError> {
-        let Some(record) = read_one(self.parts.log, &Topic::Journal, self.parts.partition, offset)? else {
+    pub(super) fn look(&mut self, offset: u64, id: &EventId) -> Result<Option<Expected>, VerifyError> {
+        if offset >= self.end {
             return Ok(None);
-        };
-        let Some(JournalRecord::Step(step)) = self.decoded(&record)? else { return Ok(None) };
-        for transition in &step.transitions {
-            let mut running = transition.chain;
-            for event in events(self.parts.partition, offset, transition).into_iter().flatten() {
-                running = chain::next(&running, &event.body);
-                if event.id == *id {
-                    return Ok(Some(Expected { chain: running, ..event }));
-                }
-            }
         }
-        Ok(None)
+        let events = self.again.events(self.parts, offset, decoded)?;
+        Ok(events.iter().find(|event| event.id == *id).cloned())
+    }
+}
+
+/// `None`: nobody who keeps to the format wrote it, so it cannot count.
+fn decoded(record: &Record) -> Result<Option<JournalRecord>, VerifyError> {
+    let value = record.value.clone().unwrap_or_default();
+    match journal::decode(&value) {
+        Ok(decoded) => Ok(Some(decoded)),
+        Err(fault @ WireError::Newer { .. }) => {
+            Err(VerifyError::Newer { partition: record.partition, offset: record.offset, fault })
+        }
+        Err(_) => Ok(None),
     }
 }
 
@@ -275,7 +272,7 @@ fn done_through(parts: Parts, low: u64, below: u64) -> Result<Option<EffectsThro
 }
 
 /// The events of a transition, with the chain before the first of them.
-fn events(partition: u32, offset: u64, transition: &Transition) -> Vec<Result<Expected, Box<Fault>>> {
+pub(super) fn events(partition: u32, offset: u64, transition: &Transition) -> Vec<Result<Expected, Box<Fault>>> {
     let read = |body: &bytes::Bytes| match event::decode(body) {
         Ok(published) => Ok(Expected {
             id: EventId::of(&published),
