@@ -3,10 +3,13 @@
 use crate::store::StoreError;
 use crate::store::rebuild::{POSITIONS, Which};
 use crate::store::sql::fault::Fault;
+use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 
 /// What names in Postgres are cut to (`NAMEDATALEN` in src/include/pg_config_manual.h, less the final zero).
 const NAME_BYTES: usize = 63;
+/// So much of a hash tells long names apart.
+const HASH_BYTES: usize = 8;
 
 /// What hangs on the tables $1 (full names) and would be lost with them, or would go on reading the old ones.
 const ATTACHED: &str = "
@@ -42,14 +45,7 @@ impl Places {
         let live = live.ok_or_else(|| {
             StoreError::Refused("the search_path of this user names no schema that exists".to_owned())
         })?;
-        let beside = |what: &str| {
-            let mut name = format!("orchestrator_{what}_{live}");
-            while name.len() > NAME_BYTES {
-                name.pop();
-            }
-            name
-        };
-        Ok(Self { shadow: beside("rebuild"), replaced: beside("replaced"), live })
+        Ok(Self { shadow: beside("rebuild", &live), replaced: beside("replaced", &live), live })
     }
 
     /// A live table.
@@ -86,7 +82,34 @@ impl Places {
     }
 }
 
+/// The name of a schema that belongs to the live one. Too long a name ends with a hash, so that no two of them are the same.
+fn beside(what: &str, live: &str) -> String {
+    let mut name = format!("orchestrator_{what}_{live}");
+    if name.len() > NAME_BYTES {
+        let hash = hex::encode(&Sha256::digest(&name)[..HASH_BYTES]);
+        while name.len() > NAME_BYTES - hash.len() {
+            name.pop();
+        }
+        name += &hash;
+    }
+    name
+}
+
 /// A name as a part of a statement.
 pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NAME_BYTES, beside};
+
+    #[test]
+    fn each_schema_has_others_beside_it_that_are_its_own() {
+        assert_eq!(beside("rebuild", "public"), "orchestrator_rebuild_public");
+        let longest = "é".repeat(31);
+        let names: Vec<String> = ["a", "b"].map(|end| beside("rebuild", &format!("{longest}{end}"))).into();
+        assert!(names.iter().all(|name| name.len() <= NAME_BYTES && name.starts_with("orchestrator_rebuild_é")));
+        assert_ne!(names[0], names[1]);
+    }
 }

@@ -9,6 +9,8 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 /// Notes of a rebuild, in the shadow's schema: what made it, how far it is, and what is to be made at the end.
 const NOTES: &str = "orchestrator_rebuild";
+/// What they say after the swap, until both schemas are dropped.
+pub const SWAPPED: &str = "swapped";
 /// What wrote them: another version may fold otherwise.
 fn author() -> String {
     format!("{}, state format {STATE_FORMAT}", env!("CARGO_PKG_VERSION"))
@@ -57,18 +59,24 @@ const STRIP: &str = "
 /// How far the shadow is that a rebuild before has left; none: there is none that could be gone on with.
 ///
 /// # Errors
-/// `Refused` where the schema is somebody else's.
+/// `Refused` where the schema, or the one of what is replaced, is somebody else's.
 pub async fn left(connection: &mut PgConnection, places: &Places) -> Result<Option<Stage>, Fault> {
     let notes = places.shadow_table(NOTES);
     let found = sqlx::query(
         "SELECT to_regclass($1) IS NOT NULL AS noted, (SELECT COUNT(*) FROM pg_class c JOIN \
-         pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $2) AS relations",
+         pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $2) AS relations, \
+         EXISTS (SELECT FROM pg_namespace WHERE nspname = $3) AS has_replaced",
     )
     .bind(&notes)
     .bind(&places.shadow)
+    .bind(&places.replaced)
     .fetch_one(&mut *connection)
     .await?;
+    let has_replaced = found.try_get("has_replaced")?;
     if !found.try_get::<bool, _>("noted")? {
+        if has_replaced {
+            return Err(not_of_a_swap(places));
+        }
         if found.try_get::<i64, _>("relations")? == 0 {
             return Ok(None);
         }
@@ -80,10 +88,13 @@ pub async fn left(connection: &mut PgConnection, places: &Places) -> Result<Opti
     }
     let note = sqlx::query(AssertSqlSafe(format!("SELECT author, stage FROM {notes}")));
     let note = note.fetch_one(&mut *connection).await?;
+    let stage = note.try_get::<String, _>("stage")?;
+    if has_replaced && stage != SWAPPED {
+        return Err(not_of_a_swap(places));
+    }
     if note.try_get::<String, _>("author")? != author() {
         return Ok(None);
     }
-    let stage = note.try_get::<String, _>("stage")?;
     let stage = match &*stage {
         "loading" => Stage::Loading,
         "completing" => Stage::Completing,
@@ -92,6 +103,16 @@ pub async fn left(connection: &mut PgConnection, places: &Places) -> Result<Opti
         _ => return Ok(None),
     };
     Ok(if is_off(connection, places).await? { None } else { Some(stage) })
+}
+
+/// A swap makes that schema, says so in the notes, and both go at the same time.
+fn not_of_a_swap(places: &Places) -> Fault {
+    let words = format!(
+        "there is a schema {}, and no rebuild has made it; it is where tables stand for the moment in which they are \
+         replaced: drop or rename it",
+        places.replaced
+    );
+    StoreError::Refused(words).into()
 }
 
 /// Whether the shadow stands above the live tables somewhere (they may have been made anew meanwhile), or in the midst of

@@ -2,6 +2,7 @@
 
 use super::NO_LIMIT;
 use super::places::{Places, quoted};
+use super::shadow::SWAPPED;
 use crate::store::postgres::{BEGIN_READING, PostgresStore};
 use crate::store::rebuild::{Change, Compared, Held, POSITIONS, Which, comparison, new_generation};
 use crate::store::sql::fault::Fault;
@@ -148,7 +149,7 @@ async fn exchange(connection: &mut PgConnection, places: &Places, which: Which) 
         connection.execute(sqlx::raw_sql(AssertSqlSafe(change))).await?;
     }
     connection.execute(AssertSqlSafe(new_generation(&places.live_table(POSITIONS)))).await?;
-    let note = format!("UPDATE {} SET stage = 'swapped'", places.shadow_table("orchestrator_rebuild"));
+    let note = format!("UPDATE {} SET stage = '{SWAPPED}'", places.shadow_table("orchestrator_rebuild"));
     connection.execute(AssertSqlSafe(note)).await?;
     Ok(())
 }
