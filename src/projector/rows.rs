@@ -185,13 +185,13 @@ impl Rows {
     }
 }
 
-/// A record may hold several events.
 fn one_in(bucket: usize) -> [u64; 13] {
     let mut buckets = [0; 13];
     buckets[bucket] = 1;
     buckets
 }
 
+/// A record may hold several events.
 fn stands_at(offsets: &mut Vec<u64>, offset: u64) {
     if offsets.last() != Some(&offset) {
         offsets.push(offset);

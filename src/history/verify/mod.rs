@@ -55,7 +55,7 @@ pub struct Parts<'a> {
 pub trait Listener {
     /// Something differs.
     fn fault(&mut self, fault: Fault);
-    /// So many records of the stream, and of the journal behind it, have been read.
+    /// So many more records of the stream have been read. Those of the journal behind it are not counted.
     fn progress(&mut self, records: u64);
 }
 
@@ -235,12 +235,12 @@ impl Fault {
 pub struct Report {
     /// Records of the stream that were read.
     pub records: u64,
-    /// The offset at which the stream ended when it was asked.
-    pub events_end: u64,
     /// Those of them that repeat an earlier one.
     pub twins: u64,
     /// Those of them that tell of steps which the journal does not hold any more: held against their chain alone.
     pub before_the_journal: u64,
+    /// The offset at which the stream ended when it was asked.
+    pub events_end: u64,
     /// The first offset of the journal.
     pub journal_low: u64,
     /// The offset at which the journal ended when it was asked.
