@@ -84,14 +84,15 @@ pub const ONE_RUN: &str = concat!(
 pub const RESULTS: &str =
     concat!("SELECT ", result_columns!(), " FROM orchestrator_agent_results r WHERE r.run_id = $1 ORDER BY r.sequence");
 
-/// $1 run or `partition-N`.
+/// $1 run or `partition-N`, $2 and $3 first and last number.
 pub const OPERATIONS: &str = "SELECT subject, sequence, workflow_id, time, operation, node_id, agent_name, attempt, \
      status, duration_us, from_status, to_status, reason, message, to_partition FROM orchestrator_operation_logs \
-     WHERE subject = $1 ORDER BY sequence";
+     WHERE subject = $1 AND sequence BETWEEN $2 AND $3 ORDER BY sequence";
 
-/// $1 run or `partition-N`.
+/// $1 run or `partition-N`, $2 and $3 first and last number.
 pub const ERRORS: &str = "SELECT subject, sequence, event, workflow_id, node_id, agent_name, attempt, class, code, \
-     message, details, fingerprint, time FROM orchestrator_error_logs WHERE subject = $1 ORDER BY sequence";
+     message, details, fingerprint, time FROM orchestrator_error_logs WHERE subject = $1 \
+     AND sequence BETWEEN $2 AND $3 ORDER BY sequence";
 
 macro_rules! metrics {
     ($which:literal) => {
