@@ -9,6 +9,7 @@ use crate::core::run::Run;
 use crate::core::status::Status;
 use crate::core::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 /// Which runs to list.
 #[derive(Clone, Debug, Default)]
@@ -159,12 +160,16 @@ pub trait Query: Send + Sync {
     fn operations(&self, run_id: &RunId) -> Result<Vec<OperationRow>, StoreError>;
     /// All rows of some runs, in their order; a row that cannot be read is no error here.
     fn rows_of(&self, runs: &[(WorkflowId, RunId)]) -> Result<Vec<RunRows>, StoreError>;
-    /// The operations of a partition that concern no run, in order.
-    fn partition_operations(&self, partition: u32) -> Result<Vec<OperationRow>, StoreError>;
+    /// The operations of a partition that concern no run, in order: those of its events with these numbers.
+    fn partition_operations(
+        &self,
+        partition: u32,
+        events: RangeInclusive<u64>,
+    ) -> Result<Vec<OperationRow>, StoreError>;
     /// The failures of a run, in order.
     fn errors(&self, run_id: &RunId) -> Result<Vec<ErrorRow>, StoreError>;
-    /// The refusals and failed effects of a partition, in order.
-    fn partition_errors(&self, partition: u32) -> Result<Vec<ErrorRow>, StoreError>;
+    /// The refusals and failed effects of a partition, in order: those of its events with these numbers.
+    fn partition_errors(&self, partition: u32, events: RangeInclusive<u64>) -> Result<Vec<ErrorRow>, StoreError>;
     /// Calls by partition, agent and minute, of the minutes that began at or after `since`.
     fn metrics(&self, since: Timestamp) -> Result<Vec<(u32, MetricRow)>, StoreError>;
     /// Where a partition stands, and its calls by agent and minute, from one moment.

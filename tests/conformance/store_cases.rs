@@ -181,9 +181,9 @@ pub fn what_concerns_no_run_is_found_under_its_partition(store: Arc<dyn Store>) 
     let batch =
         ProjectionBatch { operations: operations.clone(), errors: vec![error.clone()], ..empty(4, None, position(5)) };
     store.commit(&batch).unwrap();
-    assert_eq!(store.query().partition_operations(4).unwrap(), operations);
-    assert_eq!(store.query().partition_errors(4).unwrap(), vec![error]);
-    assert_eq!(store.query().partition_operations(0).unwrap(), vec![]);
+    assert_eq!(store.query().partition_operations(4, 0..=u64::MAX).unwrap(), operations);
+    assert_eq!(store.query().partition_errors(4, 0..=u64::MAX).unwrap(), vec![error]);
+    assert_eq!(store.query().partition_operations(0, 0..=u64::MAX).unwrap(), vec![]);
 }
 
 pub fn only_the_newest_of_the_window_are_remembered(store: Arc<dyn Store>) {

@@ -5,7 +5,8 @@
 //! The stream is at least once, and in the order of the journal: two records of an event are no fault if they are the
 //! same. Events that are not published or not projected yet are none either: the ends are taken at the beginning,
 //! and what is compared is bounded by what was published and projected then. What is held in memory is the runs that
-//! have not ended, and a window of recent events.
+//! have not ended, a window of recent events, the sums of the tables, and of each event of the partition itself that names
+//! a workflow where it stands; of all partitions, hashes of runs and letters.
 //!
 //! Reading order: `told` (what the journal says) with `again`, `stream` (what the stream says), `tables` (the runs), `own` (the partition
 //! itself), `rows` and `fields` (what differs), `known` and `rest` (what takes all partitions to be judged).

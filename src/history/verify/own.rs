@@ -16,6 +16,8 @@ use crate::wire::chain;
 use crate::wire::event::PartitionRecorded;
 use std::collections::BTreeMap;
 
+/// How many rows are gathered before they are compared.
+const PAGE: usize = 5_000;
 const METRICS: &str = "orchestrator_performance_metrics";
 
 /// The partition itself, folded.
@@ -28,7 +30,10 @@ pub(super) struct Own {
     sequence: u64,
     chain: [u8; 16],
     breakers: BTreeMap<AgentName, BreakerState>,
+    /// Rows of the events that have not been compared, and where all of them stand.
     rows: Rows,
+    /// The first of those events; none: the first that is there.
+    from: Option<u64>,
     sums: BTreeMap<(AgentName, Timestamp), MetricRow>,
     /// Whether there is not all that the sums are made of.
     pub(super) is_cut: bool,
@@ -44,6 +49,7 @@ impl Own {
             chain: chain::START,
             breakers: BTreeMap::new(),
             rows: Rows::default(),
+            from: None,
             sums: BTreeMap::new(),
             is_cut: false,
         }
@@ -87,6 +93,44 @@ impl Own {
         }
     }
 
+    /// What differs, once there are enough rows to be compared: all of them have been projected.
+    pub(super) fn compare_page(
+        &mut self,
+        store: Option<&dyn Store>,
+        report: &mut Report,
+    ) -> Result<Vec<Fault>, VerifyError> {
+        if self.rows.operations.len() + self.rows.errors.len() < PAGE {
+            return Ok(Vec::new());
+        }
+        let faults = match store {
+            Some(store) => self.compare_rows(store, false, report)?,
+            None => Vec::new(),
+        };
+        let workflow_offsets = std::mem::take(&mut self.rows.workflow_offsets);
+        self.rows = Rows { workflow_offsets, ..Rows::default() };
+        self.from = Some(self.sequence + 1);
+        Ok(faults)
+    }
+
+    /// What differs in the rows of the events since the last page; the last one goes on to where the tables end.
+    fn compare_rows(&self, store: &dyn Store, is_last: bool, report: &mut Report) -> Result<Vec<Fault>, VerifyError> {
+        let (query, partition) = (store.query(), self.partition);
+        let from = self.from.or(self.first).unwrap_or(u64::MAX);
+        let asked = from..=if is_last { u64::MAX } else { self.sequence };
+        let operations = query.partition_operations(partition, asked.clone())?;
+        let errors = query.partition_errors(partition, asked)?;
+        // Rows of later events may have come, unless it stands where it stood.
+        let now = if is_last { store.position(partition)? } else { None };
+        let is_still = now.is_some_and(|now| now.partition_sequence == self.sequence);
+        let events = from..=if is_still { u64::MAX } else { self.sequence };
+        let (of, rows) = (RowsOf::table, &self.rows);
+        let mut faults = differences(partition, of(RowsOf::Operations), &rows.operations, operations, events.clone());
+        faults.extend(differences(partition, of(RowsOf::Errors), &rows.errors, errors, events));
+        faults.extend(of_letter_rows(partition, store, &rows.letters)?);
+        report.letters += rows.letters.len() as u64;
+        Ok(faults)
+    }
+
     /// What differs from the tables, which stood at `position`, with these `sums`.
     pub(super) fn compare(
         &self,
@@ -95,19 +139,8 @@ impl Own {
         report: &mut Report,
     ) -> Result<Vec<Fault>, VerifyError> {
         let mut faults = self.of_position(position);
-        let (query, partition) = (store.query(), self.partition);
-        let operations = query.partition_operations(partition)?;
-        let errors = query.partition_errors(partition)?;
-        let offsets = query.all_workflow_offsets(partition)?;
-        // Rows of later events may have come, unless it stands where it stood.
-        let now = store.position(partition)?;
-        let is_still = now.is_some_and(|now| now.partition_sequence == self.sequence);
-        let events = self.first.unwrap_or(u64::MAX)..=if is_still { u64::MAX } else { self.sequence };
-        let expected = (&self.rows.operations, &self.rows.errors);
-        faults.extend(differences(partition, RowsOf::Operations.table(), expected.0, operations, events.clone()));
-        faults.extend(differences(partition, RowsOf::Errors.table(), expected.1, errors, events));
-        faults.extend(of_letter_rows(partition, store, &self.rows.letters)?);
-        report.letters += self.rows.letters.len() as u64;
+        faults.extend(self.compare_rows(store, true, report)?);
+        let offsets = store.query().all_workflow_offsets(self.partition)?;
         faults.extend(self.of_workflow_offsets(offsets, report.journal_low, position.next_offset));
         if self.is_cut {
             report.sums_left_out += sums.len() as u64;
@@ -189,5 +222,72 @@ impl Own {
             faults.push(self.fault(Kind::RowUnknown, METRICS, at, NOTHING.to_owned(), format!("{row:?}")));
         }
         faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::event::EffectFailed;
+    use crate::store::memory::MemoryStore;
+    use crate::store::row::ProjectionBatch;
+
+    const EVENTS: u64 = 2 * PAGE as u64 + 7;
+
+    fn event(sequence: u64) -> PartitionRecorded {
+        let words = || "x".to_owned();
+        let event = EffectFailed { effect: words(), step: 1, topic: words(), workflow_id: None, message: words() };
+        PartitionRecorded { partition: 0, sequence, time: Timestamp(0), event: PartitionEvent::EffectFailed(event) }
+    }
+
+    /// Tables in which one row of the first page says something else, and the last but one is missing.
+    fn damaged() -> (MemoryStore, Position) {
+        let mut rows = Rows::default();
+        (1..=EVENTS).for_each(|sequence| rows.partition_event(&event(sequence), None, None));
+        rows.errors[2].message = "y".to_owned();
+        rows.errors.remove(rows.errors.len() - 2);
+        let next = Position {
+            next_offset: EVENTS,
+            mark: None,
+            inputs: vec![],
+            effects_through: None,
+            partition_sequence: EVENTS,
+            partition_chain: chain::START,
+            time: Timestamp(0),
+            breakers: BTreeMap::new(),
+            generation: 0,
+        };
+        let batch = ProjectionBatch {
+            partition: 0,
+            expected: None,
+            next: next.clone(),
+            runs: vec![],
+            carried: vec![],
+            results: vec![],
+            operations: vec![],
+            errors: rows.errors,
+            letters: vec![],
+            handled: vec![],
+            metrics: vec![],
+            offsets: vec![],
+            workflow_offsets: vec![],
+        };
+        let store = MemoryStore::new();
+        store.commit(&batch).expect("it is the first batch");
+        (store, next)
+    }
+
+    #[test]
+    fn rows_of_the_partition_are_compared_page_by_page_and_held_no_longer() {
+        let ((store, position), mut own, mut report) = (damaged(), Own::new(0), Report::default());
+        let mut faults = Vec::new();
+        for sequence in 1..=EVENTS {
+            own.event(&event(sequence), None, chain::START, sequence);
+            faults.extend(own.compare_page(Some(&store), &mut report).expect("a store in memory answers"));
+            assert!(own.rows.errors.len() < PAGE);
+        }
+        faults.extend(own.compare(&store, (&position, vec![]), &mut report).expect("a store in memory answers"));
+        let found: Vec<_> = faults.iter().map(|fault| (fault.kind, fault.sequence)).collect();
+        assert_eq!(found, [(Kind::RowDiffers, Some(3)), (Kind::RowMissing, Some(EVENTS - 1))], "{faults:#?}");
     }
 }

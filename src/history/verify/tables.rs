@@ -89,10 +89,7 @@ impl<'a> Tables<'a> {
         self.known.tell(&event.published, !self.is_past);
         match &event.published {
             Published::Run(recorded) => self.run_event(recorded, event, report, to),
-            Published::Partition(recorded) => {
-                self.partition_event(recorded, event, to);
-                Ok(())
-            }
+            Published::Partition(recorded) => self.partition_event(recorded, event, report, to),
         }
     }
 
@@ -152,9 +149,15 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
-    fn partition_event(&mut self, recorded: &PartitionRecorded, event: &Expected, to: &mut Counting) {
+    fn partition_event(
+        &mut self,
+        recorded: &PartitionRecorded,
+        event: &Expected,
+        report: &mut Report,
+        to: &mut Counting,
+    ) -> Result<(), VerifyError> {
         if self.is_past {
-            return;
+            return Ok(());
         }
         let next = self.own.next();
         if self.is_cut && next.is_some_and(|next| recorded.sequence > next) && self.own.begin_again() {
@@ -167,6 +170,8 @@ impl<'a> Tables<'a> {
             );
         }
         self.own.event(recorded, event.input.as_ref(), event.chain, event.journal_offset);
+        self.own.compare_page(self.parts.store, report)?.into_iter().for_each(|fault| to.fault(fault));
+        Ok(())
     }
 
     /// Everything has been folded that was projected: what has not ended is compared as it stands.

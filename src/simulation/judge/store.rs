@@ -81,8 +81,8 @@ fn tables(store: &MemoryStore, told: &Told) -> Result<Vec<String>, StoreError> {
         lines.push(format!("errors {:?}", store.errors(run)?));
         lines.push(format!("offsets of {run} {:?}", store.offsets(run)?));
     }
-    lines.push(format!("operations {:?}", store.partition_operations(told.partition)?));
-    lines.push(format!("errors {:?}", store.partition_errors(told.partition)?));
+    lines.push(format!("operations {:?}", store.partition_operations(told.partition, 0..=u64::MAX)?));
+    lines.push(format!("errors {:?}", store.partition_errors(told.partition, 0..=u64::MAX)?));
     let metrics = store.metrics(Timestamp(i64::MIN))?;
     let here: Vec<_> = metrics.into_iter().filter(|(partition, _)| *partition == told.partition).collect();
     lines.push(format!("metrics {here:?}"));

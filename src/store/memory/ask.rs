@@ -12,6 +12,7 @@ use crate::store::query::{Filter, LetterHalf, Query, RowsOf, RunRows, StoredFail
 use crate::store::row::{ErrorRow, MetricRow, OperationRow, ResultRow, RunRow, partition_subject};
 use crate::store::{Position, StoreError, StoredRun};
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 impl Query for MemoryStore {
     fn runs(&self, filter: &Filter) -> Result<Vec<Summary>, StoreError> {
@@ -57,16 +58,20 @@ impl Query for MemoryStore {
         runs.iter().map(of_one).collect()
     }
 
-    fn partition_operations(&self, partition: u32) -> Result<Vec<OperationRow>, StoreError> {
-        self.ask(|tables| rows_of(tables.operations.get(&partition_subject(partition))))
+    fn partition_operations(
+        &self,
+        partition: u32,
+        events: RangeInclusive<u64>,
+    ) -> Result<Vec<OperationRow>, StoreError> {
+        self.ask(|tables| rows_between(tables.operations.get(&partition_subject(partition)), &events))
     }
 
     fn errors(&self, run_id: &RunId) -> Result<Vec<ErrorRow>, StoreError> {
         self.ask(|tables| rows_of(tables.errors.get(run_id.as_str())))
     }
 
-    fn partition_errors(&self, partition: u32) -> Result<Vec<ErrorRow>, StoreError> {
-        self.ask(|tables| rows_of(tables.errors.get(&partition_subject(partition))))
+    fn partition_errors(&self, partition: u32, events: RangeInclusive<u64>) -> Result<Vec<ErrorRow>, StoreError> {
+        self.ask(|tables| rows_between(tables.errors.get(&partition_subject(partition)), &events))
     }
 
     fn metrics(&self, since: Timestamp) -> Result<Vec<(u32, MetricRow)>, StoreError> {
@@ -150,7 +155,12 @@ impl Query for MemoryStore {
 }
 
 fn rows_of<R: Clone>(rows: Option<&BTreeMap<u64, R>>) -> Vec<R> {
-    rows.map(|rows| rows.values().cloned().collect()).unwrap_or_default()
+    rows_between(rows, &(0..=u64::MAX))
+}
+
+fn rows_between<R: Clone>(rows: Option<&BTreeMap<u64, R>>, events: &RangeInclusive<u64>) -> Vec<R> {
+    let rows = rows.into_iter().flatten().filter(|(sequence, _)| events.contains(sequence));
+    rows.map(|(_, row)| row.clone()).collect()
 }
 
 fn stored(partition: u32, row: &RunRow, tables: &Tables) -> StoredRow {

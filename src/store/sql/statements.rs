@@ -92,14 +92,15 @@ const RUN: &str = concat!(
 pub const RESULTS: &str =
     concat!("SELECT ", result_columns!(), " FROM orchestrator_agent_results r WHERE r.run_id = $1 ORDER BY r.sequence");
 
-/// $1 run or `partition-N`.
+/// $1 run or `partition-N`, $2 and $3 first and last number.
 pub const OPERATIONS: &str = "SELECT subject, sequence, workflow_id, time, operation, node_id, agent_name, attempt, \
      status, duration_us, from_status, to_status, reason, message, to_partition FROM orchestrator_operation_logs \
-     WHERE subject = $1 ORDER BY sequence";
+     WHERE subject = $1 AND sequence BETWEEN $2 AND $3 ORDER BY sequence";
 
-/// $1 run or `partition-N`.
+/// $1 run or `partition-N`, $2 and $3 first and last number.
 pub const ERRORS: &str = "SELECT subject, sequence, event, workflow_id, node_id, agent_name, attempt, class, code, \
-     message, details, fingerprint, time FROM orchestrator_error_logs WHERE subject = $1 ORDER BY sequence";
+     message, details, fingerprint, time FROM orchestrator_error_logs WHERE subject = $1 \
+     AND sequence BETWEEN $2 AND $3 ORDER BY sequence";
 
 macro_rules! metrics {
     ($which:literal) => {
@@ -149,7 +150,8 @@ pub const OFFSETS: &str = "SELECT run_id, CAST(offsets AS text) AS offsets FROM 
 /// How many runs are asked for at once.
 pub const RUNS_AT_ONCE: usize = 64;
 
-/// The questions about one run, of [`RUNS_AT_ONCE`]: as many parameters. An array is not the same in both databases.
+/// The questions about one run, of [`RUNS_AT_ONCE`] and of all their events: as many parameters. An array is not the same
+/// in both databases.
 pub struct OfSeveral {
     pub runs: String,
     pub carried: String,
@@ -162,7 +164,7 @@ pub struct OfSeveral {
 pub static OF_SEVERAL: LazyLock<OfSeveral> = LazyLock::new(|| {
     let places: Vec<_> = (1..=RUNS_AT_ONCE).map(|n| format!("${n}")).collect();
     let among = format!(" IN ({})", places.join(", "));
-    let several = |one: &str| one.replace(" = $1", &among);
+    let several = |one: &str| one.replace(" AND sequence BETWEEN $2 AND $3", "").replace(" = $1", &among);
     OfSeveral {
         runs: several(RUN),
         carried: several(CARRIED),

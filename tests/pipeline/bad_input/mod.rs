@@ -80,7 +80,7 @@ impl Watched {
         assert_eq!(refused["data"]["reason"], reason, "{what}: {refused}");
         let store = self.at.store();
         crate::support::until(&format!("the row of {what} is in the store"), || {
-            let rows = store.query().partition_errors(place.0).ok()?;
+            let rows = store.query().partition_errors(place.0, 0..=u64::MAX).ok()?;
             rows.into_iter().find(|row| Some(row.sequence) == refused["sequence"].as_u64() && row.code == reason)
         });
         letter
@@ -95,7 +95,7 @@ impl Watched {
         assert_eq!(rejected["data"]["reason"], reason, "{what}: {rejected}");
         let store = self.at.store();
         crate::support::until(&format!("the row of {what} is in the store"), || {
-            let rows = store.query().partition_operations(place.0).ok()?;
+            let rows = store.query().partition_operations(place.0, 0..=u64::MAX).ok()?;
             rows.into_iter().find(|row| Some(row.sequence) == rejected["sequence"].as_u64())
         });
         rejected

@@ -12,6 +12,7 @@ use crate::store::sql::micros::Micros;
 use crate::store::sql::{int, letters, read, statements};
 use crate::store::{Position, Snapshot, StoreError};
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 /// One view of a partition; the caller has begun a transaction of one moment.
 pub async fn snapshot(
@@ -59,7 +60,7 @@ impl Query for SqlStore {
     }
 
     fn operations(&self, run_id: &RunId) -> Result<Vec<OperationRow>, StoreError> {
-        self.ask(sqlx::query(statements::OPERATIONS).bind(run_id.to_string()), read::operation)
+        self.ask(rows(statements::OPERATIONS, run_id.to_string(), 0..=u64::MAX), read::operation)
     }
 
     fn rows_of(&self, runs: &[(WorkflowId, RunId)]) -> Result<Vec<RunRows>, StoreError> {
@@ -70,16 +71,20 @@ impl Query for SqlStore {
         Ok(all)
     }
 
-    fn partition_operations(&self, partition: u32) -> Result<Vec<OperationRow>, StoreError> {
-        self.ask(sqlx::query(statements::OPERATIONS).bind(partition_subject(partition)), read::operation)
+    fn partition_operations(
+        &self,
+        partition: u32,
+        events: RangeInclusive<u64>,
+    ) -> Result<Vec<OperationRow>, StoreError> {
+        self.ask(rows(statements::OPERATIONS, partition_subject(partition), events), read::operation)
     }
 
     fn errors(&self, run_id: &RunId) -> Result<Vec<ErrorRow>, StoreError> {
-        self.ask(sqlx::query(statements::ERRORS).bind(run_id.to_string()), read::error)
+        self.ask(rows(statements::ERRORS, run_id.to_string(), 0..=u64::MAX), read::error)
     }
 
-    fn partition_errors(&self, partition: u32) -> Result<Vec<ErrorRow>, StoreError> {
-        self.ask(sqlx::query(statements::ERRORS).bind(partition_subject(partition)), read::error)
+    fn partition_errors(&self, partition: u32, events: RangeInclusive<u64>) -> Result<Vec<ErrorRow>, StoreError> {
+        self.ask(rows(statements::ERRORS, partition_subject(partition), events), read::error)
     }
 
     fn metrics(&self, since: Timestamp) -> Result<Vec<(u32, MetricRow)>, StoreError> {
@@ -152,6 +157,11 @@ impl Query for SqlStore {
     fn positions(&self) -> Result<Vec<(u32, Position)>, StoreError> {
         self.ask(sqlx::query(statements::POSITIONS), read::position)
     }
+}
+
+/// Rows of a run or a partition, of its events with these numbers.
+fn rows(statement: &'static str, subject: String, events: RangeInclusive<u64>) -> Question {
+    sqlx::query(statement).bind(subject).bind(int(*events.start())).bind(int(*events.end()))
 }
 
 fn about_letters(statement: &'static str, filter: &LetterFilter) -> Question {
