@@ -2,7 +2,7 @@
 
 from html import escape
 
-WIDTH, HEIGHT, LEFT, TOP, LANE = 1_200, 260, 60, 40, 18
+WIDTH, HEIGHT, LEFT, TOP, LANE = 1_200, 260, 80, 40, 18
 COLOURS = {
     "kill -9": "#c0392b", "SIGSTOP": "#8e44ad", "network cut": "#d35400", "network delay": "#e67e22",
     "rebalance storm": "#16a085", "broker restart": "#2c3e50", "broker kill -9": "#000000",
@@ -43,8 +43,8 @@ def draw(per_second, faults, began, title):
     for minute in range(0, seconds + 1, 60):
         lines.append(f'<text x="{x(minute)}" y="{bottom + 16}" text-anchor="middle">{minute // 60} min</text>')
     for number, (kind, colour) in enumerate(COLOURS.items()):
-        lines.append(f'<rect x="{LEFT + number * 138}" y="{y + 10}" width="12" height="12" fill="{colour}"/>')
-        lines.append(f'<text x="{LEFT + number * 138 + 16}" y="{y + 20}">{escape(kind)}</text>')
+        lines.append(f'<rect x="{LEFT + number * 136}" y="{y + 10}" width="12" height="12" fill="{colour}"/>')
+        lines.append(f'<text x="{LEFT + number * 136 + 16}" y="{y + 20}">{escape(kind)}</text>')
     body = "\n".join(lines)
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + 36}">\n<style>{STYLE}</style>\n'
             f'<rect width="100%" height="100%" fill="white"/>\n{body}\n</svg>\n')

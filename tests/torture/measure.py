@@ -82,26 +82,27 @@ def executions(path):
     return {dispatch: sorted(known) for dispatch, known in times.items()}
 
 
-def unexplained(executed, ended, instants):
+def unexplained(executed, handed_out, ended, instants):
     """Tasks that were executed again though nothing had been done to anybody, at none of the instants, since they were
-    begun and before it was committed that they had ended."""
+    handed out and before it was committed that they had ended. One that waited for a worker when its partition was
+    taken is in its topic twice, and may be executed twice when nothing is wrong any more."""
     instants, found = sorted(instants), []
     for dispatch, times in executed.items():
         for first, second in zip(times, times[1:]):
             until = min(second, ended.get(dispatch, second) + COMMITS_WITHIN)
             at = bisect_right(instants, until) - 1
-            if at < 0 or instants[at] < first:
+            if at < 0 or instants[at] < min(first, handed_out[dispatch]):
                 found.append((dispatch, first, second))
     return found
 
 
-def in_flight(executed, ended, instants):
-    """How many executions were under way, or ended and not committed yet, at one of the instants: so many may have been
+def in_flight(executed, handed_out, ended, instants):
+    """How many tasks were handed out, and not committed as ended yet, at one of the instants: so many may have been
     executed again."""
     instants, count = sorted(instants), 0
     for dispatch, times in executed.items():
         until = ended.get(dispatch, times[-1]) + COMMITS_WITHIN
-        count += bisect_right(instants, until) - bisect_right(instants, times[0])
+        count += bisect_right(instants, until) - bisect_right(instants, min(times[0], handed_out[dispatch]))
     return count
 
 

@@ -117,10 +117,12 @@ def check(town, load):
 def figures(town, faults, began, ended):
     """Recoveries, repetitions, stalls and throughput."""
     topics, schemas = KafkaTopics(town.brokers, town.namespace), Schemas(REPOSITORY / "schemas")
-    tasks, completed, finished = {}, [], {}
+    tasks, handed_out, completed, finished = {}, {}, [], {}
     for agent in ("step", "twice"):
         for record in topics.records(f"ready.{agent}"):
-            tasks.setdefault(json.loads(record.value)["reply"]["partition"], []).append(record.time / 1e6)
+            task, at = json.loads(record.value), record.time / 1e6
+            tasks.setdefault(task["reply"]["partition"], []).append(at)
+            handed_out[task["dispatch_id"]] = min(at, handed_out.get(task["dispatch_id"], at))
     for record in topics.records("events"):
         name, event = schemas.read(record.value)
         if name.startswith(("NodeCompleted", "NodeFailed")):
@@ -140,8 +142,8 @@ def figures(town, faults, began, ended):
         "recoveries": measure.recoveries(faults, taken, names, tasks),
         "executed": len(executed),
         "again": sum(len(times) - 1 for times in executed.values()),
-        "unexplained": measure.unexplained(executed, finished, instants),
-        "in_flight": measure.in_flight(executed, finished, instants),
+        "unexplained": measure.unexplained(executed, handed_out, finished, instants),
+        "in_flight": measure.in_flight(executed, handed_out, finished, instants),
         "stall": measure.longest_gap(completed, began, ended),
         "stall_with_services": measure.longest_gap(completed, began, ended, away),
         "per_second": measure.by_second(completed, began, ended),
