@@ -30,6 +30,7 @@ use orchestrator::core::failure::FailureClass;
 use session::Session;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use support::{Installation, Leg};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -132,6 +133,15 @@ fn the_default_table_is_the_one_that_decides() {
     let line =
         |(code, class, what): &(&str, FailureClass, &str)| format!("| `{code}` | `{}` | {what} |", class.as_str());
     assert_eq!(shown, DEFAULT_TABLE.iter().map(line).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_first_command_of_the_readme_names_no_program() {
+    let metadata =
+        Command::new(env!("CARGO")).args(["metadata", "--no-deps", "--format-version", "1"]).output().unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).unwrap();
+    assert_eq!(metadata["packages"][0]["default_run"], "orchestrator");
+    assert!(fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap().contains("cargo run --release -- demo"));
 }
 
 #[test]

@@ -176,9 +176,9 @@ def main():
             live.event(record.partition, name, event, record.value)
     live.expect(live.counts["states"], len(replayed), "states")
     rows = stores.query(args.store, "SELECT * FROM seen")
+    seen, runs = {row["run_id"] for row in rows}, {run_id for run_id, _ in replayed}
     live.live_rows(rows)
-    runs = {run_id for run_id, _ in replayed}
-    live.expect(len({row["run_id"] for row in rows}), len(runs), "runs whose rows were seen while they ran")
+    live.expect(seen, runs, "runs whose rows were seen while they ran")
     live.expect(live.counts["inputs_made"] > 0, True, "inputs were made from outputs")
     print(json.dumps(live.counts))
     for fault in live.faults[:50]:
