@@ -11,11 +11,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 /// Bounds of the goals.
-const CHAIN_P50: f64 = 1.3;
+const CHAIN_P50: f64 = 1.15;
 const TOGETHER_P50: f64 = 0.8;
-const CHAIN_THROUGHPUT: f64 = 0.25;
+const CHAIN_THROUGHPUT: f64 = 0.5;
 const FAN_P50: f64 = 4.0;
-const CPU_PER_NODE_MICROS: f64 = 200.0;
+const CPU_PER_NODE_MICROS: f64 = 100.0;
 const RESIDENT_MB: f64 = 150.0;
 /// What throughput and CPU are judged at.
 const FULL: usize = 256;
